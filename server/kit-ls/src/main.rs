@@ -1,0 +1,2 @@
+//! The `kit-ls` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The language server: transport guard, commands, conversions, outbound pump.

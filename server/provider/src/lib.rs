@@ -1,0 +1,1 @@
+//! Model wires, SSE decoder, retry schedule, catalogue, cost and credentials.

@@ -1,0 +1,1 @@
+//! The ledger of agent changes: baselines, hunks, keep and undo.

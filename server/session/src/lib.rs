@@ -1,0 +1,1 @@
+//! Session actor, turn machine, history tree, journal and usage.

@@ -1,0 +1,1 @@
+//! Fake model server, language client and editor drivers for tests.

@@ -1,0 +1,1 @@
+//! Tool trait and registry, permissions, the built-in tools, process execution.

@@ -1,0 +1,1 @@
+//! Open documents, disk, roots, snapshots, compare-and-swap writes, walking and searching.

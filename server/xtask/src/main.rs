@@ -1,0 +1,2 @@
+//! The `xtask` automation.
+fn main() {}
