@@ -1,1 +1,36 @@
 //! Ids, events, settings and wire shapes as plain data, with their JSON schema.
+//!
+//! Everything that crosses a process boundary is defined here once: the server, the headless runner, the session
+//! files and the clients' generated types all read these structs. The crate does no I/O and knows no LSP types.
+//! JSON is camelCase; money is integer micro-USD; line ranges are `[start, end)`, zero-based; unknown fields of
+//! notifications are ignored, unknown fields of command arguments are errors.
+
+mod command;
+mod error;
+mod event;
+mod id;
+mod message;
+mod model;
+mod question;
+mod review;
+pub mod schema;
+mod settings;
+mod status;
+mod tool;
+mod usage;
+
+pub use command::*;
+pub use error::*;
+pub use event::*;
+pub use id::*;
+pub use message::*;
+pub use model::*;
+pub use question::*;
+pub use review::*;
+pub use settings::*;
+pub use status::*;
+pub use tool::*;
+pub use usage::*;
+
+/// The major version of the protocol.
+pub const PROTOCOL_VERSION: u32 = 1;

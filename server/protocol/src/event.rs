@@ -1,0 +1,216 @@
+//! The typed event stream of a session: `kit/event`, JSON lines and transcripts carry the same shape.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    AgentId, ErrorKind, SessionId, StopReason, ToolCallId, ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
+};
+
+/// One event. `seq` starts at 1 and has no gaps within a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// The session whose stream this belongs to.
+    pub session: SessionId,
+    /// The turn, for everything that belongs to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnId>,
+    /// Position in the session's stream.
+    pub seq: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// The subagent that it comes from; absent for the session's own agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentRef>,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// A subagent as events name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentRef {
+    /// The agent's id.
+    pub id: AgentId,
+    /// The named agent that it runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The names from the session's own agent down to this one.
+    pub path: Vec<String>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum EventBody {
+    /// A turn began.
+    TurnStart {
+        /// The prompt as the user wrote it.
+        prompt: String,
+    },
+    /// The model began an answer.
+    MessageStart {},
+    /// More text of the answer.
+    MessageUpdate {
+        /// The text to append.
+        chunk: String,
+    },
+    /// The answer's text is complete.
+    MessageEnd {
+        /// The whole text of this answer.
+        content: String,
+    },
+    /// More reasoning.
+    ReasoningDelta {
+        /// The text to append.
+        delta: String,
+    },
+    /// The model called a tool; its arguments are complete.
+    ToolCall {
+        /// The call.
+        tool_call_id: ToolCallId,
+        /// The tool.
+        tool_name: String,
+        /// What it does.
+        tool_kind: ToolKind,
+        /// The arguments as JSON text.
+        tool_args: String,
+        /// The arguments parsed, where they parse.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parsed_args: Option<Value>,
+        /// One line for people.
+        title: String,
+    },
+    /// The tool starts to run.
+    ToolExecutionStart {
+        /// The call.
+        tool_call_id: ToolCallId,
+        /// The tool.
+        tool_name: String,
+        /// What it does.
+        tool_kind: ToolKind,
+    },
+    /// Output of a running tool.
+    ToolOutput {
+        /// The call.
+        tool_call_id: ToolCallId,
+        /// The tool.
+        tool_name: String,
+        /// The text to append.
+        chunk: String,
+        /// Whether it came from standard error.
+        is_stderr: bool,
+    },
+    /// The tool no longer runs.
+    ToolExecutionEnd {
+        /// The call.
+        tool_call_id: ToolCallId,
+        /// The tool.
+        tool_name: String,
+        /// What it does.
+        tool_kind: ToolKind,
+    },
+    /// The tool call's only outcome.
+    ToolResult {
+        /// The call.
+        tool_call_id: ToolCallId,
+        /// The tool.
+        tool_name: String,
+        /// What it does.
+        tool_kind: ToolKind,
+        /// The arguments as JSON text.
+        tool_args: String,
+        /// The arguments parsed, where they parse.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parsed_args: Option<Value>,
+        /// What the model reads.
+        result: String,
+        /// Whether the call failed.
+        is_error: bool,
+        /// Facts that are not for the model.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        metadata: Option<ToolMetadata>,
+    },
+    /// The text that accompanied tool calls.
+    ToolCallContent {
+        /// The whole text.
+        content: String,
+    },
+    /// Usage of one model call.
+    StepUsage(Usage),
+    /// The turn's final answer.
+    Response {
+        /// The whole text.
+        content: String,
+    },
+    /// Older messages were replaced by a summary.
+    Compaction {
+        /// The summary.
+        summary: String,
+        /// Tokens before.
+        original_tokens: u64,
+        /// Tokens after.
+        compacted_tokens: u64,
+        /// How many messages were replaced.
+        messages_removed: u64,
+        /// Files that the replaced messages read.
+        read_files: Vec<String>,
+        /// Files that the replaced messages changed.
+        modified_files: Vec<String>,
+    },
+    /// A model call failed and will be repeated.
+    Retry {
+        /// The coming attempt, counted from 1 for the first repetition.
+        attempt: u32,
+        /// How long until then.
+        after_ms: u64,
+        /// One sentence.
+        reason: String,
+    },
+    /// Text and tool calls shown since the last `message_start` are void; the answer starts again.
+    StreamReset {},
+    /// How many prompts wait.
+    Queue {
+        /// The number of waiting prompts.
+        length: usize,
+    },
+    /// Something failed.
+    Error {
+        /// The kind.
+        kind: ErrorKind,
+        /// One sentence that names the mend.
+        message: String,
+    },
+    /// The session uses another model from now on.
+    ModelChange {
+        /// The new model.
+        model: String,
+        /// The one before.
+        previous: String,
+        /// Who changed it: `user`, `extension` or `fallback`.
+        source: String,
+    },
+    /// The turn is over.
+    TurnEnd {
+        /// The final answer, empty after an error.
+        response: String,
+        /// Why it ended.
+        stop_reason: StopReason,
+        /// The error's sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// Number of tool calls that got a result.
+        tool_call_count: u64,
+        /// Their tools in order, repetitions kept.
+        tool_names: Vec<String>,
+        /// Number of model calls.
+        llm_call_count: u64,
+        /// Sum over the turn's model calls.
+        usage: UsageTotals,
+        /// Wall-clock time from start to end.
+        duration_ms: u64,
+    },
+}

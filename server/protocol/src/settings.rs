@@ -1,0 +1,119 @@
+//! Settings: one struct from which the schema, the VS Code manifest and the documentation are generated.
+//!
+//! Files use upstream Kit's kebab-case names, JSON clients may use camelCase; both are accepted. Every field is
+//! optional, because layers are merged field by field: the later layer wins, maps are merged by key, lists replaced.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Mode, ThinkingLevel};
+
+/// The settings of one layer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// The model, written as provider/name, for example anthropic/claude-sonnet-4-6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What the agent may do without asking: plan, ask, edit or auto.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// How much the model reasons before it answers.
+    #[serde(default, alias = "thinking-level", skip_serializing_if = "Option::is_none")]
+    pub thinking_level: Option<ThinkingLevel>,
+    /// The largest answer in tokens.
+    #[serde(default, alias = "max-tokens", skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Sampling temperature; sent only when set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling; sent only when set.
+    #[serde(default, alias = "top-p", skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Texts at which the model stops.
+    #[serde(default, alias = "stop-sequences", skip_serializing_if = "Option::is_none")]
+    pub stop_sequences: Option<Vec<String>>,
+    /// The largest number of model calls in a turn; 0 means no limit.
+    #[serde(default, alias = "max-steps", skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u32>,
+    /// The base URL of the provider, instead of its own.
+    #[serde(default, alias = "provider-url", skip_serializing_if = "Option::is_none")]
+    pub provider_url: Option<String>,
+    /// The provider's key; better kept in an environment variable.
+    #[serde(default, alias = "provider-api-key", skip_serializing_if = "Option::is_none")]
+    pub provider_api_key: Option<String>,
+    /// Further providers, or other addresses and keys of known ones, by provider id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub providers: Option<BTreeMap<String, ProviderOverride>>,
+    /// Instructions added to the built-in ones.
+    #[serde(default, alias = "system-prompt", skip_serializing_if = "Option::is_none")]
+    pub system_prompt: Option<String>,
+    /// Seconds after which a shell command is stopped when the model names no limit.
+    #[serde(default, alias = "bash-timeout", skip_serializing_if = "Option::is_none")]
+    pub bash_timeout: Option<u64>,
+    /// The largest limit in seconds that the model may name for a shell command.
+    #[serde(default, alias = "bash-max-timeout", skip_serializing_if = "Option::is_none")]
+    pub bash_max_timeout: Option<u64>,
+    /// Only these built-in tools.
+    #[serde(default, alias = "include-core-tools", skip_serializing_if = "Option::is_none")]
+    pub include_core_tools: Option<Vec<String>>,
+    /// All built-in tools but these.
+    #[serde(default, alias = "exclude-core-tools", skip_serializing_if = "Option::is_none")]
+    pub exclude_core_tools: Option<Vec<String>>,
+    /// Rules for tool calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<PermissionRules>,
+    /// Whether a file that was saved before an edit is saved after it.
+    #[serde(default, alias = "save-after-edit", skip_serializing_if = "Option::is_none")]
+    pub save_after_edit: Option<SaveAfterEdit>,
+}
+
+/// When an edited document is saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SaveAfterEdit {
+    /// When it had no unsaved changes before the edit.
+    #[default]
+    IfWasClean,
+    /// Never.
+    Never,
+}
+
+/// Address, wire and keys of a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderOverride {
+    /// The name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The wire that it speaks: `openai-compat` or `anthropic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<String>,
+    /// The base URL.
+    #[serde(default, alias = "base-url", skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Environment variables that may hold the key, in order.
+    #[serde(default, alias = "api-key-env", skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<Vec<String>>,
+    /// Further headers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
+}
+
+/// Rules for tool calls, written `Tool` or `Tool(pattern)`: `Bash(cargo test:*)`, `Edit(src/**)`, `Read(~/notes/**)`.
+/// Deny beats ask, ask beats allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionRules {
+    /// Calls that never run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<String>,
+    /// Calls that always ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ask: Vec<String>,
+    /// Calls that run without asking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+}

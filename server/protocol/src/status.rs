@@ -1,0 +1,117 @@
+//! `kit/status`: the whole state for a status line.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, Mode, SessionId, TurnId, UsageTotals};
+
+/// What the agent does, in one word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RunState {
+    /// Nothing runs.
+    #[default]
+    Idle,
+    /// A turn runs.
+    Running,
+    /// A turn waits for the user.
+    Waiting,
+    /// The last turn failed.
+    Error,
+    /// No usable login.
+    SignedOut,
+}
+
+/// The whole state, sent at most five times a second.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// What the agent does.
+    pub state: RunState,
+    /// One short phrase, such as `edit parser.rs`.
+    pub label: String,
+    /// The session that the label is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The running turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnId>,
+    /// The model in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The permission mode.
+    pub mode: Mode,
+    /// Tokens and money.
+    pub usage: StatusUsage,
+    /// The review in numbers.
+    pub review: StatusReview,
+    /// What waits for the user.
+    pub pending: StatusPending,
+    /// Subagents that run or wait.
+    pub agents: Vec<StatusAgent>,
+}
+
+/// Tokens and money of the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusUsage {
+    /// Tokens in the model's context after the last call.
+    pub context_used: u64,
+    /// The model's context window; 0 when unknown.
+    pub context_window: u64,
+    /// The running or last turn.
+    pub turn: UsageTotals,
+    /// The session.
+    pub session: UsageTotals,
+    /// Today, over all sessions of the user.
+    pub today: UsageTotals,
+    /// The budget that applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<StatusBudget>,
+}
+
+/// A budget and how much of it is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusBudget {
+    /// The limit in micro-USD.
+    pub limit_micros: u64,
+    /// Used so far, in micro-USD.
+    pub used_micros: u64,
+    /// What it covers: `turn`, `session` or `day`.
+    pub scope: String,
+}
+
+/// The review in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusReview {
+    /// Files with hunks.
+    pub files: u32,
+    /// Hunks.
+    pub hunks: u32,
+}
+
+/// What waits for the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusPending {
+    /// Permission requests.
+    pub permissions: u32,
+    /// Questions.
+    pub questions: u32,
+}
+
+/// A subagent in the status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusAgent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub state: RunState,
+    /// One short phrase.
+    pub label: String,
+}
