@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, HunkId, LineSpan, ToolCallId, TurnId};
+use crate::{AgentId, HunkId, LineSpan, SessionId, ToolCallId, TurnId};
 
 /// The whole review state. Files without hunks are absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -112,4 +112,20 @@ pub struct ReviewConflict {
     pub id: HunkId,
     /// One sentence.
     pub why: String,
+}
+
+/// Whose work a change of the agent is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attribution {
+    /// The session.
+    pub session: SessionId,
+    /// The turn.
+    pub turn: TurnId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The tool call.
+    pub tool_call_id: ToolCallId,
+    /// One line for people: what the tool call did.
+    pub title: String,
 }
