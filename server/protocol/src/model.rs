@@ -24,6 +24,11 @@ impl ModelId {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The built-in script, which needs neither key nor network.
+    pub fn demo() -> Self {
+        Self { provider: "scripted".to_owned(), name: "demo".to_owned() }
+    }
 }
 
 /// The text is not `provider/name`.

@@ -1,1 +1,22 @@
-//! Model wires, SSE decoder, retry schedule, catalogue, cost and credentials.
+//! Talking to language models: requests go in, typed events come out, with tokens and cost.
+//!
+//! The crate knows no session, tool implementation, file of a workspace or editor, and a program of twenty lines can
+//! use it alone (`examples/one_prompt.rs`). [`Models`] turns an id into a [`Model`]; [`Model::stream`] is one attempt
+//! at an answer; [`retry::Schedule`] says when to try again.
+
+mod environment;
+mod error;
+mod model;
+mod models;
+pub mod retry;
+mod scripted;
+mod settings;
+pub mod sse;
+mod usage;
+
+pub use environment::Environment;
+pub use error::{ModelError, Retry};
+pub use model::{Completion, Model, ModelEvent, ModelStream, Parameters, Request, ToolDefinition};
+pub use models::Models;
+pub use settings::{ProviderOverride, ProviderSettings};
+pub use usage::{Cost, TokenCounts};

@@ -1,0 +1,103 @@
+//! Tokens of one call and what they cost, in integer micro-USD.
+//!
+//! Every token class is priced in micro-USD per million tokens. The products are summed exactly and rounded once,
+//! half up, so the cost of a call is within half a micro-USD of the exact value and the sum over calls never drifts
+//! by more than that per call.
+
+use kit_protocol::{CostKind, Price};
+
+/// Tokens of one call. The classes do not overlap, except that reasoning is a part of the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenCounts {
+    /// Fresh input, without what a cache served or stored.
+    pub input: u64,
+    /// Output, reasoning included.
+    pub output: u64,
+    /// Input read from the provider's cache.
+    pub cache_read: u64,
+    /// Input written to the provider's cache.
+    pub cache_write: u64,
+    /// Reasoning among the output, where the provider says so.
+    pub reasoning: Option<u64>,
+}
+
+impl TokenCounts {
+    /// Everything that the model read: what counts against its context window before the answer.
+    pub fn total_input(&self) -> u64 {
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
+    }
+}
+
+/// The cost of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Micro-USD; `None` when no price is known, which is not the same as free.
+    pub micros: Option<u64>,
+    /// Where the figure comes from.
+    pub kind: CostKind,
+}
+
+impl Cost {
+    /// The cost without a known price.
+    pub const UNKNOWN: Self = Self { micros: None, kind: CostKind::Unknown };
+
+    /// Tokens times prices. A missing cache price is the input price, as providers bill it.
+    pub fn of(tokens: TokenCounts, price: Price) -> Self {
+        let product = |count: u64, price: u64| u128::from(count) * u128::from(price);
+        let millionths = product(tokens.input, price.input)
+            + product(tokens.output, price.output)
+            + product(tokens.cache_read, price.cache_read.unwrap_or(price.input))
+            + product(tokens.cache_write, price.cache_write.unwrap_or(price.input));
+        let micros = u64::try_from((millionths + 500_000) / 1_000_000).unwrap_or(u64::MAX);
+        Self { micros: Some(micros), kind: CostKind::Priced }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRICE: Price = Price {
+        input: 3_000_000,
+        output: 15_000_000,
+        cache_read: Some(300_000),
+        cache_write: Some(3_750_000),
+    };
+
+    fn micros(tokens: TokenCounts, price: Price) -> Option<u64> {
+        Cost::of(tokens, price).micros
+    }
+
+    #[test]
+    fn every_class_has_its_price() {
+        let tokens = TokenCounts {
+            input: 1000,
+            output: 700,
+            cache_read: 50_000,
+            cache_write: 500,
+            reasoning: Some(100),
+        };
+        assert_eq!(micros(tokens, PRICE), Some(3_000 + 10_500 + 15_000 + 1_875));
+    }
+
+    #[test]
+    fn missing_cache_prices_are_the_input_price() {
+        let price = Price { cache_read: None, cache_write: None, ..PRICE };
+        let tokens = TokenCounts { cache_read: 10, cache_write: 10, ..TokenCounts::default() };
+        assert_eq!(micros(tokens, price), Some(60));
+    }
+
+    #[test]
+    fn rounds_once_and_half_up() {
+        let price = Price { input: 500_000, output: 250_000, cache_read: None, cache_write: None };
+        assert_eq!(micros(TokenCounts { input: 1, ..TokenCounts::default() }, price), Some(1));
+        assert_eq!(micros(TokenCounts { output: 1, ..TokenCounts::default() }, price), Some(0));
+        assert_eq!(micros(TokenCounts { output: 2, input: 0, ..TokenCounts::default() }, price), Some(1));
+    }
+
+    #[test]
+    fn huge_counts_do_not_overflow() {
+        let tokens = TokenCounts { input: u64::MAX, ..TokenCounts::default() };
+        assert_eq!(micros(tokens, Price { input: u64::MAX, ..PRICE }), Some(u64::MAX));
+    }
+}
