@@ -1,1 +1,45 @@
-//! Fake model server, language client and editor drivers for tests.
+//! Everything that the black-box tests need around a `kit-ls`: a fake editor that really applies edits, a model server
+//! whose every chunk can be held back, and a driver for a real Neovim.
+//!
+//! The kit checks the rules that hold for every run, so each test guards all of them: every byte of the server's output
+//! is a frame, every request gets one answer, `seq` has no gaps, no request of the server stays unclaimed, no planted
+//! secret is seen anywhere, and every tool call that a model is shown has exactly one result. Waiting always has a
+//! deadline and ends with the tail of the traffic.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test kit fails by panicking, with a message for the reader of the test"
+)]
+
+pub mod cache;
+mod checks;
+mod client;
+mod documents;
+mod editor;
+mod frame;
+mod launch;
+mod model;
+mod nvim;
+mod project;
+mod screen;
+mod script;
+mod transcript;
+mod turn;
+mod wait;
+mod wire;
+
+pub use client::{LanguageClient, ResponseError};
+pub use documents::{Document, Encoding, offset, position};
+pub use editor::{Answer, Applied, Apply, Behavior};
+pub use launch::{Launch, Profile};
+pub use model::{ModelServer, Recorded};
+pub use nvim::{Nvim, NvimOptions};
+pub use project::{Project, file_uri, uri_path};
+pub use screen::{Cell, Screen, Style};
+pub use script::{Gate, Reply, TokenCount};
+pub use turn::{Turn, TurnReport};
+pub use wait::deadline;
+pub use wire::{Item, Wire};

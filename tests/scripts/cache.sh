@@ -1,0 +1,41 @@
+# Sourced by the installers beside it: the cache folder, the lock, and what they need of the system.
+#
+# Every installer leaves a stamp file that names the version it finished. Without the right stamp the work is done
+# again, so an interrupted run harms nothing; with it the installer returns at once.
+
+cache=${KIT_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kit-tests}
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+# Exit code 3 tells the caller that this system is not supported, as opposed to an installation that failed.
+require_debian() {
+  [ -r /etc/os-release ] || { say "skipped: this installer supports Debian alone"; exit 3; }
+  (. /etc/os-release; [ "${ID:-}" = debian ]) || { say "skipped: this installer supports Debian alone"; exit 3; }
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@" || fail "'$*' needs root or a sudo that does not ask"; fi
+}
+
+# Installs the named Debian packages that are missing; asks apt nothing when all are there.
+need_packages() {
+  missing=
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+  done
+  [ -z "$missing" ] && return 0
+  say "installing Debian packages:$missing"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+  # shellcheck disable=SC2086 # The list is split on purpose.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing >&2
+}
+
+stamped() { [ "$(cat "$1/stamp" 2>/dev/null)" = "$2" ]; }
+
+# One installer at a time for each name; the lock goes with the process.
+lock() {
+  mkdir -p "$cache"
+  exec 9>"$cache/$1.lock"
+  flock 9
+}
