@@ -92,4 +92,19 @@ pub struct ToolMetadata {
     /// The session of the subagent that ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subagent_session: Option<SessionId>,
+    /// Why the call was not allowed to run; absent when it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denial>,
+}
+
+/// Who or what kept a tool call from running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Denial {
+    /// A rule or the mode forbids it.
+    DeniedByRules,
+    /// The user was asked and refused.
+    DeniedInteractivelyByUser,
+    /// It needs an answer, and nobody could be asked or the question was withdrawn.
+    DeniedNoApprovalRuleAndCouldNotRequestFromUser,
 }
