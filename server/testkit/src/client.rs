@@ -16,11 +16,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::checks::Checks;
-use crate::documents::{Document, Documents, Encoding};
+use crate::documents::{Documents, Encoding};
 use crate::editor::{self, Applied, Behavior, Outgoing};
 use crate::frame;
 use crate::launch::{Launch, Profile};
-use crate::project::file_uri;
 use crate::transcript::{From, Transcript};
 use crate::turn::{Turn, TurnReport};
 use crate::wait::{Look, Missing, deadline, until};
@@ -43,10 +42,10 @@ impl ResponseError {
     }
 }
 
-struct State {
+pub(crate) struct State {
     transcript: Transcript,
-    documents: Documents,
-    behavior: Behavior,
+    pub(crate) documents: Documents,
+    pub(crate) behavior: Behavior,
     checks: Checks,
     next_id: i64,
     responses: HashMap<i64, Option<Result<Value, ResponseError>>>,
@@ -57,7 +56,7 @@ struct State {
     ended: bool,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
     outgoing: mpsc::Sender<Vec<u8>>,
@@ -67,17 +66,17 @@ struct Shared {
 /// A running `kit-ls` with its fake editor. Every test ends it with [`LanguageClient::close`], which checks the run, or
 /// with [`LanguageClient::kill`].
 pub struct LanguageClient {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     child: Mutex<Option<Child>>,
     id: u32,
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     kit_home: PathBuf,
     close_input: mpsc::Sender<()>,
     finished: AtomicBool,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -86,7 +85,7 @@ impl Shared {
     }
 
     /// Queues a message. The queue is far larger than any test needs, so a full one is a server that does not read.
-    fn send(&self, state: &mut State, message: &Value) {
+    pub(crate) fn send(&self, state: &mut State, message: &Value) {
         state.transcript.record(From::Editor, message);
         let body = message.to_string();
         if self.outgoing.try_send(frame::encode(body.as_bytes())).is_err() && !state.ended {
@@ -287,7 +286,7 @@ impl LanguageClient {
         let _closing_already = self.close_input.try_send(());
     }
 
-    async fn wait<T>(&self, what: &str, mut find: impl FnMut(&mut State) -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&self, what: &str, mut find: impl FnMut(&mut State) -> Option<T>) -> T {
         let look = || {
             let mut state = self.shared.lock();
             match find(&mut state) {
@@ -411,87 +410,6 @@ impl LanguageClient {
     pub async fn run(&self, text: &str) -> TurnReport {
         let turn = self.prompt(text).await;
         self.finish(&turn).await
-    }
-
-    /// Changes how the editor answers.
-    pub fn behave(&self, change: impl FnOnce(&mut Behavior)) {
-        change(&mut self.shared.lock().behavior);
-    }
-
-    /// Opens a file of the project from disk.
-    pub fn open(&self, path: &str) {
-        let text =
-            std::fs::read_to_string(self.root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-        self.open_text(path, &text, false);
-    }
-
-    /// Opens a document whose text need not be what is on disk.
-    pub fn open_text(&self, path: &str, text: &str, dirty: bool) {
-        let path = self.root.join(path);
-        let uri = file_uri(&path);
-        let mut state = self.shared.lock();
-        let document = Document { path, text: text.to_owned(), version: 1, dirty };
-        state.documents.open.insert(uri.clone(), document);
-        let params = editor::opened(&uri, text, 1);
-        self.shared.send(
-            &mut state,
-            &json!({ "jsonrpc": "2.0", "method": "textDocument/didOpen", "params": params }),
-        );
-    }
-
-    /// Closes a document without saving.
-    pub fn close_document(&self, path: &str) {
-        let uri = file_uri(&self.root.join(path));
-        self.shared.lock().documents.open.remove(&uri);
-        self.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
-    }
-
-    /// The user replaces the only occurrence of `find` in an open document.
-    pub fn type_over(&self, path: &str, find: &str, replacement: &str) {
-        let uri = file_uri(&self.root.join(path));
-        let mut state = self.shared.lock();
-        let text = &state.documents.open.get(&uri).unwrap_or_else(|| panic!("{path} is not open")).text;
-        let places: Vec<usize> = text.match_indices(find).map(|(place, _)| place).collect();
-        let [start] = places[..] else { panic!("{find:?} is {} times in {text:?}", places.len()) };
-        let change = state.documents.replace(&uri, start..start + find.len(), replacement);
-        let params = change.expect("the document is open");
-        self.shared.send(
-            &mut state,
-            &json!({ "jsonrpc": "2.0", "method": "textDocument/didChange", "params": params }),
-        );
-    }
-
-    /// The user saves a document.
-    pub fn save(&self, path: &str) {
-        let uri = file_uri(&self.root.join(path));
-        {
-            let mut state = self.shared.lock();
-            let document = state.documents.open.get_mut(&uri).unwrap_or_else(|| panic!("{path} is not open"));
-            std::fs::write(&document.path, &document.text).expect("the file can be written");
-            document.dirty = false;
-        }
-        self.notify("textDocument/didSave", json!({ "textDocument": { "uri": uri } }));
-    }
-
-    /// An open document as the editor has it now.
-    pub fn document(&self, path: &str) -> Document {
-        let uri = file_uri(&self.root.join(path));
-        let state = self.shared.lock();
-        state.documents.open.get(&uri).unwrap_or_else(|| panic!("{path} is not open")).clone()
-    }
-
-    /// The text of an open document as the editor has it now.
-    pub fn text(&self, path: &str) -> String {
-        self.document(path).text
-    }
-
-    /// Waits until an open document has this text.
-    pub async fn text_becomes(&self, path: &str, expected: &str) {
-        let uri = file_uri(&self.root.join(path));
-        self.wait(&format!("text {expected:?} in {path}"), |state| {
-            state.documents.open.get(&uri).filter(|document| document.text == expected).map(|_| ())
-        })
-        .await;
     }
 
     /// Waits for the end of the process and of its output.

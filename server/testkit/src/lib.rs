@@ -28,6 +28,7 @@ mod screen;
 mod script;
 mod transcript;
 mod turn;
+mod user;
 mod wait;
 mod wire;
 
