@@ -1,1 +1,10 @@
-//! Session actor, turn machine, history tree, journal and usage.
+//! Session actor, pure turn machine, history tree, JSONL journal and usage.
+
+mod clock;
+mod error;
+mod history;
+mod journal;
+mod sink;
+
+pub use error::JournalError;
+pub use sink::Sink;

@@ -1,0 +1,15 @@
+//! The port through which sessions tell the outside what happens.
+
+use kit_protocol::{Event, ReviewState, Status};
+
+/// Receives everything that a client may want to see. Calls must return at once and never wait for a client: a sink
+/// that is slower than the sessions has to drop or replace by itself. Events of one session come in the order of
+/// `seq`, whose numbers are final; text is already merged to about thirty events a second.
+pub trait Sink: Send + Sync {
+    /// Something happened in a session.
+    fn event(&self, event: Event);
+    /// The whole status; it replaces the one before.
+    fn status(&self, status: Status);
+    /// The whole review; it replaces the one before.
+    fn review(&self, state: ReviewState);
+}
