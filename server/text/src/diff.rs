@@ -12,6 +12,8 @@ use crate::edit::{Edit, EditSet};
 use crate::lines::{LineRange, LineTable, split_line_end};
 use crate::text::{ByteOffset, Text};
 
+pub use crate::unified::unified;
+
 /// Lines of the base that became lines of the current text. One of the two may be empty, never both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LineHunk {

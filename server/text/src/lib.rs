@@ -23,6 +23,7 @@ pub mod merge;
 mod position;
 mod rebase;
 mod text;
+mod unified;
 
 pub use diff::Block;
 pub use edit::{Bias, Edit, EditError, EditSet};
