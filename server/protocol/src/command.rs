@@ -1,61 +1,14 @@
-//! The commands of `workspace/executeCommand`: their names, arguments and answers.
+//! Arguments and answers of the commands of `workspace/executeCommand`.
 //!
-//! [`COMMANDS`] is the one list of what the server offers; clients, documentation and the handshake are generated from it.
 //! Every argument type denies unknown fields, so that a typing error is an error and not a default.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EntryId, Event, HunkId, Mode, ModelId, ModelInfo, ReviewConflict, Role, SessionId, ThinkingLevel, TurnId,
-    Usage, UsageTotals,
+    CommandInfo, EntryId, Event, HunkId, Mode, ModelId, ModelInfo, ReviewConflict, Role, SessionId,
+    ThinkingLevel, TurnId, Usage, UsageTotals,
 };
-
-/// A command as the handshake announces it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct CommandInfo {
-    /// The name in `workspace/executeCommand`.
-    pub id: &'static str,
-    /// A title for palettes.
-    pub title: &'static str,
-    /// One sentence.
-    pub description: &'static str,
-}
-
-macro_rules! commands {
-    ($($id:literal $title:literal $description:literal;)*) => {
-        /// Every command of the server.
-        pub const COMMANDS: &[CommandInfo] = &[$(CommandInfo { id: $id, title: $title, description: $description }),*];
-    };
-}
-
-commands! {
-    "kit.session.prompt" "Ask" "Starts a turn, or queues or steers when one runs.";
-    "kit.session.cancel" "Stop" "Cancels the running turn and all that belongs to it.";
-    "kit.session.new" "New Session" "Starts an empty session.";
-    "kit.session.open" "Open Session" "Makes a stored session the current one.";
-    "kit.session.fork" "Fork Session" "Copies a session up to an entry into a new file.";
-    "kit.session.branch" "Branch" "Continues from an earlier entry of the same session.";
-    "kit.session.rename" "Rename Session" "Names a session.";
-    "kit.session.delete" "Delete Session" "Deletes a session's files.";
-    "kit.session.export" "Export Session" "Copies a session's file.";
-    "kit.session.retry" "Retry" "Repeats the last prompt from where it was asked.";
-    "kit.session.list" "Sessions" "Lists stored sessions, newest first.";
-    "kit.session.tree" "Session Tree" "Shows a session's entries with their branches.";
-    "kit.session.transcript" "Transcript" "Gives the events that a client missed.";
-    "kit.review.list" "Changes" "Lists the agent's changes that wait for review.";
-    "kit.review.keep" "Keep" "Accepts hunks.";
-    "kit.review.undo" "Undo" "Takes hunks back, keeping what the user typed.";
-    "kit.review.revert" "Take Back Review Step" "Takes back the last keep or undo.";
-    "kit.review.rewind" "Rewind" "Restores files, conversation or both to before a turn.";
-    "kit.model.list" "Models" "Lists models.";
-    "kit.model.set" "Set Model" "Chooses the model.";
-    "kit.thinking.set" "Set Thinking Level" "Chooses how much the model reasons.";
-    "kit.mode.set" "Set Mode" "Chooses what the agent may do without asking.";
-    "kit.usage.get" "Usage" "Gives tokens and money per call, turn, session and day.";
-    "kit.trust.set" "Trust Workspace" "Trusts a workspace root, or stops trusting it.";
-    "kit.doctor" "Doctor" "Checks the installation.";
-}
 
 /// How a prompt joins a running turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@
 //! notifications are ignored, unknown fields of command arguments are errors.
 
 mod command;
+mod command_table;
 mod error;
 mod event;
 mod id;
@@ -20,6 +21,7 @@ mod tool;
 mod usage;
 
 pub use command::*;
+pub use command_table::*;
 pub use error::*;
 pub use event::*;
 pub use id::*;
