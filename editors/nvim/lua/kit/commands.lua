@@ -1,0 +1,340 @@
+-- The :Kit command: a table of subcommands, each with what it does, what it completes and one line of help.
+local client = require("kit.client")
+local documents = require("kit.documents")
+local near = require("kit.near")
+
+local M = {}
+
+local api = vim.api
+
+---@class kit.Invocation
+---@field text string Everything after the subcommand.
+---@field words string[]
+---@field range? { first: integer, last: integer }
+
+---@class kit.Subcommand
+---@field run fun(invocation: kit.Invocation)
+---@field words? string[]|fun(): string[] What the first argument completes to.
+---@field help string
+
+---@param server vim.lsp.Client
+---@param range? { first: integer, last: integer }
+---@return table[]
+local function context_of(server, range)
+  local buffer = api.nvim_get_current_buf()
+  if not documents.is_eligible(buffer) then
+    return {}
+  end
+  local item = { uri = vim.uri_from_bufnr(buffer), version = documents.version(buffer) }
+  if range then
+    item.range = documents.line_range(buffer, range.first, range.last, server.offset_encoding)
+    local from, to = vim.fn.getpos("'<"), vim.fn.getpos("'>")
+    if vim.fn.visualmode() == "v" and from[2] == range.first and to[2] == range.last then
+      local first = api.nvim_buf_get_lines(buffer, range.first - 1, range.first, false)[1]
+      local last = api.nvim_buf_get_lines(buffer, range.last - 1, range.last, false)[1]
+      local from_column, to_column = math.min(from[3] - 1, #first), math.min(to[3], #last)
+      -- The selection ends with the whole character under the cursor.
+      to_column = to_column > 0 and to_column + vim.str_utf_end(last, to_column) or 0
+      item.range.start.character = vim.str_utfindex(first, server.offset_encoding, from_column, false)
+      if to[3] <= #last then
+        local character = vim.str_utfindex(last, server.offset_encoding, to_column, false)
+        item.range["end"] = { line = range.last - 1, character = character }
+      end
+    end
+  end
+  return { item }
+end
+
+---@param delivery? "queue"|"steer"
+---@return fun(invocation: kit.Invocation)
+local function asker(delivery)
+  return function(invocation)
+    client.ensure(function(server)
+      local context = context_of(server, invocation.range)
+      if invocation.text == "" then
+        return require("kit.session").prompt(context)
+      end
+      require("kit.session").ask(invocation.text, { context = context, delivery = delivery })
+    end)
+  end
+end
+
+---@param command string
+---@param key string
+---@param title string
+---@param list fun(use: fun(values: string[]))
+---@return fun(invocation: kit.Invocation)
+local function setter(command, key, title, list)
+  local function set(value)
+    local session = require("kit.session").current
+    client.execute(command, { [key] = value, session = session }, function(answer)
+      client.notify(("%s: %s"):format(title, answer[key] or value))
+    end)
+  end
+  return function(invocation)
+    if invocation.text ~= "" then
+      return set(invocation.text)
+    end
+    list(function(values)
+      vim.ui.select(values, { prompt = title }, function(choice)
+        if choice then
+          set(choice)
+        end
+      end)
+    end)
+  end
+end
+
+---@param values string[]
+---@return fun(use: fun(values: string[]))
+local function fixed(values)
+  return function(use)
+    use(values)
+  end
+end
+
+local modes = { "plan", "ask", "edit", "auto" }
+local levels = { "off", "none", "minimal", "low", "medium", "high" }
+local scopes = { "hunk", "file", "turn", "all" }
+
+---@param answer? table
+---@return string[]
+local function model_ids(answer)
+  return vim.tbl_map(function(model)
+    return model.id:find("/", 1, true) and model.id or model.provider .. "/" .. model.id
+  end, answer and answer.models or {})
+end
+
+---@param action kit.ReviewAction
+---@return fun(invocation: kit.Invocation)
+local function reviewer(action)
+  return function(invocation)
+    local review = require("kit.review")
+    local scope, reason = invocation.words[1], vim.trim(invocation.text:match("^%S+%s+(.*)$") or "")
+    reason = reason ~= "" and reason or nil
+    if scope and not vim.list_contains(scopes, scope) then
+      local hint = near.hint(scope, scopes)
+      return client.notify(('"%s" is none of %s.%s'):format(scope, table.concat(scopes, ", "), hint), vim.log.levels.WARN)
+    elseif invocation.range then
+      review.act_on_lines(action, invocation.range.first, invocation.range.last, reason)
+    elseif not scope or scope == "hunk" then
+      review.act_at_cursor(action, reason)
+    else
+      review.act_on_scope(action, scope, reason)
+    end
+  end
+end
+
+---@param invocation kit.Invocation
+local function trust(invocation)
+  local trusted = invocation.words[1] ~= "off"
+  client.ensure(function(server)
+    local buffer = api.nvim_get_current_buf()
+    local root = documents.is_eligible(buffer) and documents.root(buffer)
+      or vim.tbl_get(server, "workspace_folders", 1, "name")
+      or vim.fn.getcwd()
+    client.execute("kit.trust.set", { root = vim.uri_from_fname(root), trusted = trusted }, function()
+      client.notify(("%s is %s."):format(vim.fn.fnamemodify(root, ":~"), trusted and "trusted" or "not trusted"))
+    end)
+  end)
+end
+
+local function open_log()
+  local answer = client.execute_sync("kit.doctor", {}, 1000)
+  for _, check in ipairs(answer and answer.checks or {}) do
+    local path = check.name:lower():find("log", 1, true) and check.detail:match("(%S*[/\\]%S+)")
+    if path and vim.fn.filereadable(path) == 1 then
+      return vim.cmd.tabedit(vim.fn.fnameescape(path))
+    end
+  end
+  local path = vim.fs.joinpath(vim.fn.stdpath("log") --[[@as string]], "lsp.log")
+  vim.cmd.tabedit(vim.fn.fnameescape(path))
+end
+
+---@type table<string, kit.Subcommand>
+local subcommands = {
+  ask = { run = asker(), help = "Ask, about the buffer or the selected lines" },
+  steer = { run = asker("steer"), help = "Tell the running turn something" },
+  queue = { run = asker("queue"), help = "Ask when the running turn is over" },
+  stop = {
+    run = function(invocation)
+      require("kit.session").stop(invocation.words[1] == "all" and "all" or nil)
+    end,
+    words = { "all" },
+    help = "Stop the running turn",
+  },
+  session = {
+    run = function()
+      require("kit.session").with_current(require("kit.session").show)
+    end,
+    help = "Show the session",
+  },
+  sessions = {
+    run = function(invocation)
+      require("kit.sessions").run(invocation.words[1], vim.trim(invocation.text:match("^%S+%s+(.*)$") or ""))
+    end,
+    words = function()
+      return require("kit.sessions").actions
+    end,
+    help = "Open, make, rename, delete or fork a session",
+  },
+  review = {
+    run = function()
+      require("kit.hunklist").open()
+    end,
+    help = "List the agent's changes",
+  },
+  diff = {
+    run = function()
+      require("kit.hunklist").diff()
+    end,
+    help = "Compare the file with its reviewed baseline",
+  },
+  keep = { run = reviewer("keep"), words = scopes, help = "Keep the hunk, the selected lines, the file, the turn or all" },
+  undo = { run = reviewer("undo"), words = scopes, help = "Undo the hunk, the selected lines, the file, the turn or all" },
+  revert = {
+    run = function()
+      require("kit.review").revert()
+    end,
+    help = "Take back the last keep or undo",
+  },
+  next = {
+    run = function()
+      require("kit.review").jump(1)
+    end,
+    help = "Go to the next change",
+  },
+  prev = {
+    run = function()
+      require("kit.review").jump(-1)
+    end,
+    help = "Go to the previous change",
+  },
+  model = {
+    run = setter("kit.model.set", "model", "Model", function(use)
+      client.execute("kit.model.list", {}, function(answer)
+        use(model_ids(answer))
+      end)
+    end),
+    words = function()
+      return model_ids(client.execute_sync("kit.model.list", {}, 500))
+    end,
+    help = "Choose the model",
+  },
+  mode = {
+    run = setter("kit.mode.set", "mode", "Mode", fixed(modes)),
+    words = modes,
+    help = "Choose what the agent may do without asking",
+  },
+  thinking = {
+    run = setter("kit.thinking.set", "level", "Thinking", fixed(levels)),
+    words = levels,
+    help = "Choose how much the model reasons",
+  },
+  retry = {
+    run = function()
+      client.execute("kit.session.retry", { session = require("kit.session").current })
+    end,
+    help = "Repeat the last prompt",
+  },
+  compact = {
+    run = function(invocation)
+      local focus = invocation.text ~= "" and invocation.text or nil
+      client.execute("kit.session.compact", { session = require("kit.session").current, focus = focus })
+    end,
+    help = "Replace older messages by a summary",
+  },
+  usage = {
+    run = function()
+      require("kit.usage").show()
+    end,
+    help = "Show tokens and money",
+  },
+  permit = {
+    run = function(invocation)
+      require("kit.question").answer(invocation.text)
+    end,
+    words = function()
+      return require("kit.question").choices()
+    end,
+    help = "Answer what the agent asks",
+  },
+  trust = { run = trust, words = { "off" }, help = "Trust this workspace, or no longer" },
+  doctor = {
+    run = function()
+      vim.cmd.checkhealth("kit")
+    end,
+    help = "Check the installation",
+  },
+  log = { run = open_log, help = "Open the log" },
+  restart = {
+    run = function()
+      client.restart()
+    end,
+    help = "Restart the server",
+  },
+}
+
+---@return string[]
+local function names()
+  local list = vim.tbl_keys(subcommands)
+  table.sort(list)
+  return list
+end
+
+--- Runs `:Kit …`.
+---@param options vim.api.keyset.create_user_command.command_args
+function M.run(options)
+  local problem = require("kit.config").problem()
+  if problem then
+    client.notify(problem, vim.log.levels.WARN)
+  end
+  local name, text = options.args:match("^%s*(%S*)%s*(.-)%s*$")
+  if name == "" then
+    return asker()({
+      text = "",
+      words = {},
+      range = options.range > 0 and { first = options.line1, last = options.line2 } or nil,
+    })
+  end
+  local subcommand = subcommands[name]
+  if not subcommand then
+    local sentence = (':Kit has no "%s".%s'):format(name, near.hint(name, names()))
+    return client.notify(sentence, vim.log.levels.ERROR)
+  end
+  subcommand.run({
+    text = text,
+    words = vim.split(text, "%s+", { trimempty = true }),
+    range = options.range > 0 and { first = options.line1, last = options.line2 } or nil,
+  })
+end
+
+--- Completes `:Kit …`.
+---@param lead string
+---@param line string
+---@param position integer
+---@return string[]
+function M.complete(lead, line, position)
+  local typed = line:sub(1, position):match("Kit!?%s+(.*)$") or ""
+  local name = typed:match("^(%S+)%s")
+  local candidates = {}
+  if not name then
+    candidates = names()
+  elseif subcommands[name] and not typed:match("^%S+%s+%S+%s") then
+    local words = subcommands[name].words or {}
+    candidates = type(words) == "function" and words() or words --[[@as string[] ]]
+  end
+  return vim.tbl_filter(function(candidate)
+    return vim.startswith(candidate, lead)
+  end, candidates)
+end
+
+--- The subcommands with their help, for the documentation's test.
+---@return table<string, string>
+function M.list()
+  return vim.tbl_map(function(subcommand)
+    return subcommand.help
+  end, subcommands)
+end
+
+return M

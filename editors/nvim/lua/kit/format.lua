@@ -1,0 +1,90 @@
+-- Numbers as people read them: tokens, money, durations. Unknown money is never shown as zero.
+local M = {}
+
+---@param tokens integer
+---@return string
+function M.tokens(tokens)
+  if tokens >= 1000000 then
+    return ("%.1fM"):format(tokens / 1000000)
+  elseif tokens >= 1000 then
+    return ("%.1fk"):format(tokens / 1000)
+  end
+  return tostring(tokens)
+end
+
+---@param micros integer
+---@return string
+function M.money(micros)
+  return micros > 0 and micros < 10000 and ("$%.4f"):format(micros / 1000000) or ("$%.2f"):format(micros / 1000000)
+end
+
+---@param usage table UsageTotals
+---@return integer
+function M.input_tokens(usage)
+  return (usage.inputTokens or 0) + (usage.cacheReadTokens or 0) + (usage.cacheWriteTokens or 0)
+end
+
+--- The cost where there is a price, else the tokens; nothing before the first call.
+---@param usage? table UsageTotals
+---@return string
+function M.cost(usage)
+  if not usage then
+    return ""
+  end
+  local tokens = M.input_tokens(usage) + (usage.outputTokens or 0)
+  if usage.costMicros and usage.costKind == "priced" then
+    return M.money(usage.costMicros)
+  end
+  return tokens > 0 and M.tokens(tokens) .. " tok" or ""
+end
+
+---@param milliseconds integer
+---@return string
+function M.duration(milliseconds)
+  local seconds = milliseconds / 1000
+  if milliseconds < 1000 then
+    return ("%d ms"):format(milliseconds)
+  elseif seconds < 60 then
+    return (("%.1fs"):format(seconds):gsub("%.0s", "s"))
+  end
+  local whole = math.floor(seconds + 0.5)
+  return ("%dm%02ds"):format(math.floor(whole / 60), whole % 60)
+end
+
+---@param count integer
+---@param noun string
+---@return string
+function M.count(count, noun)
+  return ("%d %s%s"):format(count, noun, count == 1 and "" or "s")
+end
+
+--- "18.2k in (91% cached) / 2.1k out · $0.06"
+---@param usage table UsageTotals
+---@return string
+function M.usage(usage)
+  local input = M.input_tokens(usage)
+  local text = M.tokens(input) .. " in"
+  if (usage.cacheReadTokens or 0) > 0 then
+    text = ("%s (%d%% cached)"):format(text, math.floor(100 * usage.cacheReadTokens / input + 0.5))
+  end
+  text = ("%s / %s out"):format(text, M.tokens(usage.outputTokens or 0))
+  if usage.costMicros and usage.costKind == "priced" then
+    text = text .. " · " .. M.money(usage.costMicros)
+  end
+  return text
+end
+
+--- At most `width` characters, with an ellipsis in the middle.
+---@param text string
+---@param width integer
+---@return string
+function M.shorten(text, width)
+  local length = vim.fn.strchars(text)
+  if length <= width then
+    return text
+  end
+  local head = math.ceil((width - 1) / 2)
+  return vim.fn.strcharpart(text, 0, head) .. "…" .. vim.fn.strcharpart(text, length - (width - 1 - head))
+end
+
+return M

@@ -1,0 +1,340 @@
+-- The agent's changes that wait for the user, as kit/review sends them, and what the user does with them.
+--
+-- The server's state replaces ours as a whole. Only buffers that a window shows are drawn; the others when they are
+-- shown. A state that was computed for an older text than the buffer's is not drawn at once: the next one, for the
+-- text as it is, follows within moments, and what is drawn moves along with the text until then.
+local client = require("kit.client")
+local config = require("kit.config")
+local documents = require("kit.documents")
+local paint = require("kit.paint")
+
+local M = {}
+
+local api = vim.api
+local stale_wait = 300
+
+local empty = { revision = -1, summary = { files = 0, hunks = 0, additions = 0, deletions = 0 }, files = {} }
+local state = empty
+local drawn = {} ---@type table<integer, integer> The revision that each buffer shows.
+local review_of_call = {} ---@type table<string, { waiting: boolean, outcome?: string }>
+local outcome_of_hunk = {} ---@type table<string, string>
+
+---@param buffer integer
+---@return table? file
+local function file_of(buffer)
+  for _, file in ipairs(state.files) do
+    if documents.find(file.uri) == buffer then
+      return file
+    end
+  end
+end
+
+---@param buffer integer
+---@param file table?
+---@param is_late boolean Whether a newer state has been waited for.
+local function draw(buffer, file, is_late)
+  if not file then
+    if paint.is_drawn(buffer) then
+      paint.clear(buffer)
+    end
+    drawn[buffer] = nil
+    return
+  end
+  if file.version and file.version ~= documents.version(buffer) and not is_late then
+    local revision = state.revision
+    vim.defer_fn(function()
+      if state.revision == revision and api.nvim_buf_is_loaded(buffer) then
+        draw(buffer, file, true)
+      end
+    end, stale_wait)
+    return
+  end
+  paint.draw(buffer, file.hunks)
+  drawn[buffer] = state.revision
+end
+
+---@return table<integer, true>
+local function visible_buffers()
+  local buffers = {}
+  for _, window in ipairs(api.nvim_list_wins()) do
+    buffers[api.nvim_win_get_buf(window)] = true
+  end
+  return buffers
+end
+
+local function draw_visible()
+  local visible = visible_buffers()
+  local files = {}
+  for _, file in ipairs(state.files) do
+    local buffer = documents.find(file.uri)
+    if buffer then
+      files[buffer] = file
+    end
+  end
+  for buffer in pairs(vim.tbl_extend("keep", visible, drawn)) do
+    if files[buffer] == nil or visible[buffer] then
+      if api.nvim_buf_is_loaded(buffer) then
+        draw(buffer, files[buffer], false)
+      end
+    end
+  end
+end
+
+--- Says in the transcripts what became of each tool call's changes.
+function M.refresh_transcripts()
+  local session = package.loaded["kit.session"]
+  if not session then
+    return
+  end
+  for call, review in pairs(review_of_call) do
+    local words = review.waiting and "pending" or review.outcome or "reviewed"
+    session.each_transcript(function(transcript)
+      transcript:set_review(call, words)
+    end)
+  end
+end
+
+---@param previous table
+local function follow_calls(previous)
+  for _, review in pairs(review_of_call) do
+    review.waiting = false
+  end
+  local present = {}
+  for _, file in ipairs(state.files) do
+    for _, hunk in ipairs(file.hunks) do
+      present[hunk.id] = true
+      local review = review_of_call[hunk.toolCallId] or {}
+      review.waiting = true
+      review_of_call[hunk.toolCallId] = review
+    end
+  end
+  for _, file in ipairs(previous.files) do
+    for _, hunk in ipairs(file.hunks) do
+      local review = review_of_call[hunk.toolCallId]
+      if not present[hunk.id] and review and outcome_of_hunk[hunk.id] then
+        review.outcome = outcome_of_hunk[hunk.id]
+      end
+    end
+  end
+  M.refresh_transcripts()
+end
+
+--- Handles kit/review.
+---@param review table
+function M.on_review(review)
+  if review.revision < state.revision then
+    return
+  end
+  local previous = state
+  state = review
+  draw_visible()
+  follow_calls(previous)
+  require("kit.hunklist").refresh()
+  api.nvim_exec_autocmds("User", { pattern = "KitReview", modeline = false, data = review.summary })
+end
+
+--- The last kit/review.
+---@return table
+function M.get()
+  return state
+end
+
+--- Forgets all changes: the server is gone.
+function M.clear()
+  state = empty
+  for buffer in pairs(drawn) do
+    paint.clear(buffer)
+  end
+  drawn, review_of_call, outcome_of_hunk = {}, {}, {}
+end
+
+--- The hunk under the cursor; a deletion belongs to the lines beside it.
+---@return kit.Place? place
+---@return kit.Place[] places
+---@return integer? index
+function M.at_cursor()
+  local places = paint.places(0)
+  local row = api.nvim_win_get_cursor(0)[1] - 1
+  for index, place in ipairs(places) do
+    if place.first <= row and row < place.stop then
+      return place, places, index
+    end
+  end
+  for index, place in ipairs(places) do
+    if place.stop == place.first and (row == place.first or row == place.first - 1) then
+      return place, places, index
+    end
+  end
+  return nil, places
+end
+
+---@param row integer
+local function go_to(row)
+  vim.cmd("normal! m'")
+  api.nvim_win_set_cursor(0, { math.min(row + 1, api.nvim_buf_line_count(0)), 0 })
+  vim.cmd("normal! zv")
+end
+
+---@param file table
+---@param hunk table
+local function open(file, hunk)
+  if require("kit.session").has_focus() then
+    vim.cmd.wincmd("p")
+  end
+  local buffer = documents.find(file.uri) or vim.fn.bufadd(vim.uri_to_fname(file.uri))
+  vim.bo[buffer].buflisted = true
+  vim.cmd("normal! m'")
+  api.nvim_win_set_buf(0, buffer)
+  go_to(hunk.lines[1])
+end
+
+--- Moves to the next or previous hunk, through the files in their order and around.
+---@param step 1|-1
+function M.jump(step)
+  if #state.files == 0 then
+    return client.notify("No changes wait for review.")
+  end
+  local row = api.nvim_win_get_cursor(0)[1] - 1
+  local places = paint.places(0)
+  for index = step == 1 and 1 or #places, step == 1 and #places or 1, step do
+    local place = places[index]
+    local last = math.max(place.stop - 1, place.first)
+    if step == 1 and place.first > row or step == -1 and last < row then
+      return go_to(place.first)
+    end
+  end
+  local here = 0
+  for index, file in ipairs(state.files) do
+    if documents.find(file.uri) == api.nvim_get_current_buf() then
+      here = index
+    end
+  end
+  for offset = 1, #state.files do
+    local file = state.files[(here - 1 + step * offset) % #state.files + 1]
+    local hunk = file.hunks[step == 1 and 1 or #file.hunks]
+    if hunk and file.status ~= "deleted" then
+      return open(file, hunk)
+    end
+  end
+end
+
+---@param answer table
+---@param outcome string
+local function report(answer, outcome)
+  for _, id in ipairs(answer.applied) do
+    outcome_of_hunk[id] = outcome
+  end
+  local conflicts = answer.conflicts or {}
+  if #conflicts > 0 then
+    local more = #conflicts > 1 and (" (and %d more)"):format(#conflicts - 1) or ""
+    client.notify(conflicts[1].why .. more, vim.log.levels.WARN)
+  end
+end
+
+---@alias kit.ReviewAction "keep"|"undo"
+
+--- Keeps or undoes what `arguments` choose.
+---@param action kit.ReviewAction
+---@param arguments table
+---@param on_done? fun()
+function M.act(action, arguments, on_done)
+  local outcome = action == "keep" and "kept" or "undone"
+  -- The new state may arrive before the answer, so the outcome is noted for the named hunks beforehand.
+  for _, id in ipairs(arguments.hunks or {}) do
+    outcome_of_hunk[id] = outcome
+  end
+  client.execute("kit.review." .. action, arguments, function(answer)
+    report(answer, outcome)
+    if on_done then
+      on_done()
+    end
+  end)
+end
+
+---@return string uri
+---@return integer version
+local function here()
+  local buffer = api.nvim_get_current_buf()
+  return vim.uri_from_bufnr(buffer), documents.version(buffer)
+end
+
+--- Keeps or undoes the hunk under the cursor and moves to the next one of the buffer.
+---@param action kit.ReviewAction
+---@param reason? string
+function M.act_at_cursor(action, reason)
+  local place, places, index = M.at_cursor()
+  if not place then
+    return client.notify("No change of the agent is under the cursor.")
+  end
+  local buffer = api.nvim_get_current_buf()
+  local following = places[index + 1] or places[index - 1]
+  M.act(action, { hunks = { place.id }, version = documents.version(buffer), reason = reason }, function()
+    if not config.get().review.jump or not following or api.nvim_get_current_buf() ~= buffer then
+      return
+    end
+    for _, candidate in ipairs(paint.places(0)) do
+      if candidate.id == following.id then
+        return go_to(candidate.first)
+      end
+    end
+  end)
+end
+
+--- Keeps or undoes the lines `first` to `last`, counted from 1.
+---@param action kit.ReviewAction
+---@param first integer
+---@param last integer
+---@param reason? string
+function M.act_on_lines(action, first, last, reason)
+  local uri, version = here()
+  M.act(action, { uri = uri, lines = { first - 1, last }, version = version, reason = reason })
+end
+
+--- Keeps or undoes everything of a file, of the turn of the hunk under the cursor (else the last turn), or at all.
+---@param action kit.ReviewAction
+---@param scope "file"|"turn"|"all"
+---@param reason? string
+function M.act_on_scope(action, scope, reason)
+  local arguments = { reason = reason }
+  if scope == "file" then
+    arguments.uri, arguments.version = here()
+  elseif scope == "all" then
+    arguments.all = true
+  else
+    local place = M.at_cursor()
+    for _, file in ipairs(state.files) do
+      for _, hunk in ipairs(file.hunks) do
+        if place and hunk.id == place.id then
+          arguments.turn = hunk.turn
+        end
+      end
+    end
+    arguments.turn = arguments.turn or require("kit.session").last_turn()
+    if not arguments.turn then
+      return client.notify("No turn is known.")
+    end
+  end
+  M.act(action, arguments)
+end
+
+--- Takes back the last keep or undo.
+function M.revert()
+  client.execute("kit.review.revert", {}, function(answer)
+    client.notify(#answer.applied > 0 and "The last keep or undo is taken back." or "There is nothing to take back.")
+  end)
+end
+
+api.nvim_create_autocmd("BufWinEnter", {
+  group = api.nvim_create_augroup("kit.review", {}),
+  desc = "Draw the agent's changes in buffers that come into view",
+  callback = function(event)
+    if drawn[event.buf] ~= state.revision and state ~= empty then
+      local file = file_of(event.buf)
+      if file or drawn[event.buf] then
+        draw(event.buf, file, false)
+      end
+    end
+  end,
+})
+
+return M
