@@ -1,0 +1,111 @@
+// Questions that wait for the user as cards in the session view, and as a notification when nobody would see the card.
+// Each is answered once: by a button of either, by a command, or by being withdrawn.
+
+import * as vscode from "vscode";
+import type { DiffBlock, PermissionOption } from "./protocol.ts";
+import { setting } from "./settings.ts";
+
+export interface Card {
+  id: string;
+  session: string | undefined;
+  title: string;
+  agent: string;
+  /** Markdown under the title. */
+  text: string;
+  /** A command line or tool arguments, shown as they are. */
+  code: string;
+  uri: string | undefined;
+  blocks: DiffBlock[];
+  options: { id: string; label: string; kind: PermissionOption["kind"]; rule: string }[];
+}
+
+export interface CardAnswer {
+  option: string;
+  feedback: string;
+}
+
+interface Pending {
+  card: Card;
+  resolve: (answer: CardAnswer | undefined) => void;
+}
+
+/** A visible card in a window without focus gets its notification only after this time. */
+const patienceMs = 10_000;
+
+export class Cards implements vscode.Disposable {
+  private readonly pending = new Map<string, Pending>();
+  private readonly emitter = new vscode.EventEmitter<void>();
+  readonly onChange = this.emitter.event;
+
+  /** Whether the session view shows cards now. */
+  visible: () => boolean = () => false;
+
+  list(): Card[] {
+    return [...this.pending.values()].map(({ card }) => card);
+  }
+
+  /** The user's answer, or nothing if the question was withdrawn. */
+  ask(card: Card, token: vscode.CancellationToken): Promise<CardAnswer | undefined> {
+    return new Promise((resolve) => {
+      const cancellation = token.onCancellationRequested(() => this.settle(card.id, undefined));
+      this.pending.set(card.id, {
+        card,
+        resolve: (answer) => {
+          cancellation.dispose();
+          resolve(answer);
+        },
+      });
+      this.changed();
+      this.notify(card);
+    });
+  }
+
+  settle(id: string, answer: CardAnswer | undefined): void {
+    const pending = this.pending.get(id);
+    if (!pending) return;
+    this.pending.delete(id);
+    this.changed();
+    pending.resolve(answer);
+  }
+
+  /** Answers the oldest question with its first option of a kind. */
+  answerFirst(kind: PermissionOption["kind"]): void {
+    const card = this.list().find(({ options }) => options.some((option) => option.kind === kind));
+    const option = card?.options.find((candidate) => candidate.kind === kind);
+    if (card && option) this.settle(card.id, { option: option.id, feedback: "" });
+  }
+
+  withdraw(belongs: (card: Card) => boolean): void {
+    for (const card of this.list()) if (belongs(card)) this.settle(card.id, undefined);
+  }
+
+  private changed(): void {
+    void vscode.commands.executeCommand("setContext", "kit.approvals", this.pending.size);
+    this.emitter.fire();
+  }
+
+  private notify(card: Card): void {
+    if (!setting("notifications.waiting", true)) return;
+    if (!this.visible()) return this.showNotification(card);
+    setTimeout(() => {
+      if (this.pending.has(card.id) && !vscode.window.state.focused) this.showNotification(card);
+    }, patienceMs);
+  }
+
+  private showNotification(card: Card): void {
+    const quick = (["allowOnce", "rejectOnce"] as const).flatMap((kind) => card.options.find((option) => option.kind === kind) ?? []);
+    const buttons = quick.map((option) => ({ title: option.label, option: option.id }));
+    const detail = card.code || card.uri ? `: ${card.code.split("\n", 1)[0] || (card.uri ?? "")}` : "";
+    const message = card.title.includes(detail.slice(2)) ? card.title : card.title + detail;
+    void vscode.window.showInformationMessage(`Kit: ${message}`, ...buttons, { title: "More…", option: "" }).then((choice) => {
+      if (!choice) return;
+      if (choice.option) this.settle(card.id, { option: choice.option, feedback: "" });
+      else void vscode.commands.executeCommand("kit.showSession");
+    });
+  }
+
+  dispose(): void {
+    this.withdraw(() => true);
+    this.emitter.dispose();
+  }
+}

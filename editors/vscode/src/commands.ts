@@ -1,0 +1,110 @@
+// The table of commands: each id and what it calls. `kit.session.prompt` has no title: code actions of the server
+// carry it, and the session view follows the turn that it starts.
+
+import * as vscode from "vscode";
+import type { Cards } from "./cards.ts";
+import type { Client } from "./client.ts";
+import { commandIds, type CommandId } from "./commandIds.ts";
+import { report } from "./errors.ts";
+import { showApprovals, showMenu } from "./menu.ts";
+import type { Pickers } from "./pickers.ts";
+import type { Prompt, SessionInfo } from "./protocol.ts";
+import type { Reports } from "./reports.ts";
+import type { ReviewActions } from "./review/actions.ts";
+import type { LineChange } from "./review/hunks.ts";
+import type { ReviewStore } from "./review/store.ts";
+import { openAll } from "./review/surface.ts";
+import type { SessionView } from "./session/view.ts";
+import type { Sessions } from "./sessions.ts";
+import type { StatusItem } from "./status.ts";
+
+export interface Parts {
+  client: Client;
+  output: vscode.LogOutputChannel;
+  cards: Cards;
+  review: ReviewStore;
+  actions: ReviewActions;
+  view: SessionView;
+  sessions: Sessions;
+  status: StatusItem;
+  pickers: Pickers;
+  reports: Reports;
+}
+
+// The arguments come from VS Code's menus, lenses and keys; each menu passes its own.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Handler = (...args: any[]) => unknown;
+
+export function registerCommands(parts: Parts): vscode.Disposable {
+  const { client, output, cards, review, actions, view, sessions, status, pickers, reports } = parts;
+  const { prompter } = view;
+  const handlers: Record<CommandId, Handler> = {
+    "kit.ask": () => prompter.ask(),
+    "kit.actions": () => vscode.commands.executeCommand("editor.action.codeAction", { kind: "source.kit", apply: "never" }),
+    "kit.attach": () => view.focus(),
+    "kit.runCommand": () => prompter.runCommand(),
+    "kit.session.prompt": (prompt: Prompt) => prompter.send(prompt),
+    "kit.stop": () => prompter.stop(),
+    "kit.menu": () => showMenu(status.last, cards),
+    "kit.showSession": () => view.focus(),
+    "kit.approvals": () => showApprovals(cards),
+    "kit.permission.allow": () => cards.answerFirst("allowOnce"),
+    "kit.permission.reject": () => cards.answerFirst("rejectOnce"),
+
+    "kit.review.open": () => openAll(review),
+    "kit.review.openFile": (uri?: vscode.Uri) => actions.openFile(uri),
+    "kit.review.next": () => actions.go("next"),
+    "kit.review.previous": () => actions.go("previous"),
+    "kit.review.keepHunk": (uri?: vscode.Uri | string, id?: string) => actions.hunk("keep", ...lensTarget(uri, id)),
+    "kit.review.undoHunk": (uri?: vscode.Uri | string, id?: string) => actions.hunk("undo", ...lensTarget(uri, id)),
+    "kit.review.rejectHunk": () => actions.rejectHunk(),
+    "kit.review.keepLines": () => actions.lines("keep"),
+    "kit.review.undoLines": () => actions.lines("undo"),
+    "kit.review.keepFile": (uri?: vscode.Uri) => actions.file("keep", uri),
+    "kit.review.undoFile": (uri?: vscode.Uri) => actions.file("undo", uri),
+    "kit.review.keepAll": () => actions.all("keep"),
+    "kit.review.undoAll": () => actions.all("undo"),
+    "kit.review.revertLast": () => review.revertLast(),
+    "kit.review.keepChange": (uri: vscode.Uri, changes: LineChange[], index: number) => actions.change("keep", uri, changes, index),
+    "kit.review.undoChange": (uri: vscode.Uri, changes: LineChange[], index: number) => actions.change("undo", uri, changes, index),
+    "kit.review.keepResource": (...states: vscode.SourceControlResourceState[]) => actions.resources("keep", states),
+    "kit.review.undoResource": (...states: vscode.SourceControlResourceState[]) => actions.resources("undo", states),
+    "kit.review.openResource": (state: vscode.SourceControlResourceState) =>
+      vscode.commands.executeCommand("vscode.open", state.resourceUri, { preview: true, preserveFocus: true }),
+
+    "kit.selectModel": () => pickers.model(),
+    "kit.selectMode": () => pickers.mode(),
+    "kit.selectThinking": () => pickers.thinking(),
+
+    "kit.sessions": () => sessions.pick(),
+    "kit.newSession": () => sessions.create(),
+    "kit.openSession": (session: SessionInfo) => sessions.open(session),
+    "kit.renameSession": (session?: SessionInfo) => sessions.rename(session),
+    "kit.deleteSession": (session?: SessionInfo) => sessions.remove(session),
+    "kit.forkSession": (session?: SessionInfo) => sessions.fork(session),
+    "kit.openTranscript": (session?: SessionInfo) => sessions.openTranscript(session),
+    "kit.refreshSessions": () => sessions.refresh(),
+    "kit.compact": () => sessions.compact(),
+    "kit.retry": () => sessions.retry(),
+
+    "kit.usage": () => reports.usage(),
+    "kit.doctor": () => reports.doctor(),
+    "kit.log": () => output.show(true),
+    "kit.settings": () => vscode.commands.executeCommand("workbench.action.openSettings", "@ext:kit.kit"),
+    "kit.restart": () => client.restart(),
+  };
+  return vscode.Disposable.from(...commandIds.map((id) =>
+    vscode.commands.registerCommand(id, async (...args: unknown[]) => {
+      try {
+        return await handlers[id](...args);
+      } catch (error) {
+        report(error);
+        return undefined;
+      }
+    })));
+}
+
+/** Menus pass arguments of their own to commands that need none; a lens passes a hunk. */
+function lensTarget(uri: vscode.Uri | string | undefined, id: unknown): [target?: vscode.Uri | string, id?: string] {
+  return uri !== undefined && typeof id === "string" ? [uri, id] : [];
+}

@@ -1,0 +1,44 @@
+// Answers `kit/permission`: shows the question as a card. A question whose turn ended is withdrawn and counts as a no.
+
+import * as vscode from "vscode";
+import type { Card, Cards } from "./cards.ts";
+import type { Client } from "./client.ts";
+import type { PermissionAnswer, PermissionRequest } from "./protocol.ts";
+
+export function answerPermissions(client: Client, cards: Cards): vscode.Disposable {
+  client.answer<PermissionRequest, PermissionAnswer>("kit/permission", async (request, token) => {
+    const answer = await cards.ask(toCard(request), token);
+    const refusal = request.options.find((option) => option.kind === "rejectOnce") ?? request.options.at(-1);
+    return { option: answer?.option ?? refusal?.id ?? "", ...(answer?.feedback ? { feedback: answer.feedback } : {}) };
+  });
+  return vscode.Disposable.from(
+    client.onEvent((event) => {
+      if (event.type === "turn_end" && !event.agent) cards.withdraw((card) => card.session === event.session);
+    }),
+    client.onState((state) => {
+      if (state !== "running") cards.withdraw(() => true);
+    }),
+  );
+}
+
+function toCard(request: PermissionRequest): Card {
+  const { subject, agent } = request;
+  const name = typeof agent === "string" ? agent : (agent?.name ?? agent?.id ?? "");
+  return {
+    id: request.id,
+    session: request.session,
+    title: request.title,
+    agent: name === "main" ? "" : name,
+    text: request.why ?? "",
+    code: subject.command ?? (subject.args !== undefined && !subject.diffBlocks?.length ? pretty(subject.args) : ""),
+    uri: subject.uri,
+    blocks: subject.diffBlocks ?? [],
+    options: request.options.map(({ id, label, kind, rule, scope }) => ({
+      id, label, kind, rule: rule ? (scope ? `${rule} (${scope})` : rule) : "",
+    })),
+  };
+}
+
+function pretty(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}

@@ -1,0 +1,86 @@
+// Starts turns: takes the text, adds the selection or the file as context, sends it to the session that is shown.
+
+import * as vscode from "vscode";
+import type { Client } from "./client.ts";
+import { attempt } from "./errors.ts";
+import { baseName } from "./format.ts";
+import type { ContextItem, Prompt } from "./protocol.ts";
+import { selectedLines } from "./review/hunks.ts";
+import type { SessionStore } from "./session/store.ts";
+
+export interface EditorContext {
+  item: ContextItem;
+  /** `main.rs:3-9`, or the bare name for the whole file. */
+  label: string;
+}
+
+/** The selection of the active editor, or its file; nothing for documents that the server does not see. */
+export function editorContext(client: Client): EditorContext | undefined {
+  const editor = vscode.window.activeTextEditor;
+  if (!editor || !["file", "untitled"].includes(editor.document.uri.scheme)) return undefined;
+  const { document, selection } = editor;
+  const item: ContextItem = { uri: client.toProtocol(document.uri), version: document.version };
+  const name = baseName(document.uri.path);
+  if (selection.isEmpty) return { item, label: name };
+  const [start, end] = selectedLines(selection);
+  const { line, character } = selection.start;
+  return {
+    item: { ...item, range: { start: { line, character }, end: { line: selection.end.line, character: selection.end.character } } },
+    label: end - start > 1 ? `${name}:${start + 1}-${end}` : `${name}:${start + 1}`,
+  };
+}
+
+export class Prompter {
+  constructor(
+    private readonly client: Client,
+    private readonly sessions: SessionStore,
+    private readonly showSession: () => Promise<void>,
+  ) {}
+
+  /** Asks for the text in an input box. */
+  async ask(): Promise<void> {
+    const context = editorContext(this.client);
+    const text = await vscode.window.showInputBox({
+      title: context ? `Kit: Ask about ${context.label}` : "Kit: Ask",
+      placeHolder: this.sessions.model?.running ? "Waits for the running turn" : "What should be done?",
+    });
+    if (text?.trim()) await this.send({ text, ...(context ? { context: [context.item] } : {}) });
+  }
+
+  async send(prompt: Prompt): Promise<boolean> {
+    const session = prompt.session ?? this.sessions.current;
+    const started = await attempt(async () => {
+      await this.showSession();
+      return this.client.call("kit.session.prompt", { ...prompt, ...(session ? { session } : {}) });
+    });
+    if (started) this.sessions.started(started);
+    return started !== undefined;
+  }
+
+  /** Runs a prompt template, skill or command of the server's list. */
+  async runCommand(): Promise<void> {
+    await attempt(async () => {
+      const { commands } = await this.client.call("kit.command.list", {});
+      const choice = await vscode.window.showQuickPick(
+        commands.map((command) => ({ label: command.name, description: command.kind ?? "", detail: command.description ?? "", command })),
+        { title: "Kit: Run", placeHolder: commands.length > 0 ? "Prompt template, skill or command" : "None found", matchOnDetail: true });
+      if (!choice) return;
+      const args = await vscode.window.showInputBox({ title: `Kit: ${choice.label}`, placeHolder: choice.command.argumentHint ?? "Arguments, if any" });
+      if (args === undefined) return;
+      const context = editorContext(this.client);
+      const session = this.sessions.current;
+      const answer = await this.client.call("kit.command.run", {
+        name: choice.command.name, args, ...(context ? { context: [context.item] } : {}), ...(session ? { session } : {}),
+      });
+      if (answer.session && answer.turn) {
+        this.sessions.started({ session: answer.session, turn: answer.turn });
+        await this.showSession();
+      }
+      if (answer.output) void vscode.window.showInformationMessage(`Kit: ${answer.output}`);
+    });
+  }
+
+  async stop(): Promise<void> {
+    await attempt(() => this.client.call("kit.session.cancel", {}));
+  }
+}

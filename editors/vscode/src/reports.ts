@@ -1,0 +1,52 @@
+// Doctor and usage as Markdown documents.
+
+import * as vscode from "vscode";
+import type { Client } from "./client.ts";
+import type { Content } from "./content.ts";
+import { attempt } from "./errors.ts";
+import { cachedPercent, cost, count, sentTokens } from "./format.ts";
+import type { Tokens } from "./protocol.ts";
+import { escapeCell } from "./statusText.ts";
+
+export class Reports {
+  constructor(
+    private readonly client: Client,
+    private readonly content: Content,
+    private readonly session: () => string | undefined,
+  ) {}
+
+  async doctor(): Promise<void> {
+    await attempt(async () => {
+      const { checks } = await this.client.call("kit.doctor", {});
+      const rows = checks.map((check) =>
+        `| ${check.ok ? "✓" : "✗"} | ${escapeCell(check.name)} | ${escapeCell(check.detail)}${check.fix ? `<br>→ ${escapeCell(check.fix)}` : ""} |`);
+      const failed = checks.filter((check) => !check.ok).length;
+      const verdict = failed === 0 ? "Everything is in order." : `${failed} of ${checks.length} checks need attention.`;
+      await this.content.showReport("Kit Doctor",
+        `# Kit Doctor\n\n${verdict}\n\n|  | Check | Result |\n|:--|:--|:--|\n${rows.join("\n")}\n\nVS Code ${vscode.version}\n`);
+    });
+  }
+
+  async usage(): Promise<void> {
+    await attempt(async () => {
+      const session = this.session();
+      const usage = await this.client.call("kit.usage.get", session ? { session } : {});
+      const sums = [["Turn", usage.turn], ["Session", usage.session], ["Today", usage.today]] as const;
+      const calls = usage.calls.map((call) => row(`${call.step} ${call.provider}/${call.model}`, call));
+      await this.content.showReport("Kit Usage", [
+        "# Kit Usage\n", head("Total"), ...sums.flatMap(([name, tokens]) => (tokens ? [row(name, tokens)] : [])),
+        ...(calls.length > 0 ? ["\n## Calls of this session\n", head("Step and model"), ...calls] : []), "",
+      ].join("\n"));
+    });
+  }
+}
+
+function head(first: string): string {
+  return `| ${first} | Sent | Cached | Answered | Cost |\n|:--|--:|--:|--:|--:|`;
+}
+
+function row(name: string, usage: Tokens): string {
+  const cached = cachedPercent(usage);
+  const price = cost(usage) ?? (usage.costKind === "subscription" ? "subscription" : "unknown");
+  return `| ${escapeCell(name)} | ${count(sentTokens(usage))} | ${cached === undefined ? "" : `${cached}%`} | ${count(usage.outputTokens)} | ${escapeCell(price)} |`;
+}

@@ -1,0 +1,103 @@
+// The last review the server told of, by file, and the acts on it. The server decides; this only remembers and asks.
+
+import * as vscode from "vscode";
+import type { Client } from "../client.ts";
+import { attempt } from "../errors.ts";
+import type { Hunk, Review, ReviewAct, ReviewFile } from "../protocol.ts";
+
+export type Act = "keep" | "undo";
+
+export const baseScheme = "kit-base";
+
+export class ReviewStore implements vscode.Disposable {
+  private readonly emitter = new vscode.EventEmitter<ReadonlySet<string>>();
+  private readonly subscriptions: vscode.Disposable[];
+
+  /** The files, as editor URIs, that have changed. */
+  readonly onChange = this.emitter.event;
+
+  private files = new Map<string, ReviewFile>();
+  private revision = -1;
+
+  constructor(private readonly client: Client) {
+    this.subscriptions = [
+      client.onReview((review) => this.take(review)),
+      client.onState((state) => {
+        if (state !== "running") return;
+        this.revision = -1;
+        void attempt(async () => this.take(await client.call("kit.review.list", {})));
+      }),
+    ];
+  }
+
+  private take(review: Review): void {
+    if (review.revision < this.revision) return;
+    this.revision = review.revision;
+    const before = this.files;
+    this.files = new Map(review.files.map((file) => [vscode.Uri.parse(file.uri).toString(), file]));
+    this.emitter.fire(new Set([...before.keys(), ...this.files.keys()]));
+  }
+
+  all(): { uri: vscode.Uri; file: ReviewFile }[] {
+    return [...this.files].map(([uri, file]) => ({ uri: vscode.Uri.parse(uri), file }));
+  }
+
+  file(uri: vscode.Uri): ReviewFile | undefined {
+    return this.files.get(uri.toString());
+  }
+
+  hunks(uri: vscode.Uri): readonly Hunk[] {
+    return this.file(uri)?.hunks ?? [];
+  }
+
+  get hunkCount(): number {
+    return this.all().reduce((sum, { file }) => sum + file.hunks.length, 0);
+  }
+
+  turns(): Set<string> {
+    return new Set(this.all().flatMap(({ file }) => file.hunks.flatMap((hunk) => (hunk.turn ? [hunk.turn] : []))));
+  }
+
+  /** Keeps or undoes, and says so in one sentence if the server could not. */
+  async act(act: Act, what: ReviewAct): Promise<void> {
+    await attempt(async () => {
+      const outcome = await this.client.call(act === "keep" ? "kit.review.keep" : "kit.review.undo", what);
+      const conflict = outcome.conflicts?.[0];
+      if (conflict) void vscode.window.showWarningMessage(`Kit: ${act === "keep" ? "Not kept" : "Not undone"}: ${conflict.why}`, "Review").then((choice) => {
+        if (choice) void vscode.commands.executeCommand("kit.review.open");
+      });
+    });
+  }
+
+  async actOnHunks(act: Act, uri: vscode.Uri, hunks: readonly Hunk[], reason?: string): Promise<void> {
+    const version = this.file(uri)?.version;
+    await this.act(act, {
+      uri: this.client.toProtocol(uri),
+      hunks: hunks.map((hunk) => hunk.id),
+      ...(version === undefined ? {} : { version }),
+      ...(reason ? { reason } : {}),
+    });
+  }
+
+  async actOnFile(act: Act, uri: vscode.Uri): Promise<void> {
+    await this.act(act, { uri: this.client.toProtocol(uri) });
+  }
+
+  async actOnLines(act: Act, document: vscode.TextDocument, lines: [number, number]): Promise<void> {
+    await this.act(act, { uri: this.client.toProtocol(document.uri), lines, version: document.version });
+  }
+
+  async revertLast(): Promise<void> {
+    await attempt(() => this.client.call("kit.review.revert", {}));
+  }
+
+  dispose(): void {
+    for (const subscription of this.subscriptions) subscription.dispose();
+    this.emitter.dispose();
+  }
+}
+
+/** The reviewed baseline of a file, as a virtual document. */
+export function baseOf(uri: vscode.Uri): vscode.Uri {
+  return uri.with({ scheme: baseScheme });
+}

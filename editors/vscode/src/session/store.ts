@@ -1,0 +1,115 @@
+// Follows the session that the view shows: fetches what it has not seen, then folds in the live stream.
+// Gaps in `seq` are filled from `kit.session.transcript`; events that arrive meanwhile wait, so nothing is applied
+// twice or out of order, however answers and notifications interleave.
+
+import * as vscode from "vscode";
+import type { Client } from "../client.ts";
+import { report } from "../errors.ts";
+import type { KitEvent, Started, Status } from "../protocol.ts";
+import { apply, emptySession, type SessionModel } from "./model.ts";
+
+export class SessionStore implements vscode.Disposable {
+  private readonly eventEmitter = new vscode.EventEmitter<KitEvent[]>();
+  private readonly resetEmitter = new vscode.EventEmitter<void>();
+  private readonly subscriptions: vscode.Disposable[];
+
+  /** Events that were folded into the model. */
+  readonly onEvents = this.eventEmitter.event;
+  /** The model was replaced: draw it from scratch. */
+  readonly onReset = this.resetEmitter.event;
+
+  model: SessionModel | undefined;
+  private waiting: KitEvent[] = [];
+  private fetching = false;
+
+  constructor(private readonly client: Client) {
+    this.subscriptions = [
+      client.onEvent((event) => this.take(event)),
+      client.onStatus((status) => this.adopt(status)),
+      client.onState((state) => {
+        if (state === "running" && this.model) void this.fetch();
+      }),
+    ];
+  }
+
+  get current(): string | undefined {
+    return this.model?.session;
+  }
+
+  /** Shows another session, from its beginning. */
+  show(session: string): void {
+    if (this.model?.session === session) return;
+    this.model = emptySession(session);
+    this.waiting = [];
+    this.fetching = false;
+    this.resetEmitter.fire();
+    void this.fetch();
+  }
+
+  /** Shows no session: the next prompt starts one. */
+  clear(): void {
+    this.model = undefined;
+    this.resetEmitter.fire();
+  }
+
+  started(answer: Started): void {
+    this.show(answer.session);
+  }
+
+  /** After a start of the editor the status names the session that goes on. */
+  private adopt(status: Status): void {
+    if (!this.model && status.session && status.state !== "idle") this.show(status.session);
+  }
+
+  private take(event: KitEvent): void {
+    if (event.session !== this.model?.session) return;
+    this.waiting.push(event);
+    this.drain();
+  }
+
+  private drain(): void {
+    const model = this.model;
+    if (!model || this.fetching) return;
+    const applied: KitEvent[] = [];
+    while (this.waiting[0] && this.waiting[0].seq <= model.nextSeq) {
+      const event = this.waiting.shift();
+      if (event && event.seq === model.nextSeq) {
+        apply(model, event);
+        applied.push(event);
+      }
+    }
+    if (applied.length > 0) this.eventEmitter.fire(applied);
+    if (this.waiting.length > 0) void this.fetch();
+  }
+
+  private async fetch(): Promise<void> {
+    const model = this.model;
+    if (!model || this.fetching || this.client.state !== "running") return;
+    this.fetching = true;
+    try {
+      const answer = await this.client.call("kit.session.transcript", { session: model.session, from: model.nextSeq });
+      if (model !== this.model) return;
+      const missed = answer.events.filter((event) => event.seq >= model.nextSeq);
+      for (const event of missed) apply(model, event);
+      model.nextSeq = Math.max(model.nextSeq, answer.nextSeq);
+      if (missed.length > 0) this.eventEmitter.fire(missed);
+    } catch (error) {
+      if (model === this.model) {
+        // Without the missing part the rest still helps: go on from the first event at hand.
+        model.nextSeq = this.waiting[0]?.seq ?? model.nextSeq;
+        report(error);
+      }
+    } finally {
+      if (model === this.model) {
+        this.fetching = false;
+        this.drain();
+      }
+    }
+  }
+
+  dispose(): void {
+    for (const subscription of this.subscriptions) subscription.dispose();
+    this.eventEmitter.dispose();
+    this.resetEmitter.dispose();
+  }
+}

@@ -1,0 +1,135 @@
+// The words of the status bar item and its tooltip. Pure: a status in, text out.
+
+import type { ConnectionState } from "./client.ts";
+import { cachedPercent, cost, count, elideMiddle, money, plural, sentTokens } from "./format.ts";
+import type { Status, Tokens } from "./protocol.ts";
+
+export interface StatusText {
+  text: string;
+  severity: "none" | "warning" | "error";
+}
+
+export type StatusField = "context" | "cost" | "hunks";
+
+/** The status bar is shared with everybody else: longer labels lose their middle. */
+const labelLimit = 28;
+const alarmPercent = 90;
+
+export function statusText(status: Status | undefined, connection: ConnectionState, fields: readonly StatusField[]): StatusText {
+  if (connection === "missing") return { text: "$(error) Kit: no server", severity: "error" };
+  if (connection === "stopped") return { text: "$(error) Kit: server down", severity: "error" };
+  if (connection === "starting" || !status) return { text: "$(sparkle) Kit", severity: "none" };
+  const spent = fields.includes("cost") ? spend(status.usage.session) : undefined;
+  const context = contextPercent(status);
+  switch (status.state) {
+    case "signedOut":
+      return { text: "$(error) Kit: sign in", severity: "error" };
+    case "error":
+      return { text: `$(error) ${elideMiddle(status.label || "Kit: error", labelLimit)}`, severity: "error" };
+    case "waiting":
+      return { text: `$(bell-dot) ${waitingFor(status)}`, severity: "warning" };
+    case "running":
+      return { text: line("$(loading~spin)", elideMiddle(status.label || "working", labelLimit), spent), severity: "none" };
+    case "idle": {
+      const budget = budgetPercent(status);
+      if ((context ?? 0) >= alarmPercent || (budget ?? 0) >= alarmPercent) {
+        return { text: line("$(warning)", percent(context), budgetText(status) ?? spent), severity: "warning" };
+      }
+      const hunks = fields.includes("hunks") && status.review.hunks > 0 ? plural(status.review.hunks, "hunk") : undefined;
+      const parts = [hunks, fields.includes("context") ? percent(context) : undefined, spent];
+      return { text: line(hunks ? "$(diff)" : "$(sparkle)", ...(parts.some(Boolean) ? parts : ["Kit"])), severity: "none" };
+    }
+  }
+}
+
+function line(icon: string, ...parts: (string | undefined)[]): string {
+  return `${icon} ${parts.filter(Boolean).join(" · ")}`;
+}
+
+function percent(value: number | undefined): string | undefined {
+  return value === undefined ? undefined : `${value}%`;
+}
+
+/** Without a price the tokens tell what was spent; nothing spent yet is not worth a word. */
+function spend(usage: Tokens | undefined): string | undefined {
+  if (!usage) return undefined;
+  const tokens = sentTokens(usage) + usage.outputTokens;
+  return cost(usage) ?? (tokens > 0 ? `${count(tokens)} tokens` : undefined);
+}
+
+export function contextPercent(status: Status): number | undefined {
+  const { contextUsed, contextWindow } = status.usage;
+  return contextUsed && contextWindow ? Math.round((100 * contextUsed) / contextWindow) : undefined;
+}
+
+function budgetPercent(status: Status): number | undefined {
+  const budget = status.usage.budget;
+  return budget && budget.limitMicros > 0 ? (100 * budget.usedMicros) / budget.limitMicros : undefined;
+}
+
+function budgetText(status: Status): string | undefined {
+  const budget = status.usage.budget;
+  return budget && `${money(budget.usedMicros)}/${money(budget.limitMicros)}`;
+}
+
+function waitingFor(status: Status): string {
+  const { permissions, questions } = status.pending;
+  const parts = [
+    ...(permissions > 0 ? [plural(permissions, "approval")] : []),
+    ...(questions > 0 ? [plural(questions, "question")] : []),
+  ];
+  return parts.join(", ") || "waiting for you";
+}
+
+/** The same without icons, for screen readers. */
+export function spoken(text: string): string {
+  return `Kit: ${text.replace(/\$\([^)]*\)\s*/g, "").replace(/^Kit:? ?/, "")}`.replace(/: $/, "");
+}
+
+/** A two-column table: what is on, what is used, what it costs. */
+export function tooltip(status: Status, widgets: readonly string[]): string {
+  const { usage } = status;
+  const used = usage.contextUsed ?? 0;
+  const context = contextPercent(status);
+  const cached = usage.session && cachedPercent(usage.session);
+  const running = status.agents.filter((agent) => agent.id !== "main");
+  const budget = usage.budget;
+  const rows: [string, string | undefined][] = [
+    ["Model", status.model],
+    ["Mode", status.mode],
+    ["Context", context === undefined ? undefined : `${bar(context)} ${context}% (${count(used)} of ${count(usage.contextWindow ?? 0)})`],
+    ["Turn", spent(usage.turn)],
+    ["Session", spent(usage.session)],
+    ["Today", spent(usage.today)],
+    ["Cache hits", cached === undefined ? undefined : `${cached}%`],
+    ["Budget", budget && `${budgetText(status)} per ${budget.scope}`],
+    ["To review", status.review.hunks > 0 ? `${plural(status.review.hunks, "hunk")} in ${plural(status.review.files, "file")}` : undefined],
+    ...running.map((agent): [string, string] => ["Agent", `${agent.name ?? agent.id}: ${agent.label ?? agent.state}`]),
+    ...widgets.map((text): [string, string] => ["", text]),
+  ];
+  const table = rows.filter((row): row is [string, string] => Boolean(row[1])).map(([name, value]) => `| ${name} | ${escapeCell(value)} |`);
+  const links = [
+    ...(status.state === "running" || status.state === "waiting" ? ["[$(debug-stop) Stop](command:kit.stop)"] : []),
+    ...(status.review.hunks > 0 ? ["[$(diff-multiple) Review](command:kit.review.open)"] : []),
+    "[Compact](command:kit.compact)",
+    "[Usage](command:kit.usage)",
+    "[Log](command:kit.log)",
+  ];
+  return `| **Kit** | ${escapeCell(status.label)} |\n|:--|:--|\n${table.join("\n")}\n\n${links.join(" · ")}`;
+}
+
+function spent(usage: Tokens | undefined): string | undefined {
+  if (!usage || sentTokens(usage) + usage.outputTokens === 0) return undefined;
+  const tokens = `${count(sentTokens(usage))} in / ${count(usage.outputTokens)} out`;
+  const price = cost(usage);
+  return price ? `${price} (${tokens})` : tokens;
+}
+
+function bar(value: number): string {
+  const filled = Math.min(10, Math.round(value / 10));
+  return "█".repeat(filled) + "░".repeat(10 - filled);
+}
+
+export function escapeCell(text: string): string {
+  return text.replace(/[\\|<>`*_[\]$]/g, "\\$&").replace(/\r?\n/g, " ");
+}

@@ -1,0 +1,36 @@
+// Draws the questions that wait for the user: what is asked, the buttons, and for each "always" the exact rule.
+
+import type { Card } from "../cards.ts";
+import { element } from "./dom.ts";
+import { drawBlocks } from "./items.ts";
+import { drawMarkdown } from "./markdown.ts";
+
+export function drawCard(card: Card, answer: (option: string, feedback: string) => void): HTMLElement {
+  const reason = element("input", { type: "text", class: "reason", placeholder: "Reason for the agent, if you reject", "aria-label": "Reason for the agent" });
+  const rejects = card.options.some((option) => option.kind.startsWith("reject"));
+  const buttons = card.options.map((option) => {
+    const reject = option.kind.startsWith("reject");
+    const button = element("button", {
+      class: option.kind === "allowOnce" ? "primary" : "secondary",
+      title: option.rule ? `Writes the rule ${option.rule}` : undefined,
+      click: () => answer(option.id, reject ? reason.value.trim() : ""),
+    }, option.label);
+    return option.rule ? element("div", { class: "ruled" }, button, element("code", { class: "rule" }, option.rule)) : button;
+  });
+  const refusal = card.options.find((option) => option.kind === "rejectOnce");
+  reason.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.isComposing && refusal) answer(refusal.id, reason.value.trim());
+  });
+  return element("section", { class: "card", "aria-label": `Kit asks: ${card.title || card.text}`, "data-card": card.id },
+    card.title !== "" && element("div", { class: "card-title" }, card.title, card.agent !== "" && element("span", { class: "agent" }, ` ${card.agent}`)),
+    card.text !== "" && drawMarkdown(card.text),
+    card.uri !== undefined && card.code === "" && element("a", { href: "#", class: "file", "data-uri": card.uri, "data-line": "0" }, shortUri(card.uri)),
+    card.code !== "" && element("pre", { class: "command", tabindex: "0" }, card.code),
+    card.blocks.length > 0 && drawBlocks(card.blocks),
+    element("div", { class: "buttons" }, ...buttons),
+    rejects && reason);
+}
+
+function shortUri(uri: string): string {
+  return decodeURIComponent(uri.split("/").slice(-2).join("/"));
+}

