@@ -328,7 +328,9 @@ impl State {
                 entry.desync(version);
                 return Err(Desync::Range { uri: uri.clone(), version, line });
             }
-            if echoed.is_none() && entry.expectation.as_ref().is_some_and(|wanted| wanted.is(&text, Instant::now())) {
+            if echoed.is_none()
+                && entry.expectation.as_ref().is_some_and(|wanted| wanted.is(&text, Instant::now()))
+            {
                 echoed = Some((index, text.clone()));
             }
         }

@@ -158,7 +158,8 @@ impl Echo {
             return;
         }
         let version = entry.document.version;
-        let Some(wanted) = entry.expectation.as_mut().filter(|wanted| wanted.id == self.id && wanted.holds_back())
+        let Some(wanted) =
+            entry.expectation.as_mut().filter(|wanted| wanted.id == self.id && wanted.holds_back())
         else {
             return;
         };

@@ -7,16 +7,28 @@
 //!
 //! Nothing here knows models, sessions or LSP.
 
+mod blocking;
 mod change;
+mod disk;
 mod documents;
 mod echo;
+mod edit;
 mod editor;
 mod paths;
 mod real_path;
+mod roots;
+mod snapshot;
+mod trust;
 mod uri;
+mod workspace;
 
 pub use change::{Author, Change, ChangeObserver};
 pub use documents::{ContentChange, Desync, Document, Documents};
+pub use edit::{Applied, EditError, Plan};
 pub use editor::{ApplyAnswer, DiskEditor, DocumentEdit, Editor};
 pub use paths::{Paths, PathsError};
+pub use roots::{Location, Root};
+pub use snapshot::{Base, FileHash, MAX_FILE_BYTES, Snapshot, WorkspaceError};
+pub use trust::Trust;
 pub use uri::DocumentUri;
+pub use workspace::Workspace;

@@ -45,7 +45,10 @@ impl Paths {
         let absolute = |name: &str| read(name).filter(|path| path.is_absolute());
         let directories = directories::ProjectDirs::from("", "", "kit");
         let platform = |get: fn(&directories::ProjectDirs) -> &Path| {
-            directories.as_ref().filter(|_| cfg!(not(target_os = "linux"))).map(|found| get(found).to_path_buf())
+            directories
+                .as_ref()
+                .filter(|_| cfg!(not(target_os = "linux")))
+                .map(|found| get(found).to_path_buf())
         };
         let state = absolute("XDG_STATE_HOME")
             .map(|base| base.join("kit"))
@@ -56,7 +59,14 @@ impl Paths {
             .or_else(|| platform(|found| found.cache_dir()))
             .unwrap_or_else(|| home.join(".cache/kit"));
         let config = absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")).join("kit");
-        Ok(Self { sessions: home.join(".kit/sessions"), logs: state.join("logs"), state, cache, config, home })
+        Ok(Self {
+            sessions: home.join(".kit/sessions"),
+            logs: state.join("logs"),
+            state,
+            cache,
+            config,
+            home,
+        })
     }
 
     /// All directories below one, as `KIT_HOME` has it.
