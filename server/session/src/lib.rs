@@ -5,6 +5,7 @@ mod error;
 mod history;
 mod journal;
 mod sink;
+mod turn;
 
 pub use error::JournalError;
 pub use sink::Sink;
