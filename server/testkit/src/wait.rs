@@ -52,3 +52,14 @@ pub(crate) async fn until<T>(
     };
     timeout(deadline(), watching).await.unwrap_or(Err(Missing::Late))
 }
+
+/// Waits for something outside of our own processes, which nobody announces: it is looked at again and again.
+pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let looking = async {
+        let mut interval = tokio::time::interval(Duration::from_millis(20));
+        while !holds() {
+            interval.tick().await;
+        }
+    };
+    assert!(timeout(deadline(), looking).await.is_ok(), "never within {:?}: {what}", deadline());
+}

