@@ -1,2 +1,121 @@
-//! The `kit-ls` binary.
-fn main() {}
+//! The `kit-ls` binary: reads the command line, starts the log, wires the crates together and serves.
+//!
+//! stdout carries protocol frames only while serving. The process ends by `exit` and not by returning from `main`,
+//! because tokio's stdin thread would keep it alive as long as the editor holds the pipe open.
+
+mod application;
+mod arguments;
+mod configuration;
+mod doctor;
+mod logging;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use kit_workspace::Paths;
+
+use crate::application::Kit;
+use crate::arguments::{Command, Serve};
+
+/// Worker threads: documents and turns need few, and each costs memory.
+const WORKERS: usize = 2;
+
+#[expect(clippy::exit, reason = "stdin's thread would keep the process alive after main returned")]
+fn main() {
+    if let Some(code) = kit_tools::sandbox::run_helper() {
+        std::process::exit(code);
+    }
+    let code = match run() {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            2
+        }
+    };
+    std::process::exit(code);
+}
+
+/// Says one sentence on stderr.
+fn complain(sentence: &str) {
+    // Nothing is left to tell it to when stderr is closed.
+    let _closed = writeln!(std::io::stderr(), "kit-ls: {sentence}");
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("stdout is closed")
+}
+
+fn run() -> anyhow::Result<i32> {
+    let command = arguments::parse(std::env::args_os().skip(1)).map_err(anyhow::Error::msg)?;
+    match command {
+        Command::Help => say(arguments::help().trim_end()).map(|()| 0),
+        Command::Version => say(&format!("kit-ls {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
+        Command::Serve(serve) => with_runtime(async { serve_editor(serve).await }),
+        Command::Replay { file, serve } => with_runtime(async { replay(&file, serve).await }),
+        Command::Doctor(serve) => with_runtime(async { report(serve).await }),
+    }
+}
+
+fn with_runtime(work: impl Future<Output = anyhow::Result<i32>>) -> anyhow::Result<i32> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
+    runtime.block_on(work)
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn paths() -> anyhow::Result<Paths> {
+    Paths::discover(|name| std::env::var_os(name)).context("no home folder is known; set KIT_HOME")
+}
+
+async fn serve_editor(serve: Serve) -> anyhow::Result<i32> {
+    let paths = paths()?;
+    let log = logging::start(&paths.logs, environment("KIT_LOG").as_deref());
+    let record = serve.record.clone();
+    let kit = Arc::new(Kit::new(paths, serve));
+    let ended = kit_lsp::serve(tokio::io::stdin(), tokio::io::stdout(), kit, record.as_deref()).await?;
+    drop(log);
+    Ok(i32::from(ended.code()))
+}
+
+async fn replay(file: &Path, serve: Serve) -> anyhow::Result<i32> {
+    let paths = paths()?;
+    let log = logging::start(&paths.logs, environment("KIT_LOG").as_deref());
+    let kit = Arc::new(Kit::new(paths, serve));
+    let mut stdout = std::io::stdout();
+    let report = kit_lsp::replay(file, kit, |message| {
+        // A closed stdout must not stop the replay, whose exit code still counts.
+        let _closed = writeln!(stdout, "{message}");
+    })
+    .await
+    .with_context(|| format!("the recording {} cannot be read", file.display()))?;
+    drop(log);
+    complain(&format!("{} messages replayed, {} missing", report.sent, report.missing.len()));
+    for missing in &report.missing {
+        complain(&format!("missing: {missing}"));
+    }
+    Ok(i32::from(!report.missing.is_empty()))
+}
+
+async fn report(serve: Serve) -> anyhow::Result<i32> {
+    let paths = paths()?;
+    let root = std::env::current_dir().context("the current folder is gone")?;
+    let kit = Kit::new(paths, serve);
+    let answer = kit.examine(&root).await;
+    let mut failed = false;
+    for check in &answer.checks {
+        failed |= !check.ok;
+        say(&format!("{} {}: {}", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail))?;
+        if let Some(fix) = &check.fix {
+            say(&format!("       {fix}"))?;
+        }
+    }
+    Ok(i32::from(failed))
+}

@@ -1,0 +1,177 @@
+//! `$/progress`: one token per running turn, created by us or brought along by the client's request.
+//!
+//! Each turn has a task that owns its token: it creates the token, then sends `begin`, a `report` for each tool that is
+//! current, and `end`, in this order and each `begin` and `end` exactly once. A client that refuses the token gets no
+//! progress at all. The turn's tasks end with the turn; the registry holds their senders only.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use kit_protocol::{Event, EventBody, TurnId};
+use tokio::sync::mpsc;
+use tower_lsp::Client;
+use tower_lsp::lsp_types as lsp;
+use tower_lsp::lsp_types::notification::Progress as ProgressNotification;
+use tower_lsp::lsp_types::request::WorkDoneProgressCreate;
+
+use crate::shared::Profile;
+
+/// Reports that wait per turn; the newest are dropped when the client does not read.
+const QUEUE: usize = 64;
+
+enum Step {
+    Report(String),
+    End(String),
+}
+
+/// The turns whose progress is shown.
+#[derive(Default)]
+pub(crate) struct Registry {
+    turns: Mutex<HashMap<TurnId, mpsc::Sender<Step>>>,
+    given: Mutex<HashMap<TurnId, lsp::ProgressToken>>,
+}
+
+impl Registry {
+    /// Notes the token that the client brought for a turn, before the turn's first event.
+    pub(crate) fn give(&self, turn: TurnId, token: lsp::ProgressToken) {
+        self.given().insert(turn, token);
+    }
+
+    /// Forgets the token of a turn that did not come to be.
+    pub(crate) fn take_back(&self, turn: &TurnId) {
+        self.given().remove(turn);
+    }
+
+    /// The turn that a token names: one of ours, or one that the client brought.
+    pub(crate) fn turn_of(&self, token: &lsp::ProgressToken) -> Option<TurnId> {
+        if let lsp::ProgressToken::String(text) = token
+            && let Some(turn) = text.strip_prefix("kit/")
+        {
+            return Some(TurnId::new(turn));
+        }
+        self.given().iter().find(|(_, given)| *given == token).map(|(turn, _)| turn.clone())
+    }
+
+    /// Follows one event of the stream.
+    pub(crate) fn observe(&self, client: &Client, profile: &Profile, event: &Event) {
+        let Some(turn) = &event.turn else { return };
+        if event.agent.is_some() {
+            return;
+        }
+        match &event.body {
+            EventBody::TurnStart { prompt } => {
+                let given = self.given().get(turn).cloned();
+                if given.is_none() && !profile.progress {
+                    return;
+                }
+                let (sender, receiver) = mpsc::channel(QUEUE);
+                self.lock().insert(turn.clone(), sender);
+                let title: String = prompt.lines().next().unwrap_or_default().chars().take(60).collect();
+                tokio::spawn(show(client.clone(), turn.clone(), given, title, receiver));
+            }
+            EventBody::ToolCall { title, .. } => self.step(turn, Step::Report(title.clone())),
+            EventBody::Retry { attempt, after_ms, .. } => {
+                self.step(turn, Step::Report(format!("retry {attempt} in {after_ms} ms")));
+            }
+            EventBody::TurnEnd { stop_reason, error, .. } => {
+                let message = error.clone().unwrap_or_else(|| match stop_reason {
+                    kit_protocol::StopReason::Cancelled => "cancelled".to_owned(),
+                    kit_protocol::StopReason::EndTurn
+                    | kit_protocol::StopReason::MaxTokens
+                    | kit_protocol::StopReason::ToolUse
+                    | kit_protocol::StopReason::Refusal
+                    | kit_protocol::StopReason::Budget
+                    | kit_protocol::StopReason::MaxSteps
+                    | kit_protocol::StopReason::Error => "done".to_owned(),
+                });
+                self.take_back(turn);
+                let sender = self.lock().remove(turn);
+                if let Some(sender) = sender {
+                    // The queue may be full of reports; the end must not be lost, so it waits in its own task.
+                    tokio::spawn(async move { sender.send(Step::End(message)).await });
+                }
+            }
+            EventBody::MessageStart {}
+            | EventBody::MessageUpdate { .. }
+            | EventBody::MessageEnd { .. }
+            | EventBody::ReasoningDelta { .. }
+            | EventBody::ToolExecutionStart { .. }
+            | EventBody::ToolOutput { .. }
+            | EventBody::ToolExecutionEnd { .. }
+            | EventBody::ToolResult { .. }
+            | EventBody::ToolCallContent { .. }
+            | EventBody::StepUsage(_)
+            | EventBody::Response { .. }
+            | EventBody::Compaction { .. }
+            | EventBody::StreamReset {}
+            | EventBody::Queue { .. }
+            | EventBody::Error { .. }
+            | EventBody::ModelChange { .. } => {}
+        }
+    }
+
+    fn step(&self, turn: &TurnId, step: Step) {
+        if let Some(sender) = self.lock().get(turn)
+            && sender.try_send(step).is_err()
+        {
+            tracing::debug!(%turn, "a progress report was dropped");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TurnId, mpsc::Sender<Step>>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn given(&self) -> std::sync::MutexGuard<'_, HashMap<TurnId, lsp::ProgressToken>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn show(
+    client: Client,
+    turn: TurnId,
+    given: Option<lsp::ProgressToken>,
+    title: String,
+    mut steps: mpsc::Receiver<Step>,
+) {
+    let token = match given {
+        Some(token) => token,
+        None => {
+            let token = lsp::ProgressToken::String(format!("kit/{turn}"));
+            let params = lsp::WorkDoneProgressCreateParams { token: token.clone() };
+            if let Err(error) = client.send_request::<WorkDoneProgressCreate>(params).await {
+                tracing::debug!(%error, "the client refused a progress token");
+                return;
+            }
+            token
+        }
+    };
+    let send = |value: lsp::WorkDoneProgress| {
+        let params =
+            lsp::ProgressParams { token: token.clone(), value: lsp::ProgressParamsValue::WorkDone(value) };
+        client.send_notification::<ProgressNotification>(params)
+    };
+    send(lsp::WorkDoneProgress::Begin(lsp::WorkDoneProgressBegin {
+        title: "Kit".to_owned(),
+        cancellable: Some(true),
+        message: Some(title),
+        percentage: None,
+    }))
+    .await;
+    while let Some(step) = steps.recv().await {
+        match step {
+            Step::Report(message) => {
+                send(lsp::WorkDoneProgress::Report(lsp::WorkDoneProgressReport {
+                    cancellable: Some(true),
+                    message: Some(message),
+                    percentage: None,
+                }))
+                .await;
+            }
+            Step::End(message) => {
+                send(lsp::WorkDoneProgress::End(lsp::WorkDoneProgressEnd { message: Some(message) })).await;
+                return;
+            }
+        }
+    }
+}

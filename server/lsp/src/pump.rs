@@ -1,0 +1,223 @@
+//! The outbound pump: the one task that sends notifications to the client.
+//!
+//! The session hands over events, status and review without waiting ([`Sink`]); the pump sends them in order and awaits
+//! the transport, which parks when the editor stops reading. What waits is bounded: status and review are whole states
+//! of which only the newest is kept (status at most five, review at most ten times a second), and when more than
+//! [`EVENT_LIMIT`] events wait, the queue is emptied of deltas: the client sees the gap in `seq` and asks for the
+//! transcript. Timers run only while something waits.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kit_protocol::{Event, EventBody, ReviewState, Status};
+use kit_session::Sink;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tower_lsp::Client;
+use tower_lsp::lsp_types as lsp;
+use tower_lsp::lsp_types::notification::Notification;
+
+use crate::progress::Registry;
+use crate::shared::Profile;
+
+const EVENT_LIMIT: usize = 8192;
+const STATUS_INTERVAL: Duration = Duration::from_millis(200);
+const REVIEW_INTERVAL: Duration = Duration::from_millis(100);
+/// How much of an answer a client without `kit/event` gets as a message.
+const MESSAGE_LIMIT: usize = 2000;
+
+/// `kit/event`.
+pub(crate) enum EventNotification {}
+
+impl Notification for EventNotification {
+    type Params = Event;
+    const METHOD: &'static str = "kit/event";
+}
+
+/// `kit/status`.
+pub(crate) enum StatusNotification {}
+
+impl Notification for StatusNotification {
+    type Params = Status;
+    const METHOD: &'static str = "kit/status";
+}
+
+/// `kit/review`.
+pub(crate) enum ReviewNotification {}
+
+impl Notification for ReviewNotification {
+    type Params = ReviewState;
+    const METHOD: &'static str = "kit/review";
+}
+
+#[derive(Default)]
+struct Outbox {
+    events: VecDeque<Event>,
+    status: Option<Status>,
+    review: Option<ReviewState>,
+}
+
+/// Queue and wake-up of the pump.
+#[derive(Default)]
+pub(crate) struct Pump {
+    outbox: Mutex<Outbox>,
+    wake: Notify,
+}
+
+impl Sink for Pump {
+    fn event(&self, event: Event) {
+        self.with(|outbox| {
+            outbox.events.push_back(event);
+            if outbox.events.len() > EVENT_LIMIT {
+                outbox.events.retain(|event| !is_delta(&event.body));
+            }
+            while outbox.events.len() > EVENT_LIMIT {
+                outbox.events.pop_front();
+            }
+        });
+    }
+
+    fn status(&self, status: Status) {
+        self.with(|outbox| outbox.status = Some(status));
+    }
+
+    fn review(&self, state: ReviewState) {
+        self.with(|outbox| outbox.review = Some(state));
+    }
+}
+
+fn is_delta(body: &EventBody) -> bool {
+    matches!(
+        body,
+        EventBody::MessageUpdate { .. } | EventBody::ReasoningDelta { .. } | EventBody::ToolOutput { .. }
+    )
+}
+
+impl Pump {
+    fn with(&self, change: impl FnOnce(&mut Outbox)) {
+        change(&mut self.outbox.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_one();
+    }
+
+    fn next_event(&self) -> Option<Event> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).events.pop_front()
+    }
+
+    /// Sends until the task is dropped.
+    pub(crate) async fn run(self: Arc<Self>, client: Client, profile: Profile, progress: Arc<Registry>) {
+        let mut status_at = Throttle::new(STATUS_INTERVAL);
+        let mut review_at = Throttle::new(REVIEW_INTERVAL);
+        loop {
+            while let Some(event) = self.next_event() {
+                progress.observe(&client, &profile, &event);
+                if profile.kit.events {
+                    client.send_notification::<EventNotification>(event).await;
+                } else {
+                    tell(&client, event).await;
+                }
+            }
+            let (status, review, due) = {
+                let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+                let status = status_at.take(&mut outbox.status);
+                let review = review_at.take(&mut outbox.review);
+                let due = [
+                    outbox.status.as_ref().map(|_| status_at.next()),
+                    outbox.review.as_ref().map(|_| review_at.next()),
+                ];
+                (status, review, due.into_iter().flatten().min())
+            };
+            if let Some(status) = status
+                && profile.kit.status
+            {
+                client.send_notification::<StatusNotification>(status).await;
+            }
+            if let Some(review) = review {
+                if profile.kit.review {
+                    client.send_notification::<ReviewNotification>(review).await;
+                } else if profile.lens_refresh {
+                    let client = client.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = client.code_lens_refresh().await {
+                            tracing::debug!(%error, "the client did not refresh its code lenses");
+                        }
+                    });
+                }
+            }
+            match due {
+                Some(due) => {
+                    tokio::select! {
+                        () = self.wake.notified() => {}
+                        () = tokio::time::sleep_until(due) => {}
+                    }
+                }
+                None => self.wake.notified().await,
+            }
+        }
+    }
+}
+
+/// Lets a value through at most once per interval.
+struct Throttle {
+    interval: Duration,
+    last: Option<Instant>,
+}
+
+impl Throttle {
+    fn new(interval: Duration) -> Self {
+        Self { interval, last: None }
+    }
+
+    fn next(&self) -> Instant {
+        self.last.map_or_else(Instant::now, |last| last + self.interval)
+    }
+
+    fn take<T>(&mut self, slot: &mut Option<T>) -> Option<T> {
+        let now = Instant::now();
+        if slot.is_some() && self.last.is_none_or(|last| now.duration_since(last) >= self.interval) {
+            self.last = Some(now);
+            return slot.take();
+        }
+        None
+    }
+}
+
+/// What a client without `kit/event` learns: answers and errors as messages.
+async fn tell(client: &Client, event: Event) {
+    if event.agent.is_some() {
+        return;
+    }
+    match event.body {
+        EventBody::Response { content } if !content.trim().is_empty() => {
+            let mut text: String = content.chars().take(MESSAGE_LIMIT).collect();
+            let left = content.chars().count().saturating_sub(MESSAGE_LIMIT);
+            if left > 0 {
+                text.push_str(&format!(" … ({left} more characters in the session)"));
+            }
+            client.show_message(lsp::MessageType::INFO, text).await;
+        }
+        EventBody::Error { message, .. } => client.show_message(lsp::MessageType::ERROR, message).await,
+        EventBody::Retry { attempt, after_ms, reason } => {
+            let text = format!("retry {attempt} in {after_ms} ms: {reason}");
+            client.log_message(lsp::MessageType::WARNING, text).await;
+        }
+        EventBody::TurnStart { .. }
+        | EventBody::MessageStart {}
+        | EventBody::MessageUpdate { .. }
+        | EventBody::MessageEnd { .. }
+        | EventBody::ReasoningDelta { .. }
+        | EventBody::ToolCall { .. }
+        | EventBody::ToolExecutionStart { .. }
+        | EventBody::ToolOutput { .. }
+        | EventBody::ToolExecutionEnd { .. }
+        | EventBody::ToolResult { .. }
+        | EventBody::ToolCallContent { .. }
+        | EventBody::StepUsage(_)
+        | EventBody::Response { .. }
+        | EventBody::Compaction { .. }
+        | EventBody::StreamReset {}
+        | EventBody::Queue { .. }
+        | EventBody::ModelChange { .. }
+        | EventBody::TurnEnd { .. } => {}
+    }
+}

@@ -1,0 +1,138 @@
+//! What all parts of the edge share: the client's profile and, after `initialize`, the running application.
+
+use std::sync::{Arc, OnceLock};
+
+use kit_protocol::{ClientCapabilities, KitError};
+use kit_session::{Sessions, Sink};
+use kit_text::Encoding;
+use kit_workspace::{Documents, Editor, Root, Workspace};
+use serde_json::Value;
+use tower_lsp::lsp_types::InitializeParams;
+
+use crate::convert;
+use crate::progress::Registry;
+use crate::pump::Pump;
+
+/// What the application learns at `initialize`.
+pub struct Startup {
+    /// The workspace roots; empty for a lone file.
+    pub roots: Vec<Root>,
+    /// `initializationOptions`: settings of the highest priority after the command line.
+    pub options: Value,
+    /// The editor's name and version, for the log.
+    pub client: String,
+    /// How to reach the editor.
+    pub editor: Arc<dyn Editor>,
+    /// Where events, status and review go.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// What the application gives back.
+#[derive(Clone)]
+pub struct Running {
+    /// The commands' receiver.
+    pub sessions: Arc<Sessions>,
+    /// The store that document notifications are applied to.
+    pub documents: Arc<Documents>,
+    /// The roots and files.
+    pub workspace: Arc<Workspace>,
+}
+
+/// Builds everything behind the language server; implemented by the binary and by tests.
+pub trait Application: Send + Sync + 'static {
+    /// Called once, at `initialize`; must return within milliseconds.
+    fn start(&self, startup: Startup) -> Result<Running, KitError>;
+
+    /// Called for `kit.doctor`, in its own task.
+    fn doctor(&self, running: &Running) -> kit_protocol::DoctorAnswer;
+
+    /// Called for `kit.trust.set`; the answer is what holds from now on.
+    fn trust(&self, running: &Running, trust: kit_protocol::Trust) -> Result<kit_protocol::Trust, KitError>;
+}
+
+/// What this client can do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profile {
+    /// `capabilities.experimental.kit`.
+    pub(crate) kit: ClientCapabilities,
+    /// The negotiated position encoding.
+    pub(crate) encoding: Encoding,
+    /// `window.workDoneProgress`.
+    pub(crate) progress: bool,
+    /// `workspace.codeLens.refreshSupport`.
+    pub(crate) lens_refresh: bool,
+    /// `workspace.workspaceEdit.changeAnnotationSupport`.
+    pub(crate) annotations: bool,
+    /// Whether an edit's label is shown as an undo step and not as a message at each edit.
+    pub(crate) labels: bool,
+    /// The process that must stay alive.
+    pub(crate) parent: Option<u32>,
+}
+
+impl Profile {
+    /// Reads the profile from the handshake.
+    pub(crate) fn read(params: &InitializeParams) -> Self {
+        let capabilities = &params.capabilities;
+        let kit = capabilities
+            .experimental
+            .as_ref()
+            .and_then(|experimental| experimental.get("kit"))
+            .and_then(|kit| serde_json::from_value::<ClientCapabilities>(kit.clone()).ok())
+            .filter(|kit| kit.version == kit_protocol::PROTOCOL_VERSION)
+            .unwrap_or_default();
+        let window = capabilities.window.as_ref();
+        let workspace = capabilities.workspace.as_ref();
+        Self {
+            kit,
+            encoding: convert::negotiate(capabilities),
+            progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
+            lens_refresh: workspace
+                .and_then(|workspace| workspace.code_lens.as_ref())
+                .and_then(|lens| lens.refresh_support)
+                .unwrap_or(false),
+            annotations: workspace
+                .and_then(|workspace| workspace.workspace_edit.as_ref())
+                .is_some_and(|edit| edit.change_annotation_support.is_some()),
+            labels: params.client_info.as_ref().is_none_or(|client| client.name != "Neovim"),
+            parent: params.process_id,
+        }
+    }
+
+    /// The version that a client announced when it is one that we do not speak.
+    pub(crate) fn foreign_version(params: &InitializeParams) -> Option<u64> {
+        let version = params.capabilities.experimental.as_ref()?.get("kit")?.get("version")?.as_u64()?;
+        (version != u64::from(kit_protocol::PROTOCOL_VERSION)).then_some(version)
+    }
+}
+
+/// Shared by guard, handlers, pump and editor.
+pub(crate) struct Shared {
+    /// Builds the application.
+    pub(crate) application: Arc<dyn Application>,
+    /// Set by `initialize`.
+    pub(crate) running: OnceLock<Running>,
+    /// Set by `initialize`.
+    pub(crate) profile: OnceLock<Profile>,
+    /// Everything on its way to the client.
+    pub(crate) pump: Arc<Pump>,
+    /// Progress tokens of running turns.
+    pub(crate) progress: Arc<Registry>,
+}
+
+impl Shared {
+    /// Before `initialize`.
+    pub(crate) fn new(application: Arc<dyn Application>) -> Self {
+        Self {
+            application,
+            running: OnceLock::new(),
+            profile: OnceLock::new(),
+            pump: Arc::new(Pump::default()),
+            progress: Arc::new(Registry::default()),
+        }
+    }
+
+    /// The negotiated position encoding.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.profile.get().map(|profile| profile.encoding).unwrap_or_default()
+    }
+}
