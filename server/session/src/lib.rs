@@ -6,7 +6,9 @@ mod day;
 mod error;
 mod history;
 mod journal;
+mod replay;
 mod sink;
+mod stream;
 mod turn;
 mod usage;
 

@@ -201,6 +201,8 @@ pub(crate) enum Note {
     Prompt(PromptNote),
     /// A turn began; its user message follows.
     TurnStart(TurnStartNote),
+    /// Waiting prompts joined the running turn; their user messages follow.
+    Join(JoinNote),
     /// A model call was paid for.
     Usage(UsageNote),
     /// Facts about a tool result that upstream's message has no place for.
@@ -218,6 +220,7 @@ impl Note {
         let from = data.get();
         match ext_type.strip_prefix(NOTE_PREFIX)? {
             "prompt" => serde_json::from_str(from).map(Self::Prompt).ok(),
+            "join" => serde_json::from_str(from).map(Self::Join).ok(),
             "turn-start" => serde_json::from_str(from).map(Self::TurnStart).ok(),
             "usage" => serde_json::from_str(from).map(Self::Usage).ok(),
             "tool" => serde_json::from_str(from).map(Self::Tool).ok(),
@@ -255,6 +258,16 @@ pub(crate) struct TurnStartNote {
     pub(crate) turn: TurnId,
     /// The prompt as the user wrote it.
     pub(crate) prompt: String,
+}
+
+/// `kit-ls/join`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JoinNote {
+    /// The turn.
+    pub(crate) turn: TurnId,
+    /// How many of the prompts that wait to join it did.
+    pub(crate) prompts: usize,
 }
 
 /// `kit-ls/usage`.

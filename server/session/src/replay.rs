@@ -1,0 +1,281 @@
+//! Tells the events of a session from its file, so that a client can draw a session that this process did not run.
+//!
+//! The current branch is walked from its root. Our own notes say where turns begin and end; a session of another
+//! writer has none, so each of its user messages begins a turn that is named after its entry. Texts come as one update,
+//! and a turn that a crash cut off ends with an error and its open calls with an error result.
+
+use std::collections::HashMap;
+
+use kit_protocol::{
+    ErrorKind, EventBody, Message, Part, Role, StopReason, ToolCallId, ToolCallPart, ToolKind, ToolResultPart,
+    TurnId, UsageTotals,
+};
+use serde_json::Value;
+
+use crate::clock::Millis;
+use crate::history::History;
+use crate::journal::entry::{self, Body, Note, ToolNote, TurnEndNote};
+use crate::journal::read::Lines;
+
+/// What clients are told about a turn that a crash cut off.
+pub(crate) const INTERRUPTED: &str = "Kit was stopped before this turn ended; send the prompt again to go on";
+
+/// An event that the file tells.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Replayed {
+    pub(crate) turn: Option<TurnId>,
+    pub(crate) at: Millis,
+    pub(crate) body: EventBody,
+}
+
+/// The events of the current branch. `running` is the turn that runs right now and is left open.
+pub(crate) fn events(history: &History, lines: &Lines, running: Option<&TurnId>) -> Vec<Replayed> {
+    let mut entries = Vec::new();
+    let mut notes = HashMap::new();
+    for record in history.current_branch().into_iter().filter_map(|index| history.get(index)) {
+        let line = lines.get(record.span);
+        let at = entry::time_of(&line).unwrap_or_default();
+        let body = Body::parse(&line);
+        let note = body.note();
+        if let Some(Note::Tool(tool)) = &note {
+            notes.insert(tool.tool_call_id.clone(), tool.clone());
+        }
+        entries.push((record.id.as_str().to_owned(), at, body, note));
+    }
+    let mut teller = Teller { told: Vec::new(), turn: None, at: Millis(0), notes, calls: Vec::new(), model: None };
+    for (id, at, body, note) in entries {
+        teller.at = at;
+        teller.entry(&id, body, note);
+    }
+    if teller.turn.as_ref().is_some_and(|turn| Some(&turn.id) != running) {
+        teller.close();
+    }
+    teller.told
+}
+
+struct OpenTurn {
+    id: TurnId,
+    began: Millis,
+    /// Whether a note began it, so that a note has to end it.
+    noted: bool,
+    response: String,
+}
+
+struct Teller {
+    told: Vec<Replayed>,
+    turn: Option<OpenTurn>,
+    at: Millis,
+    notes: HashMap<ToolCallId, ToolNote>,
+    /// Calls without a result yet.
+    calls: Vec<ToolCallPart>,
+    model: Option<String>,
+}
+
+impl Teller {
+    fn tell(&mut self, body: EventBody) {
+        let turn = self.turn.as_ref().map(|turn| turn.id.clone());
+        self.told.push(Replayed { turn, at: self.at, body });
+    }
+
+    fn entry(&mut self, id: &str, body: Body, note: Option<Note>) {
+        match (body, note) {
+            (_, Some(Note::TurnStart(start))) => self.begin(start.turn, start.prompt, true),
+            (_, Some(Note::TurnEnd(end))) => self.end(end),
+            (_, Some(Note::Usage(usage))) => self.tell(EventBody::StepUsage(usage.usage)),
+            (_, Some(Note::Prompt(_) | Note::Join(_) | Note::Tool(_) | Note::Settings(_))) => {}
+            (Body::Message { role, parts, .. }, None) => self.message(id, Message { role, parts }),
+            (Body::ModelChange { provider, model_id }, None) => {
+                let model = format!("{provider}/{model_id}");
+                let previous = self.model.replace(model.clone()).unwrap_or_default();
+                self.tell(EventBody::ModelChange { model, previous, source: "user".to_owned() });
+            }
+            (
+                Body::Compaction { summary, tokens_before, tokens_after, messages_removed, read_files, modified_files, .. },
+                None,
+            ) => self.tell(EventBody::Compaction {
+                summary,
+                original_tokens: tokens_before,
+                compacted_tokens: tokens_after,
+                messages_removed,
+                read_files,
+                modified_files,
+            }),
+            (
+                Body::BranchSummary { .. }
+                | Body::Label { .. }
+                | Body::SessionInfo { .. }
+                | Body::ExtensionData { .. }
+                | Body::Unknown,
+                None,
+            ) => {}
+        }
+    }
+
+    fn message(&mut self, id: &str, message: Message) {
+        match message.role {
+            Role::System => {}
+            Role::User => {
+                if self.turn.as_ref().is_none_or(|turn| !turn.noted) {
+                    self.begin(TurnId::new(id), message.joined_text(), false);
+                }
+            }
+            Role::Assistant => self.answer(message),
+            Role::Tool => {
+                for part in message.parts {
+                    if let Part::ToolResult(result) = part {
+                        self.result(result);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, id: TurnId, prompt: String, noted: bool) {
+        self.close();
+        self.turn = Some(OpenTurn { id, began: self.at, noted, response: String::new() });
+        self.tell(EventBody::TurnStart { prompt });
+    }
+
+    fn answer(&mut self, message: Message) {
+        self.tell(EventBody::MessageStart {});
+        for part in &message.parts {
+            if let Part::Reasoning(reasoning) = part
+                && !reasoning.thinking.is_empty()
+            {
+                self.tell(EventBody::ReasoningDelta { delta: reasoning.thinking.clone() });
+            }
+        }
+        let content = message.joined_text();
+        if !content.is_empty() {
+            self.tell(EventBody::MessageUpdate { chunk: content.clone() });
+        }
+        self.tell(EventBody::MessageEnd { content: content.clone() });
+        let calls: Vec<ToolCallPart> = message.tool_calls().cloned().collect();
+        if !calls.is_empty() && !content.is_empty() {
+            self.tell(EventBody::ToolCallContent { content: content.clone() });
+        }
+        for call in &calls {
+            let note = self.notes.get(&call.id);
+            let body = EventBody::ToolCall {
+                tool_call_id: call.id.clone(),
+                tool_name: call.name.clone(),
+                tool_kind: note.map_or_else(|| kind_of(&call.name), |note| note.tool_kind),
+                tool_args: call.input.clone(),
+                parsed_args: parse(&call.input),
+                title: note.map_or_else(|| call.name.clone(), |note| note.title.clone()),
+            };
+            self.tell(body);
+        }
+        self.calls.extend(calls);
+        if let Some(turn) = &mut self.turn {
+            turn.response = content;
+        }
+    }
+
+    fn result(&mut self, result: ToolResultPart) {
+        let note = self.notes.get(&result.tool_call_id);
+        let kind = note.map_or_else(|| kind_of(&result.name), |note| note.tool_kind);
+        let metadata = note.and_then(|note| note.metadata.clone());
+        let at = self.calls.iter().position(|call| call.id == result.tool_call_id);
+        let Some(call) = at.map(|at| self.calls.remove(at)) else { return };
+        self.tell(EventBody::ToolExecutionStart {
+            tool_call_id: call.id.clone(),
+            tool_name: call.name.clone(),
+            tool_kind: kind,
+        });
+        self.tell(EventBody::ToolExecutionEnd {
+            tool_call_id: call.id.clone(),
+            tool_name: call.name.clone(),
+            tool_kind: kind,
+        });
+        self.tell(EventBody::ToolResult {
+            tool_call_id: call.id,
+            tool_name: call.name,
+            tool_kind: kind,
+            parsed_args: parse(&call.input),
+            tool_args: call.input,
+            result: result.content,
+            is_error: result.is_error,
+            metadata,
+        });
+    }
+
+    fn end(&mut self, end: TurnEndNote) {
+        self.answer_open_calls();
+        if !end.response.is_empty() {
+            self.tell(EventBody::Response { content: end.response.clone() });
+        }
+        if let (Some(kind), Some(message)) = (end.error_kind, end.error.clone()) {
+            self.tell(EventBody::Error { kind, message });
+        }
+        self.tell(EventBody::TurnEnd {
+            response: end.response,
+            stop_reason: end.stop_reason,
+            error: end.error,
+            tool_call_count: u64::try_from(end.tool_names.len()).unwrap_or(u64::MAX),
+            tool_names: end.tool_names,
+            llm_call_count: end.llm_call_count,
+            usage: end.usage,
+            duration_ms: end.duration_ms,
+        });
+        self.turn = None;
+    }
+
+    /// Ends a turn whose end the file does not tell.
+    fn close(&mut self) {
+        let Some(turn) = &mut self.turn else { return };
+        let response = std::mem::take(&mut turn.response);
+        let (stop_reason, error_kind, error, response) = if turn.noted {
+            (StopReason::Error, Some(ErrorKind::Cancelled), Some(INTERRUPTED.to_owned()), String::new())
+        } else {
+            (StopReason::EndTurn, None, None, response)
+        };
+        let end = TurnEndNote {
+            turn: turn.id.clone(),
+            response,
+            stop_reason,
+            error_kind,
+            error,
+            tool_names: Vec::new(),
+            llm_call_count: 0,
+            usage: UsageTotals::default(),
+            duration_ms: self.at.since(turn.began),
+        };
+        self.end(end);
+    }
+
+    fn answer_open_calls(&mut self) {
+        for call in std::mem::take(&mut self.calls) {
+            let kind = self.notes.get(&call.id).map_or_else(|| kind_of(&call.name), |note| note.tool_kind);
+            self.tell(EventBody::ToolResult {
+                tool_call_id: call.id,
+                tool_name: call.name,
+                tool_kind: kind,
+                parsed_args: parse(&call.input),
+                tool_args: call.input,
+                result: "interrupted".to_owned(),
+                is_error: true,
+                metadata: None,
+            });
+        }
+    }
+}
+
+fn parse(args: &str) -> Option<Value> {
+    if args.trim().is_empty() { Some(Value::Object(serde_json::Map::new())) } else { serde_json::from_str(args).ok() }
+}
+
+/// The kind of a tool that no note describes, as upstream has it.
+fn kind_of(name: &str) -> ToolKind {
+    match name {
+        "read" | "ls" => ToolKind::Read,
+        "edit" | "write" => ToolKind::Edit,
+        "grep" | "find" => ToolKind::Search,
+        "subagent" | "spawn_subagent" => ToolKind::Agent,
+        "bash" => ToolKind::Execute,
+        _ => ToolKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests;
