@@ -62,6 +62,7 @@ export class Client implements vscode.Disposable {
 
   state: ConnectionState = "starting";
   private language: LanguageClient | undefined;
+  private settings = "";
   private readonly requests: ((language: LanguageClient) => void)[] = [];
 
   constructor(
@@ -86,9 +87,11 @@ export class Client implements vscode.Disposable {
       if (choice) await vscode.commands.executeCommand("workbench.action.openSettings", "kit.server.path");
       return;
     }
+    const settings = serverSettings();
+    this.settings = JSON.stringify(settings);
     const language = new KitLanguageClient("kit", "Kit", { command, args: ["--stdio", ...setting<string[]>("server.arguments", [])] }, {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
-      initializationOptions: serverSettings,
+      initializationOptions: settings,
       outputChannel: this.output,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       markdown: { supportThemeIcons: true },
@@ -159,10 +162,12 @@ export class Client implements vscode.Disposable {
     return answer.text;
   }
 
-  notifySettings(): void {
-    if (this.language?.isRunning()) {
-      void this.language.sendNotification("workspace/didChangeConfiguration", { settings: serverSettings() });
-    }
+  /** The server reads its settings at start; a change that concerns it needs a new start, when the user likes. */
+  settingsChanged(): void {
+    if (JSON.stringify(serverSettings()) === this.settings) return;
+    void vscode.window.showInformationMessage("Kit: The changed settings apply after a restart of the server.", "Restart Server").then((choice) => {
+      if (choice) void this.restart();
+    });
   }
 
   toProtocol(uri: vscode.Uri): string {

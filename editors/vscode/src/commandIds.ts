@@ -4,7 +4,6 @@ export const commandIds = [
   "kit.ask",
   "kit.actions",
   "kit.attach",
-  "kit.runCommand",
   "kit.stop",
   "kit.menu",
   "kit.showSession",
@@ -41,7 +40,6 @@ export const commandIds = [
   "kit.openTranscript",
   "kit.openSession",
   "kit.refreshSessions",
-  "kit.compact",
   "kit.retry",
   "kit.usage",
   "kit.doctor",
@@ -49,6 +47,7 @@ export const commandIds = [
   "kit.settings",
   "kit.restart",
   "kit.session.prompt",
+  "kit.session.ask",
 ] as const;
 
 export type CommandId = (typeof commandIds)[number];

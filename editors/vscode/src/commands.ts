@@ -1,5 +1,5 @@
-// The table of commands: each id and what it calls. `kit.session.prompt` has no title: code actions of the server
-// carry it, and the session view follows the turn that it starts.
+// The table of commands: each id and what it calls. `kit.session.prompt` and `kit.session.ask` have no title:
+// code actions of the server carry them, and here the session view follows the turn that they start.
 
 import * as vscode from "vscode";
 import type { Cards } from "./cards.ts";
@@ -39,11 +39,11 @@ export function registerCommands(parts: Parts): vscode.Disposable {
   const { client, output, cards, review, actions, view, sessions, status, pickers, reports } = parts;
   const { prompter } = view;
   const handlers: Record<CommandId, Handler> = {
-    "kit.ask": () => prompter.ask(),
+    "kit.ask": () => prompter.ask(undefined),
     "kit.actions": () => vscode.commands.executeCommand("editor.action.codeAction", { kind: "source.kit", apply: "never" }),
     "kit.attach": () => view.focus(),
-    "kit.runCommand": () => prompter.runCommand(),
     "kit.session.prompt": (prompt: Prompt) => prompter.send(prompt),
+    "kit.session.ask": (prompt: Prompt) => prompter.ask(prompt.context),
     "kit.stop": () => prompter.stop(),
     "kit.menu": () => showMenu(status.last, cards),
     "kit.showSession": () => view.focus(),
@@ -84,7 +84,6 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.forkSession": (session?: SessionInfo) => sessions.fork(session),
     "kit.openTranscript": (session?: SessionInfo) => sessions.openTranscript(session),
     "kit.refreshSessions": () => sessions.refresh(),
-    "kit.compact": () => sessions.compact(),
     "kit.retry": () => sessions.retry(),
 
     "kit.usage": () => reports.usage(),

@@ -53,7 +53,7 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("kit.server")) void started.restart();
-      else if (event.affectsConfiguration("kit")) started.notifySettings();
+      else if (event.affectsConfiguration("kit") && !event.affectsConfiguration("kit.trace")) started.settingsChanged();
     }),
   );
   void started.start();

@@ -37,14 +37,15 @@ export class Prompter {
     private readonly showSession: () => Promise<void>,
   ) {}
 
-  /** Asks for the text in an input box. */
-  async ask(): Promise<void> {
+  /** Asks for the text in an input box; what the editor shows goes along, unless a code action brings its own. */
+  async ask(given: ContextItem[] | undefined): Promise<void> {
     const context = editorContext(this.client);
     const text = await vscode.window.showInputBox({
       title: context ? `Kit: Ask about ${context.label}` : "Kit: Ask",
       placeHolder: this.sessions.model?.running ? "Waits for the running turn" : "What should be done?",
     });
-    if (text?.trim()) await this.send({ text, ...(context ? { context: [context.item] } : {}) });
+    const items = given ?? (context ? [context.item] : []);
+    if (text?.trim()) await this.send({ text, context: items });
   }
 
   async send(prompt: Prompt): Promise<boolean> {
@@ -55,29 +56,6 @@ export class Prompter {
     });
     if (started) this.sessions.started(started);
     return started !== undefined;
-  }
-
-  /** Runs a prompt template, skill or command of the server's list. */
-  async runCommand(): Promise<void> {
-    await attempt(async () => {
-      const { commands } = await this.client.call("kit.command.list", {});
-      const choice = await vscode.window.showQuickPick(
-        commands.map((command) => ({ label: command.name, description: command.kind ?? "", detail: command.description ?? "", command })),
-        { title: "Kit: Run", placeHolder: commands.length > 0 ? "Prompt template, skill or command" : "None found", matchOnDetail: true });
-      if (!choice) return;
-      const args = await vscode.window.showInputBox({ title: `Kit: ${choice.label}`, placeHolder: choice.command.argumentHint ?? "Arguments, if any" });
-      if (args === undefined) return;
-      const context = editorContext(this.client);
-      const session = this.sessions.current;
-      const answer = await this.client.call("kit.command.run", {
-        name: choice.command.name, args, ...(context ? { context: [context.item] } : {}), ...(session ? { session } : {}),
-      });
-      if (answer.session && answer.turn) {
-        this.sessions.started({ session: answer.session, turn: answer.turn });
-        await this.showSession();
-      }
-      if (answer.output) void vscode.window.showInformationMessage(`Kit: ${answer.output}`);
-    });
   }
 
   async stop(): Promise<void> {

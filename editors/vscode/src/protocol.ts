@@ -256,13 +256,6 @@ export interface ModelInfo {
   price?: unknown;
 }
 
-export interface CommandInfo {
-  name: string;
-  description?: string;
-  kind?: string;
-  argumentHint?: string;
-}
-
 export interface ReviewAct {
   hunks?: string[];
   uri?: string;
@@ -290,7 +283,6 @@ export interface Commands {
   "kit.session.fork": { argument: SessionRef; answer: { session: string } };
   "kit.session.rename": { argument: { session: string; name: string }; answer: { session: string } };
   "kit.session.delete": { argument: { session: string }; answer: { session: string } };
-  "kit.session.compact": { argument: SessionRef; answer: unknown };
   "kit.session.retry": { argument: SessionRef; answer: unknown };
   "kit.session.list": { argument: { scope?: "root" | "all" }; answer: { sessions: SessionInfo[] } };
   "kit.session.transcript": { argument: { session: string; from?: number }; answer: { events: KitEvent[]; nextSeq: number } };
@@ -305,11 +297,6 @@ export interface Commands {
   "kit.usage.get": {
     argument: SessionRef;
     answer: { turn?: Tokens; session?: Tokens; today: Tokens; calls: CallUsage[] };
-  };
-  "kit.command.list": { argument: Record<string, never>; answer: { commands: CommandInfo[] } };
-  "kit.command.run": {
-    argument: { name: string; args?: string; context?: ContextItem[]; session?: string };
-    answer: Partial<Started> & { output?: string };
   };
   "kit.trust.set": { argument: { root: string; trusted: boolean }; answer: { root: string; trusted: boolean } };
   "kit.doctor": {

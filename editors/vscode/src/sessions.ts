@@ -105,7 +105,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
 
   async open(session: SessionInfo): Promise<void> {
     await attempt(async () => {
-      await this.client.call("kit.session.open", { session: session.id, focus: true });
+      await this.client.call("kit.session.open", { session: session.id });
       this.store.show(session.id);
       this.refresh();
       await this.showSession();
@@ -114,7 +114,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
 
   async create(): Promise<void> {
     await attempt(async () => {
-      const { session } = await this.client.call("kit.session.new", { focus: true });
+      const { session } = await this.client.call("kit.session.new", {});
       this.store.show(session);
       this.refresh();
       await this.showSession();
@@ -153,10 +153,6 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
   async openTranscript(target?: SessionInfo): Promise<void> {
     const session = target?.id ?? this.store.current ?? (await this.choose("Open transcript", []))?.session.id;
     if (session) await attempt(() => this.content.showTranscript(session));
-  }
-
-  async compact(): Promise<void> {
-    await attempt(() => this.client.call("kit.session.compact", this.reference()));
   }
 
   async retry(): Promise<void> {

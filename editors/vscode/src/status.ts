@@ -7,7 +7,7 @@ import { setting } from "./settings.ts";
 import { spoken, statusText, tooltip, type StatusField } from "./statusText.ts";
 import type { Slots } from "./slots.ts";
 
-const links = ["kit.stop", "kit.review.open", "kit.compact", "kit.usage", "kit.log"];
+const links = ["kit.stop", "kit.review.open", "kit.usage", "kit.log"];
 
 export class StatusItem implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem("kit.status", vscode.StatusBarAlignment.Right, 100);

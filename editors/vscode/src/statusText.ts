@@ -111,7 +111,6 @@ export function tooltip(status: Status, widgets: readonly string[]): string {
   const links = [
     ...(status.state === "running" || status.state === "waiting" ? ["[$(debug-stop) Stop](command:kit.stop)"] : []),
     ...(status.review.hunks > 0 ? ["[$(diff-multiple) Review](command:kit.review.open)"] : []),
-    "[Compact](command:kit.compact)",
     "[Usage](command:kit.usage)",
     "[Log](command:kit.log)",
   ];

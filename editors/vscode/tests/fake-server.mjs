@@ -3,6 +3,7 @@
 // driven without a model: it streams an answer, edits the file it was given, and keeps a small review of the lines.
 // Words of the prompt ask for more: "permission", "question", "fail", "slow".
 
+import { createHash } from "node:crypto";
 import { argv, stdin, stdout, exit } from "node:process";
 
 if (!argv.includes("--stdio")) exit(2);
@@ -31,10 +32,11 @@ const request = (method, params) =>
 const fail = (kind, message) => Object.assign(new Error(message), { data: { kind } });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const lines = (text) => text.split("\n");
+/** Lines with their ends, so that joining them gives the text back. */
+const lines = (text) => text.match(/[^\n]*\n|[^\n]+/g) ?? [];
 
 function changed(text, change) {
-  const offset = ({ line, character }) => lines(text).slice(0, line).reduce((sum, each) => sum + each.length + 1, 0) + character;
+  const offset = ({ line, character }) => lines(text).slice(0, line).reduce((sum, each) => sum + each.length, 0) + character;
   return change.range ? text.slice(0, offset(change.range.start)) + change.text + text.slice(offset(change.range.end)) : change.text;
 }
 
@@ -57,9 +59,9 @@ function hunksOf(uri) {
         if (j >= after.length || (i < before.length && table[i + 1][j] >= table[i][j + 1])) i++;
         else j++;
       }
-      const [oldText, newText] = [before.slice(start[0], i), after.slice(start[1], j)].map((part) => part.map((line) => `${line}\n`).join(""));
+      const [oldText, newText] = [before.slice(start[0], i), after.slice(start[1], j)].map((part) => part.join(""));
       hunks.push({
-        id: `${uri.slice(-8)}:${start[0]}:${oldText.length}:${newText.length}`, kind: oldText === "" ? "add" : newText === "" ? "delete" : "change",
+        id: createHash("sha1").update(`${uri}\0${oldText}\0${newText}`).digest("hex").slice(0, 8), kind: oldText === "" ? "add" : newText === "" ? "delete" : "change",
         baseLines: [start[0], i], lines: [start[1], j], oldText, newText, mixed: false, turn: "t1", agent: "main", toolCallId: "c2", title: "edit greeting",
       });
     }
@@ -70,7 +72,7 @@ function hunksOf(uri) {
 function review() {
   const files = [...bases.keys()].flatMap((uri) => {
     const hunks = hunksOf(uri);
-    const count = (field) => hunks.reduce((sum, hunk) => sum + lines(hunk[field]).length - 1, 0);
+    const count = (field) => hunks.reduce((sum, hunk) => sum + lines(hunk[field]).length, 0);
     return hunks.length === 0 ? [] : [{ uri, status: "modified", version: documents.get(uri).version, additions: count("newText"), deletions: count("oldText"), hunks }];
   });
   const sum = (field) => files.reduce((total, file) => total + file[field], 0);
@@ -93,7 +95,7 @@ function status(state, label) {
 
 function emit(session, event) {
   const events = sessions.get(session);
-  const full = { session, turn: running?.turn, seq: events.length, at: new Date(0).toISOString(), ...event };
+  const full = { session, turn: running?.turn, seq: events.length + 1, at: 0, ...event };
   events.push(full);
   // One event is held back, so that the client has to notice the gap.
   if (event.type !== "tool_execution_end") notify("kit/event", full);
@@ -112,7 +114,7 @@ async function stream(session, text) {
 async function edit(uri, replace) {
   const document = documents.get(uri);
   if (!bases.has(uri)) bases.set(uri, document.text);
-  const end = lines(document.text).length;
+  const end = lines(document.text).length + 1;
   await request("workspace/applyEdit", {
     edit: { documentChanges: [{ textDocument: { uri, version: document.version }, edits: [{ range: { start: { line: 0, character: 0 }, end: { line: end, character: 0 } }, newText: replace(document.text) }] }] },
   });
@@ -139,7 +141,7 @@ async function turn(prompt, session) {
       pending = { permissions: 1, questions: 0 };
       status("waiting", "cargo test");
       const answer = await request("kit/permission", {
-        id: "p1", session, agent: "main", title: "Run a command", toolKind: "execute", subject: { command: "cargo test --all", cwd: "/" }, why: "No rule allows `cargo`.",
+        id: "p1", session, agent: { id: "main", path: [] }, title: "Run a command", toolKind: "execute", subject: { command: "cargo test --all", cwd: "/" }, why: "No rule allows `cargo`.",
         options: [
           { id: "once", label: "Allow once", kind: "allowOnce" },
           { id: "always", label: "Always", kind: "allowAlways", scope: "project", rule: "bash(cargo test:*)" },
@@ -180,7 +182,7 @@ async function act(kind, argument) {
     applied.push(...chosen.map((hunk) => hunk.id));
     undone.push([uri, bases.get(uri)]);
     const splice = (text, from, replacement) => {
-      const parts = text.split(/(?<=\n)/);
+      const parts = lines(text);
       for (const hunk of chosen.toReversed()) parts.splice(hunk[from][0], hunk[from][1] - hunk[from][0], hunk[replacement]);
       return parts.join("");
     };
@@ -218,7 +220,7 @@ const commands = {
       firstMessage: events[0]?.prompt ?? "", running: running?.session === id,
     })),
   }),
-  "kit.session.transcript": ({ session, from = 0 }) => ({ events: (sessions.get(session) ?? []).slice(from), nextSeq: sessions.get(session)?.length ?? 0 }),
+  "kit.session.transcript": ({ session, from = 1 }) => ({ events: (sessions.get(session) ?? []).slice(from - 1), nextSeq: (sessions.get(session)?.length ?? 0) + 1 }),
   "kit.review.list": () => review(),
   "kit.review.keep": (argument) => act("keep", argument),
   "kit.review.undo": (argument) => act("undo", argument),
@@ -233,7 +235,6 @@ const commands = {
   "kit.mode.set": ({ mode }) => ({ mode }),
   "kit.thinking.set": ({ level }) => ({ level }),
   "kit.usage.get": () => ({ today: { inputTokens: 1200, outputTokens: 310, cacheReadTokens: 8000, cacheWriteTokens: 0, costMicros: spent, costKind: "priced" }, calls: [] }),
-  "kit.command.list": () => ({ commands: [] }),
   "kit.trust.set": (argument) => argument,
   "kit.doctor": () => ({ checks: [{ name: "server", ok: true, detail: "answers" }, { name: "key", ok: false, detail: "no key", fix: "set FAKE_API_KEY" }] }),
 };

@@ -17,6 +17,7 @@ const { chromium } = createRequire(path.join(installation, "package.json"))("pla
 const realServer = process.env.KIT_LS;
 const pictures = process.env.KIT_PICTURES;
 
+const viewFrame = 'iframe.webview[src*="extensionId=kit.kit"]';
 const source = `// unused
 export function greet(name) {
   return "Hello, " + name + "!";
@@ -104,45 +105,107 @@ async function openBrowser(port) {
 
 async function story(page) {
   const shot = (name) => picture(page, name);
-  const status = page.locator("[id='kit.kit.kit.status'], [id='kit.status']").first();
+  const status = page.locator("[id='kit.kit.kit.status']");
+  const view = session(page);
+  const lens = (text) => page.locator(".codelens-decoration a", { hasText: text });
   await status.waitFor({ timeout: 60_000 });
   await pick(page, "Control+P", "greet.js");
   await page.locator('.tab[aria-label^="greet.js"]').waitFor();
 
+  // A prompt from the palette streams its answer into the session view and leaves the focus in the editor.
   await run(page, "Kit: Ask…");
   await page.locator(".quick-input-title", { hasText: "Kit: Ask about greet.js" }).waitFor();
   await type(page, process.env.KIT_PROMPT ?? "use a template in greet");
-  const view = session(page);
-  await view.locator(".item.user").waitFor({ timeout: 30_000 });
+  await view.locator(".item.user").waitFor();
   await shot("1-streaming");
-  await view.locator(".turn-end").waitFor({ timeout: 30_000 });
-  await shot("2-answered");
-  assert.match(await view.locator(".turn-end").innerText(), /Done in/);
-  assert.ok(await view.locator(".item.tool[data-status=done]").count() >= 1, "tool rows end as done");
+  await view.locator(".turn-end").waitFor();
+  assert.match(await view.locator(".turn-end").innerText(), /Done in .* · /);
+  assert.equal(await view.locator(".item.tool:not([data-status=done])").count(), 0, "every tool row ends as done");
+  assert.equal(await page.locator(".monaco-editor.focused").count(), 1, "the editor keeps the focus");
 
-  const lens = page.locator(".codelens-decoration a", { hasText: "Keep" });
-  await lens.first().waitFor();
-  await page.locator(".editor .dirty-diff-glyph, .editor .dirty-diff-added, .editor .dirty-diff-modified").first().waitFor();
-  await shot("3-hunks");
-  const before = await lens.count();
-  assert.match(await status.innerText(), new RegExp(`${before} hunks?`));
+  // The change is there as hunks: lenses, gutter marks, the count in the status bar.
+  await lens("Keep").first().waitFor();
+  await page.locator(".dirty-diff-glyph").first().waitFor();
+  const hunks = await lens("Keep").count();
+  await page.locator("[id='kit.kit.kit.status']", { hasText: `${hunks} hunk` }).waitFor();
+  assert.match(await status.innerText(), /%|\$|tokens/, "the status bar tells context, cost or tokens");
+  await shot("2-hunks");
 
-  await page.locator(".dirty-diff-glyph").first().click();
+  // The peek shows the old lines and keeps a hunk.
+  await page.locator(".view-line").first().click();
+  await page.keyboard.press("Alt+F3");
   const peek = page.locator(".peekview-widget");
   await peek.waitFor();
   assert.match(await peek.innerText(), /Kit changes/);
-  await shot("4-peek");
+  await shot("3-peek");
   await peek.locator(".action-label[aria-label^='Keep']").click();
-  await page.waitForFunction((count) => document.querySelectorAll(".codelens-decoration a[title*='Accept'], .codelens-decoration a").length < count * 3, before);
   await page.keyboard.press("Escape");
-  await shot("5-kept");
-
-  if (before > 1) {
-    await lens.first().waitFor();
-    await page.locator(".codelens-decoration a", { hasText: "Undo" }).first().click();
-    await page.waitForFunction((count) => document.querySelectorAll(".codelens-decoration a").length < count, (before - 1) * 3);
-    await shot("6-undone");
+  if (hunks > 1) {
+    // A lens takes a hunk back; then the rest at once.
+    await lens(`1/${hunks - 1}`).waitFor();
+    await lens("Undo").first().click();
   }
+  if (hunks > 2) {
+    await lens(`1/${hunks - 2}`).waitFor();
+    await shot("4-undone");
+    await run(page, "Kit: Keep All Changes");
+  }
+  await lens("Keep").first().waitFor({ state: "detached" });
+
+  await run(page, "Kit: Doctor");
+  await page.locator('.tab[aria-label*="Kit Doctor"]').waitFor();
+  await shot("5-doctor");
+  await run(page, "View: Close Editor");
+  await page.locator('.tab[aria-label*="Kit Doctor"]').waitFor({ state: "detached" });
+  await status.click();
+  await page.locator(".quick-input-list", { hasText: "Sessions…" }).waitFor();
+  await shot("6-menu");
+  await page.keyboard.press("Escape");
+  if (!realServer) await questions(page, view, status, shot);
+
+  // A view that was hidden comes back with everything in it.
+  await page.keyboard.press("Control+Alt+B");
+  await page.locator(viewFrame).waitFor({ state: "detached" });
+  await run(page, "Kit: Show Session");
+  await view.locator(".turn-end").first().waitFor();
+}
+
+/** Permission by card, with a reason; a question by picker; stop; an error as one sentence. */
+async function questions(page, view, status, shot) {
+  const ends = view.locator(".turn-end");
+  const input = view.locator("textarea");
+  const ask = async (text) => {
+    const before = await ends.count();
+    await input.fill(text);
+    await input.press("Enter");
+    return before;
+  };
+  let before = await ask("needs permission");
+  await view.locator(".card").waitFor();
+  await page.locator("[id='kit.kit.kit.status']", { hasText: "1 approval" }).waitFor();
+  assert.match(await view.locator(".card").innerText(), /cargo test --all[\s\S]*bash\(cargo test:\*\) \(project\)/);
+  await shot("7-permission");
+  await view.locator(".card .reason").fill("not now");
+  await view.locator(".card .reason").press("Enter");
+  await ends.nth(before).waitFor();
+  await view.locator(".item.text", { hasText: "Permission: no not now" }).waitFor();
+
+  before = await ask("question");
+  await page.locator(".quick-input-title", { hasText: "Which one?" }).waitFor();
+  await shot("8-question");
+  await type(page, "second");
+  await ends.nth(before).waitFor();
+  await view.locator(".item.text", { hasText: "Chosen: second" }).waitFor();
+
+  before = await ask("slow");
+  await view.locator("button", { hasText: "Stop" }).click();
+  await ends.nth(before).waitFor();
+  assert.match(await ends.nth(before).innerText(), /Stopped after/);
+
+  before = await ask("fail");
+  await ends.nth(before).waitFor();
+  assert.match(await view.locator(".notice.error").innerText(), /No key for fake: set FAKE_API_KEY\./);
+  await shot("9-error");
 }
 
 async function picture(page, name) {
@@ -150,7 +213,7 @@ async function picture(page, name) {
 }
 
 function session(page) {
-  return page.frameLocator("iframe.webview").frameLocator("iframe#active-frame");
+  return page.frameLocator(viewFrame).frameLocator("iframe#active-frame");
 }
 
 async function pick(page, key, text) {

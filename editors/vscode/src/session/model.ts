@@ -70,7 +70,7 @@ export interface Change {
 const outputLimit = 64_000;
 
 export function emptySession(session: string): SessionModel {
-  return { session, nextSeq: 0, items: [], running: undefined, queued: 0, step: {} };
+  return { session, nextSeq: 1, items: [], running: undefined, queued: 0, step: {} };
 }
 
 export function apply(model: SessionModel, event: KitEvent): Change {

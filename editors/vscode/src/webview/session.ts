@@ -57,7 +57,7 @@ function receive(message: ToView): void {
     case "events":
       follow(() => {
         for (const event of message.events) {
-          if (!model || event.seq !== model.nextSeq) continue;
+          if (!model || event.seq < model.nextSeq) continue;
           const change = apply(model, event);
           for (const id of change.removed) remove(id);
           for (const id of change.drawn) draw(id);
