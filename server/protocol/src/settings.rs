@@ -47,6 +47,9 @@ pub struct Settings {
     /// Further providers, or other addresses and keys of known ones, by provider id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub providers: Option<BTreeMap<String, ProviderOverride>>,
+    /// Models of servers that Kit does not know, by name; used as custom/name.
+    #[serde(default, alias = "custom-models", skip_serializing_if = "Option::is_none")]
+    pub custom_models: Option<BTreeMap<String, CustomModel>>,
     /// Instructions added to the built-in ones.
     #[serde(default, alias = "system-prompt", skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
@@ -100,6 +103,61 @@ pub struct ProviderOverride {
     /// Further headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
+}
+
+/// A model that the catalogue does not know.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomModel {
+    /// The name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The base URL of its server, instead of the one of the custom provider.
+    #[serde(default, alias = "base-url", skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The key of its server; better kept in an environment variable.
+    #[serde(default, alias = "api-key", skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
+    /// The name that its server knows, where that is another one.
+    #[serde(default, alias = "api-model-name", skip_serializing_if = "Option::is_none")]
+    pub api_model_name: Option<String>,
+    /// Whether it can reason.
+    #[serde(default)]
+    pub reasoning: bool,
+    /// Its limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<CustomLimit>,
+    /// What it costs; without it the cost is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CustomCost>,
+}
+
+/// Limits of a model in tokens; 0 means unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomLimit {
+    /// Context window.
+    #[serde(default)]
+    pub context: u64,
+    /// Largest answer.
+    #[serde(default)]
+    pub output: u64,
+}
+
+/// Prices in USD per million tokens, as models.dev has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomCost {
+    /// Fresh input.
+    pub input: f64,
+    /// Output, reasoning included.
+    pub output: f64,
+    /// Input read from the cache.
+    #[serde(default, alias = "cache_read", skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<f64>,
+    /// Input written to the cache.
+    #[serde(default, alias = "cache_write", skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<f64>,
 }
 
 /// Rules for tool calls, written `Tool` or `Tool(pattern)`: `Bash(cargo test:*)`, `Edit(src/**)`, `Read(~/notes/**)`.

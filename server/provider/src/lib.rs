@@ -4,19 +4,29 @@
 //! use it alone (`examples/one_prompt.rs`). [`Models`] turns an id into a [`Model`]; [`Model::stream`] is one attempt
 //! at an answer; [`retry::Schedule`] says when to try again.
 
+mod catalogue;
+mod classify;
+mod endpoint;
 mod environment;
 mod error;
+mod http;
+mod local;
 mod model;
 mod models;
+mod overflow;
+mod providers;
+mod pump;
+mod remote;
 pub mod retry;
 mod scripted;
 mod settings;
 pub mod sse;
 mod usage;
+mod wire;
 
 pub use environment::Environment;
 pub use error::{ModelError, Retry};
 pub use model::{Completion, Model, ModelEvent, ModelStream, Parameters, Request, ToolDefinition};
 pub use models::Models;
-pub use settings::{ProviderOverride, ProviderSettings};
+pub use settings::{CustomModel, ProviderOverride, ProviderSettings};
 pub use usage::{Cost, TokenCounts};

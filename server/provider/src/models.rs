@@ -4,53 +4,177 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kit_protocol::{ErrorKind, ModelId, ModelInfo};
+use kit_protocol::{CustomCost, CustomModel, ModelId, ModelInfo, Price};
+use secrecy::SecretString;
 
+use crate::catalogue::{self, Abilities};
+use crate::endpoint::Endpoint;
 use crate::environment::Environment;
 use crate::error::ModelError;
+use crate::http::{Http, Limits};
+use crate::local;
 use crate::model::Model;
+use crate::providers::{self, PROVIDERS};
+use crate::pump::Call;
+use crate::remote::Remote;
 use crate::scripted::{self, Scripted};
 use crate::settings::ProviderSettings;
+use crate::usage::{Prices, micros};
 
-/// Resolves model ids. Models of the same id are one object, so their connections are shared.
+/// Resolves model ids. Models of the same id are one object, and all share one pool of connections.
 pub struct Models {
     settings: ProviderSettings,
     environment: Environment,
-    resolved: Mutex<HashMap<ModelId, Arc<dyn Model>>>,
+    http: Arc<Http>,
+    limits: Limits,
+    known: Mutex<Known>,
+}
+
+/// What was found out so far.
+#[derive(Default)]
+struct Known {
+    resolved: HashMap<ModelId, Arc<dyn Model>>,
+    /// What local servers said about their models.
+    local: HashMap<ModelId, ModelInfo>,
 }
 
 impl Models {
-    /// Models as settings and environment have them.
+    /// Models as settings and environment have them. Does nothing yet: no file is read and no server asked.
     pub fn new(settings: &ProviderSettings, environment: Environment) -> Self {
-        Self { settings: settings.clone(), environment, resolved: Mutex::default() }
+        Self {
+            settings: settings.clone(),
+            environment,
+            http: Arc::new(Http::default()),
+            limits: Limits::default(),
+            known: Mutex::default(),
+        }
     }
 
-    /// The model of the id. An id that the catalogue does not know is allowed; only what can never work is an error.
+    /// The model of the id. A model that the catalogue does not know is allowed, and so is one whose key is missing:
+    /// its first attempt says so.
     pub fn resolve(&self, id: &ModelId) -> Result<Arc<dyn Model>, ModelError> {
-        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(model) = resolved.get(id) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = known.resolved.get(id) {
             return Ok(model.clone());
         }
         let model: Arc<dyn Model> = if id.provider() == scripted::PROVIDER {
             Arc::new(Scripted::find(id, &self.script_folders())?)
         } else {
-            return Err(ModelError::new(ErrorKind::NotFound, format!("the provider of {id} is not known")));
+            Arc::new(self.remote(id, known.local.get(id))?)
         };
-        resolved.insert(id.clone(), model.clone());
+        known.resolved.insert(id.clone(), model.clone());
         Ok(model)
     }
 
-    /// Known models, of one provider or of all.
-    pub fn list(&self, provider: Option<&str>) -> Vec<ModelInfo> {
-        let scripts = Scripted::names(&self.script_folders()).into_iter();
-        let scripts = scripts.filter_map(|name| format!("{}/{name}", scripted::PROVIDER).parse().ok());
-        let scripts = scripts.filter_map(|id| Some(self.resolve(&id).ok()?.info().clone()));
-        scripts.filter(|info| provider.is_none_or(|provider| info.provider == provider)).collect()
+    fn remote(&self, id: &ModelId, local: Option<&ModelInfo>) -> Result<Remote, ModelError> {
+        let custom =
+            self.settings.custom_models.get(id.name()).filter(|_| id.provider() == providers::CUSTOM.id);
+        let own_server = custom.filter(|custom| custom.base_url.is_some()).map(|custom| ProviderSettings {
+            model: Some(id.clone()),
+            provider_url: custom.base_url.clone(),
+            provider_api_key: custom.api_key.clone().map(SecretString::from),
+            ..self.settings.clone()
+        });
+        let settings = own_server.as_ref().unwrap_or(&self.settings);
+        let endpoint = Endpoint::find(id.provider(), settings, &self.environment)?;
+        let entry = catalogue::find(id.provider(), id.name());
+        let info = match (custom, &entry, local) {
+            (Some(custom), _, _) => custom_info(id, custom),
+            (None, Some(entry), _) => entry.info(id.clone()),
+            (None, None, Some(local)) => local.clone(),
+            (None, None, None) => unknown_info(id),
+        };
+        let remote_name = match (custom.and_then(|custom| custom.api_model_name.clone()), &entry) {
+            (Some(name), _) => name,
+            (None, Some(entry)) => entry.id.to_owned(),
+            (None, None) => id.name().to_owned(),
+        };
+        let prices = entry.as_ref().and_then(|entry| entry.prices.clone());
+        let prices = prices.or_else(|| Some(Prices { base: info.price?, tiers: Vec::new() }));
+        let abilities = entry
+            .as_ref()
+            .map_or(Abilities { reasoning: info.reasoning, ..Abilities::UNKNOWN }, |entry| entry.abilities);
+        let call = Call {
+            info,
+            remote_name,
+            provider_name: endpoint.name.clone(),
+            key_source: endpoint.key_source.clone(),
+            prices,
+            limits: self.limits,
+        };
+        Ok(Remote::new(endpoint, call, abilities, self.http.clone()))
     }
 
-    /// The model to use when nobody names one.
+    /// The models that are known without asking anyone, of one provider or of all: the catalogue, those of the settings,
+    /// scripts, and what `list_local` found before.
+    pub fn list(&self, provider: Option<&str>) -> Vec<ModelInfo> {
+        let wanted = |id: &str| provider.is_none_or(|provider| provider == id);
+        let mut models = Vec::new();
+        for known in PROVIDERS.iter().filter(|known| wanted(known.id)) {
+            let ids = catalogue::entries(known.id).filter_map(|entry| {
+                let id = format!("{}/{}", known.id, entry.id).parse().ok()?;
+                Some(entry.info(id))
+            });
+            models.extend(ids);
+        }
+        if wanted(providers::CUSTOM.id) {
+            let custom = self.settings.custom_models.iter().filter_map(|(name, custom)| {
+                let id = format!("{}/{name}", providers::CUSTOM.id).parse().ok()?;
+                Some(custom_info(&id, custom))
+            });
+            models.extend(custom);
+        }
+        {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut local: Vec<ModelInfo> =
+                known.local.values().filter(|info| wanted(&info.provider)).cloned().collect();
+            local.sort_by(|left, right| left.id.cmp(&right.id));
+            models.extend(local);
+        }
+        if wanted(scripted::PROVIDER) {
+            let names = Scripted::names(&self.script_folders()).into_iter();
+            let ids = names.filter_map(|name| format!("{}/{name}", scripted::PROVIDER).parse().ok());
+            models.extend(ids.filter_map(|id| Some(self.resolve(&id).ok()?.info().clone())));
+        }
+        models
+    }
+
+    /// The models of the servers that run on this machine, asked all at once.
+    pub async fn list_local(&self) -> Vec<ModelInfo> {
+        let endpoints: Vec<Endpoint> = local::PROVIDERS
+            .iter()
+            .filter_map(|id| Endpoint::find(id, &self.settings, &self.environment).ok())
+            .collect();
+        let asked = endpoints.iter().map(|endpoint| local::models(&self.http, endpoint));
+        let found: Vec<ModelInfo> = futures::future::join_all(asked).await.into_iter().flatten().collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for info in &found {
+            known.local.insert(info.id.clone(), info.clone());
+        }
+        found
+    }
+
+    /// The model to use when nobody names one: the one of the settings; else the usual one of the first provider with a
+    /// key; else the first model of a server on this machine; else the demonstration.
     pub async fn default_model(&self) -> ModelId {
-        self.settings.model.clone().unwrap_or_else(ModelId::demo)
+        if let Some(model) = &self.settings.model {
+            return model.clone();
+        }
+        if self.settings.provider_url.is_some() {
+            let first = self.settings.custom_models.keys().next().map_or("custom", String::as_str);
+            if let Ok(model) = format!("{}/{first}", providers::CUSTOM.id).parse() {
+                return model;
+            }
+        }
+        let with_key = PROVIDERS.iter().find_map(|provider| {
+            let model = provider.default_model?;
+            let endpoint = Endpoint::find(provider.id, &self.settings, &self.environment).ok()?;
+            if endpoint.is_usable() { format!("{}/{model}", provider.id).parse().ok() } else { None }
+        });
+        match with_key {
+            Some(model) => model,
+            None => self.list_local().await.into_iter().next().map_or_else(ModelId::demo, |info| info.id),
+        }
     }
 
     fn script_folders(&self) -> Vec<PathBuf> {
@@ -58,4 +182,41 @@ impl Models {
         let home = self.environment.kit_home().map(|home| home.join("scripts"));
         scripts.into_iter().chain(home).collect()
     }
+}
+
+/// A model that nothing is known about. The custom model without a name has upstream's limits.
+fn unknown_info(id: &ModelId) -> ModelInfo {
+    let custom = id.provider() == providers::CUSTOM.id && id.name() == "custom";
+    let (context_window, max_output) = if custom { (262_144, 65_536) } else { (0, 0) };
+    ModelInfo {
+        id: id.clone(),
+        provider: id.provider().to_owned(),
+        name: id.name().to_owned(),
+        context_window,
+        max_output,
+        reasoning: true,
+        price: None,
+    }
+}
+
+fn custom_info(id: &ModelId, custom: &CustomModel) -> ModelInfo {
+    let limit = custom.limit.unwrap_or_default();
+    ModelInfo {
+        id: id.clone(),
+        provider: id.provider().to_owned(),
+        name: custom.name.clone().unwrap_or_else(|| id.name().to_owned()),
+        context_window: limit.context,
+        max_output: limit.output,
+        reasoning: custom.reasoning,
+        price: custom.cost.and_then(custom_price),
+    }
+}
+
+fn custom_price(cost: CustomCost) -> Option<Price> {
+    Some(Price {
+        input: micros(cost.input)?,
+        output: micros(cost.output)?,
+        cache_read: cost.cache_read.and_then(micros),
+        cache_write: cost.cache_write.and_then(micros),
+    })
 }

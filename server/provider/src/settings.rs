@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use kit_protocol::{ModelId, Settings};
 use secrecy::SecretString;
 
-pub use kit_protocol::ProviderOverride;
+pub use kit_protocol::{CustomModel, ProviderOverride};
 
 /// The provider-related settings after all layers are merged.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ProviderSettings {
     /// The model to use when nobody names one.
     pub model: Option<ModelId>,
@@ -18,6 +18,8 @@ pub struct ProviderSettings {
     pub provider_api_key: Option<SecretString>,
     /// Further providers, or other addresses and keys of known ones, by provider id.
     pub providers: BTreeMap<String, ProviderOverride>,
+    /// Models of servers that nobody knows, by name; used as `custom/name`.
+    pub custom_models: BTreeMap<String, CustomModel>,
 }
 
 impl From<&Settings> for ProviderSettings {
@@ -28,6 +30,7 @@ impl From<&Settings> for ProviderSettings {
             provider_url: settings.provider_url.clone(),
             provider_api_key: settings.provider_api_key.clone().map(SecretString::from),
             providers: settings.providers.clone().unwrap_or_default(),
+            custom_models: settings.custom_models.clone().unwrap_or_default(),
         }
     }
 }

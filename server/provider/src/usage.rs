@@ -6,6 +6,38 @@
 
 use kit_protocol::{CostKind, Price};
 
+/// Prices of a model, which may depend on how much a call reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Prices {
+    pub(crate) base: Price,
+    /// By rising threshold; the last one that applies prices the whole call.
+    pub(crate) tiers: Vec<Tier>,
+}
+
+/// The price of calls with a large input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tier {
+    /// It applies to calls that read more tokens than this.
+    pub(crate) above: u64,
+    pub(crate) price: Price,
+}
+
+/// A price in micro-USD from one in USD, both per million tokens, rounded to the nearest.
+pub(crate) fn micros(dollars: f64) -> Option<u64> {
+    let micros = (dollars * 1e6).round();
+    // A rounded float prints as its exact digits, and parsing refuses what is negative or does not fit.
+    if micros.is_finite() { format!("{micros:.0}").parse().ok() } else { None }
+}
+
+impl Prices {
+    /// The cost of a call, with the tier that its total input selects.
+    pub(crate) fn cost(&self, tokens: TokenCounts) -> Cost {
+        let total = tokens.total_input();
+        let tier = self.tiers.iter().filter(|tier| total > tier.above).max_by_key(|tier| tier.above);
+        Cost::of(tokens, tier.map_or(self.base, |tier| tier.price))
+    }
+}
+
 /// Tokens of one call. The classes do not overlap, except that reasoning is a part of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenCounts {
@@ -93,6 +125,25 @@ mod tests {
         assert_eq!(micros(TokenCounts { input: 1, ..TokenCounts::default() }, price), Some(1));
         assert_eq!(micros(TokenCounts { output: 1, ..TokenCounts::default() }, price), Some(0));
         assert_eq!(micros(TokenCounts { output: 2, input: 0, ..TokenCounts::default() }, price), Some(1));
+    }
+
+    #[test]
+    fn a_large_input_selects_the_tier_for_the_whole_call() {
+        let price = |input, output, cache_read| Price { input, output, cache_read, cache_write: None };
+        let prices = Prices {
+            base: price(2_500_000, 15_000_000, Some(250_000)),
+            tiers: vec![Tier { above: 272_000, price: price(5_000_000, 22_500_000, Some(500_000)) }],
+        };
+        let tokens =
+            |input| TokenCounts { input, output: 1000, cache_read: 200_000, ..TokenCounts::default() };
+        assert_eq!(prices.cost(tokens(100_000)).micros, Some(500_000 + 22_500 + 100_000));
+        assert_eq!(prices.cost(tokens(72_000)).micros, Some(180_000 + 15_000 + 50_000));
+    }
+
+    #[test]
+    fn dollars_become_micros() {
+        let values = [0.0, 0.000_000_4, 0.1, 15.0, -1.0, f64::NAN, f64::INFINITY, 1e300].map(super::micros);
+        assert_eq!(values, [Some(0), Some(0), Some(100_000), Some(15_000_000), None, None, None, None]);
     }
 
     #[test]

@@ -1,0 +1,349 @@
+//! Where a provider is reached and with which key: settings first, then the environment, then the table.
+
+use kit_protocol::{ErrorKind, ModelId};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::environment::Environment;
+use crate::error::ModelError;
+use crate::providers::{self, Key, Provider};
+use crate::settings::ProviderSettings;
+use crate::wire::Wire;
+use crate::wire::chat::Quirks;
+
+/// The version of the messages wire that is spoken.
+const MESSAGES_VERSION: &str = "2023-06-01";
+
+/// A provider as it is reached. `Debug` shows no key.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) provider: String,
+    pub(crate) name: String,
+    pub(crate) wire: Wire,
+    pub(crate) base_url: Url,
+    /// The variables or settings that hold the key or should.
+    pub(crate) key_source: String,
+    key: Option<SecretString>,
+    key_required: bool,
+    headers: Vec<(String, SecretString)>,
+}
+
+impl Endpoint {
+    /// The endpoint of a provider. Fails when it is not known or its settings cannot work; a missing key is no failure
+    /// yet, because the model can be listed without it.
+    pub(crate) fn find(
+        provider: &str,
+        settings: &ProviderSettings,
+        environment: &Environment,
+    ) -> Result<Self, ModelError> {
+        let known = providers::find(provider);
+        let changed = settings.providers.get(provider);
+        let base = match (known, changed) {
+            (Some(known), _) => *known,
+            (None, Some(_)) => Provider { base_url_variables: &[], key_variables: &[], ..providers::CUSTOM },
+            (None, None) => return Err(unknown_provider(provider)),
+        };
+        // The settings' URL and key belong to the configured model, and without one to the custom provider.
+        let chosen = settings.model.as_ref().map_or(providers::CUSTOM.id, ModelId::provider) == provider;
+        let wire = match changed.and_then(|changed| changed.wire.as_deref()) {
+            None => base.wire,
+            Some(name) => wire(name, base.wire).ok_or_else(|| unknown_wire(provider, name))?,
+        };
+        let from_settings = settings.provider_url.as_deref().filter(|_| chosen);
+        let from_settings = from_settings.or_else(|| changed.and_then(|changed| changed.base_url.as_deref()));
+        let from_environment = base.base_url_variables.iter().find_map(|name| environment.get(name));
+        let url = from_settings.or(from_environment).unwrap_or(base.base_url);
+        let base_url = parse_url(provider, url)?;
+        let variables = changed.and_then(|changed| changed.api_key_env.clone());
+        let named_variables = variables.is_some();
+        let variables =
+            variables.unwrap_or_else(|| base.key_variables.iter().map(|name| (*name).to_owned()).collect());
+        let direct = settings.provider_api_key.clone().filter(|_| chosen);
+        let found = variables.iter().find_map(|name| Some((name.clone(), environment.secret(name)?)));
+        let (key_source, key) = match (direct, found) {
+            (Some(key), _) => ("provider-api-key".to_owned(), Some(key)),
+            (None, Some((name, key))) => (name, Some(key)),
+            (None, None) => (variables.join(" or "), None),
+        };
+        let headers = changed.and_then(|changed| changed.headers.clone()).unwrap_or_default();
+        Ok(Self {
+            provider: provider.to_owned(),
+            name: changed.and_then(|changed| changed.name.clone()).unwrap_or_else(|| match known {
+                Some(known) => known.name.to_owned(),
+                None => provider.to_owned(),
+            }),
+            wire,
+            base_url,
+            key_source: if key_source.is_empty() { "provider-api-key".to_owned() } else { key_source },
+            key,
+            key_required: base.key == Key::Required || named_variables,
+            headers: headers.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect(),
+        })
+    }
+
+    /// Whether requests can be sent: a key is there or not needed.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.key.is_some() || !self.key_required
+    }
+
+    /// The URL of the wire's path below the base URL. A base URL may or may not end with the version already.
+    pub(crate) fn url(&self) -> Url {
+        let mut url = self.base_url.clone();
+        let base = url.path().trim_end_matches('/');
+        let path = self.wire.path();
+        let repeated = path.strip_prefix("/v1").filter(|_| base.ends_with("/v1"));
+        let path = format!("{base}{}", repeated.unwrap_or(path));
+        url.set_path(&path);
+        url
+    }
+
+    /// The headers of a request.
+    pub(crate) fn headers(&self) -> Result<HeaderMap, ModelError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+        if matches!(self.wire, Wire::Messages) {
+            headers.insert("anthropic-version", HeaderValue::from_static(MESSAGES_VERSION));
+        }
+        if !self.is_usable() {
+            let Self { name, key_source, .. } = self;
+            let message = format!(
+                "no key for {name}: set the environment variable {key_source}, or choose another model"
+            );
+            return Err(ModelError::new(ErrorKind::Auth, message));
+        }
+        if let Some(key) = &self.key {
+            let (name, value) = match self.wire {
+                Wire::Messages => (HeaderName::from_static("x-api-key"), key.expose_secret().to_owned()),
+                Wire::ChatCompletions(_) => (AUTHORIZATION, format!("Bearer {}", key.expose_secret())),
+            };
+            headers.insert(
+                name,
+                secret_header(&value).ok_or_else(|| {
+                    let message = format!(
+                        "the key from {} holds characters that no header can carry; set it again",
+                        self.key_source
+                    );
+                    ModelError::new(ErrorKind::Auth, message)
+                })?,
+            );
+        }
+        for (name, value) in &self.headers {
+            let header = name.parse::<HeaderName>().ok().zip(secret_header(value.expose_secret()));
+            let (name, value) = header.ok_or_else(|| {
+                let message = format!("providers.{}.headers: `{name}` is not a valid header", self.provider);
+                ModelError::new(ErrorKind::InvalidRequest, message)
+            })?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+}
+
+fn secret_header(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value.trim()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The wire of that name; the habits of the provider's own one are kept.
+fn wire(name: &str, base: Wire) -> Option<Wire> {
+    match (name, base) {
+        ("anthropic" | "messages", _) => Some(Wire::Messages),
+        ("openai-compat" | "chat-completions", Wire::ChatCompletions(quirks)) => {
+            Some(Wire::ChatCompletions(quirks))
+        }
+        ("openai-compat" | "chat-completions", Wire::Messages) => Some(Wire::ChatCompletions(Quirks::COMMON)),
+        _ => None,
+    }
+}
+
+/// A base URL; a bare `host:port`, as `OLLAMA_HOST` has it, gets the scheme and the version path.
+fn parse_url(provider: &str, text: &str) -> Result<Url, ModelError> {
+    if text.is_empty() {
+        let message = format!("no address for {provider}: set provider-url or providers.{provider}.baseUrl");
+        return Err(ModelError::new(ErrorKind::InvalidRequest, message));
+    }
+    let bare = !text.contains("://");
+    let text = if bare { format!("http://{text}/v1") } else { text.to_owned() };
+    let text = text.replace("//0.0.0.0", "//127.0.0.1");
+    let url =
+        text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let mut url = url.ok_or_else(|| {
+        let message = format!("the base URL of {provider} is not an http or https URL; correct it");
+        ModelError::new(ErrorKind::InvalidRequest, message)
+    })?;
+    if provider == "ollama" && url.path() == "/" {
+        url.set_path("/v1");
+    }
+    Ok(url)
+}
+
+fn unknown_provider(provider: &str) -> ModelError {
+    let known: Vec<&str> = providers::PROVIDERS.iter().map(|provider| provider.id).collect();
+    let message = format!(
+        "there is no provider `{provider}`; known are {} and scripted, and others can be set under `providers`",
+        known.join(", ")
+    );
+    ModelError::new(ErrorKind::NotFound, message)
+}
+
+fn unknown_wire(provider: &str, name: &str) -> ModelError {
+    let message = format!("providers.{provider}.wire is `{name}`; it must be openai-compat or anthropic");
+    ModelError::new(ErrorKind::InvalidRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use kit_protocol::ProviderOverride;
+
+    use super::*;
+
+    fn settings(provider: &str, changed: ProviderOverride) -> ProviderSettings {
+        ProviderSettings { providers: [(provider.to_owned(), changed)].into(), ..ProviderSettings::default() }
+    }
+
+    fn find(
+        provider: &str,
+        settings: &ProviderSettings,
+        variables: &[(&str, &str)],
+    ) -> Result<Endpoint, String> {
+        let environment = Environment::from_iter(variables.iter().copied());
+        Endpoint::find(provider, settings, &environment).map_err(|error| error.message)
+    }
+
+    fn url(
+        provider: &str,
+        settings: &ProviderSettings,
+        variables: &[(&str, &str)],
+    ) -> Result<String, String> {
+        find(provider, settings, variables).map(|endpoint| endpoint.url().to_string())
+    }
+
+    #[test]
+    fn base_urls_follow_the_customs_of_each_provider() {
+        let none = ProviderSettings::default();
+        let check = |provider, variables: &[(&str, &str)], expected: &str| {
+            assert_eq!(url(provider, &none, variables).as_deref(), Ok(expected));
+        };
+        check("anthropic", &[], "https://api.anthropic.com/v1/messages");
+        check(
+            "anthropic",
+            &[("ANTHROPIC_BASE_URL", "http://localhost:1/")],
+            "http://localhost:1/v1/messages",
+        );
+        check(
+            "anthropic",
+            &[("ANTHROPIC_BASE_URL", "http://localhost:1/v1")],
+            "http://localhost:1/v1/messages",
+        );
+        check(
+            "openai",
+            &[("OPENAI_BASE_URL", "http://localhost:1/v1/")],
+            "http://localhost:1/v1/chat/completions",
+        );
+        check("openrouter", &[], "https://openrouter.ai/api/v1/chat/completions");
+        check("ollama", &[("OLLAMA_HOST", "0.0.0.0:9")], "http://127.0.0.1:9/v1/chat/completions");
+        check("ollama", &[("OLLAMA_HOST", "http://box:9")], "http://box:9/v1/chat/completions");
+    }
+
+    #[test]
+    fn settings_win_over_the_environment() {
+        let changed =
+            ProviderOverride { base_url: Some("http://b/v1".into()), ..ProviderOverride::default() };
+        let mut settings = settings("openai", changed);
+        let variables = [("OPENAI_BASE_URL", "http://c/v1")];
+        assert_eq!(url("openai", &settings, &variables).as_deref(), Ok("http://b/v1/chat/completions"));
+        settings.provider_url = Some("http://a/v1".into());
+        assert_eq!(url("openai", &settings, &variables).as_deref(), Ok("http://b/v1/chat/completions"));
+        assert_eq!(url("custom", &settings, &variables).as_deref(), Ok("http://a/v1/chat/completions"));
+        settings.model = Some("openai/x".parse().unwrap());
+        assert_eq!(url("openai", &settings, &variables).as_deref(), Ok("http://a/v1/chat/completions"));
+    }
+
+    #[test]
+    fn a_provider_of_the_settings_needs_an_address_and_a_known_wire() {
+        let wire = |wire: Option<&str>, base_url: Option<&str>| {
+            let wire = wire.map(str::to_owned);
+            settings(
+                "mine",
+                ProviderOverride { wire, base_url: base_url.map(str::to_owned), ..Default::default() },
+            )
+        };
+        assert_eq!(
+            url("mine", &wire(None, Some("http://m/x")), &[]).as_deref(),
+            Ok("http://m/x/chat/completions")
+        );
+        assert_eq!(
+            url("mine", &wire(Some("anthropic"), Some("http://m")), &[]).as_deref(),
+            Ok("http://m/v1/messages")
+        );
+        let error = |settings| url("mine", &settings, &[]).unwrap_err();
+        assert_eq!(
+            error(wire(None, None)),
+            "no address for mine: set provider-url or providers.mine.baseUrl"
+        );
+        assert_eq!(
+            error(wire(Some("smoke"), Some("http://m"))),
+            "providers.mine.wire is `smoke`; it must be openai-compat or anthropic"
+        );
+        assert_eq!(
+            error(wire(None, Some("ftp://m"))),
+            "the base URL of mine is not an http or https URL; correct it"
+        );
+        assert!(
+            error(ProviderSettings::default())
+                .starts_with("there is no provider `mine`; known are anthropic, openai")
+        );
+    }
+
+    #[test]
+    fn a_missing_key_names_its_variables() {
+        let error =
+            |provider| find(provider, &ProviderSettings::default(), &[]).unwrap().headers().unwrap_err();
+        let anthropic = error("anthropic");
+        assert_eq!(anthropic.kind, ErrorKind::Auth);
+        assert_eq!(
+            anthropic.message,
+            "no key for Anthropic: set the environment variable ANTHROPIC_API_KEY, or choose another model"
+        );
+        assert!(
+            error("google")
+                .message
+                .contains("GEMINI_API_KEY or GOOGLE_API_KEY or GOOGLE_GENERATIVE_AI_API_KEY")
+        );
+        assert!(find("ollama", &ProviderSettings::default(), &[]).unwrap().headers().is_ok());
+    }
+
+    #[test]
+    fn keys_travel_as_each_wire_wants_them_and_are_never_shown() {
+        let none = ProviderSettings::default();
+        let anthropic = find("anthropic", &none, &[("ANTHROPIC_API_KEY", "sk-planted\n")]).unwrap();
+        let openai = find("openai", &none, &[("OPENAI_API_KEY", "sk-planted")]).unwrap();
+        assert_eq!(anthropic.headers().unwrap().get("x-api-key").unwrap(), "sk-planted");
+        assert_eq!(openai.headers().unwrap().get("authorization").unwrap(), "Bearer sk-planted");
+        for shown in [format!("{anthropic:?}"), format!("{:?}", openai.headers().unwrap())] {
+            assert!(!shown.contains("planted"), "{shown}");
+        }
+        let broken = find("openai", &none, &[("OPENAI_API_KEY", "a\nb")]).unwrap().headers().unwrap_err();
+        assert_eq!(
+            broken.message,
+            "the key from OPENAI_API_KEY holds characters that no header can carry; set it again"
+        );
+    }
+
+    #[test]
+    fn headers_of_the_settings_are_sent_and_checked() {
+        let with = |name: &str, value: &str| {
+            let headers = Some([(name.to_owned(), value.to_owned())].into());
+            let changed =
+                ProviderOverride { base_url: Some("http://m".into()), headers, ..Default::default() };
+            find("mine", &settings("mine", changed), &[]).unwrap().headers()
+        };
+        assert_eq!(with("x-team", "blue").unwrap().get("x-team").unwrap(), "blue");
+        assert_eq!(
+            with("x team", "blue").unwrap_err().message,
+            "providers.mine.headers: `x team` is not a valid header"
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! A wire is the protocol of a provider, as two pure halves: from a request to a JSON body, and from the data of stream
+//! frames to events. Neither half does I/O, so both are tested on texts.
+//!
+//! What all wires have in common is here and in the modules beside them: `history` brings a conversation into the order
+//! that providers demand, `draft` collects the answer, `thinking` maps levels to what a model understands.
+
+pub(crate) mod chat;
+pub(crate) mod draft;
+pub(crate) mod history;
+pub(crate) mod messages;
+pub(crate) mod thinking;
+
+use std::collections::HashSet;
+
+use kit_protocol::{Part, StopReason, ToolCallId};
+use serde_json::Value;
+
+use crate::catalogue::Abilities;
+use crate::model::{ModelEvent, Request};
+use crate::usage::TokenCounts;
+
+/// The protocol that a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Wire {
+    /// Anthropic Messages.
+    Messages,
+    /// Chat Completions as OpenAI made them and many others took them up.
+    ChatCompletions(chat::Quirks),
+}
+
+/// The model that a body is built for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    /// The name that the provider knows.
+    pub(crate) name: &'a str,
+    pub(crate) abilities: Abilities,
+    /// The largest answer in tokens; 0 when unknown.
+    pub(crate) max_output: u64,
+}
+
+/// Takes the data of stream frames and makes events of them.
+pub(crate) trait Adapter: Send {
+    /// Takes the data of one frame.
+    fn frame(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<Flow, Failure>;
+
+    /// The complete answer, if its terminal event has come. Called once, when nothing more is read.
+    fn finish(&mut self, events: &mut Vec<ModelEvent>) -> Option<Answer>;
+
+    /// Whether the terminal event has come, so that what is still missing is worth no long wait.
+    fn is_complete(&self) -> bool;
+
+    /// Whether text, reasoning or a call has been emitted.
+    fn has_started(&self) -> bool;
+}
+
+/// Whether more frames are expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    More,
+    Done,
+}
+
+/// Why a frame ends the attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Failure {
+    /// The provider reported an error inside the stream: the object that describes it.
+    Reported(Value),
+    /// The frame is not what the wire defines.
+    Malformed(String),
+}
+
+/// What the frames of an answer add up to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) stop: StopReason,
+    pub(crate) finish_reason: Option<String>,
+    pub(crate) tokens: TokenCounts,
+    /// The name of the model that answered, as the provider wrote it.
+    pub(crate) model: Option<String>,
+    /// The provider's own figure in micro-USD.
+    pub(crate) cost_micros: Option<u64>,
+}
+
+impl Wire {
+    /// The path that is appended to the base URL.
+    pub(crate) fn path(&self) -> &'static str {
+        match self {
+            Self::Messages => "/v1/messages",
+            Self::ChatCompletions(_) => "/chat/completions",
+        }
+    }
+
+    /// The body of the request.
+    pub(crate) fn body(&self, request: &Request, target: Target<'_>) -> Value {
+        match self {
+            Self::Messages => messages::body(request, target),
+            Self::ChatCompletions(quirks) => chat::body(request, target, quirks),
+        }
+    }
+
+    /// The reader of the answer to a request.
+    pub(crate) fn adapter(&self, request: &Request) -> Box<dyn Adapter> {
+        let ids = CallIds::after(request);
+        match self {
+            Self::Messages => Box::new(messages::Reader::new(ids)),
+            Self::ChatCompletions(_) => Box::new(chat::Reader::new(ids)),
+        }
+    }
+}
+
+/// Makes the ids of tool calls unique within their conversation. Some servers count from zero in every answer and some
+/// send no id at all, while results are matched to calls by id.
+#[derive(Debug, Default)]
+pub(crate) struct CallIds {
+    taken: HashSet<ToolCallId>,
+    /// The number of messages before the answer, which no other answer of the conversation shares.
+    position: usize,
+}
+
+impl CallIds {
+    fn after(request: &Request) -> Self {
+        let calls = request.messages.iter().flat_map(|message| message.tool_calls());
+        Self { taken: calls.map(|call| call.id.clone()).collect(), position: request.messages.len() }
+    }
+
+    /// The provider's id if it is new, else one made of it.
+    pub(crate) fn claim(&mut self, id: Option<&str>) -> ToolCallId {
+        let given = id.filter(|id| !id.is_empty());
+        let first = given.map_or_else(|| format!("call_{}_1", self.position), str::to_owned);
+        let base = given.unwrap_or("call");
+        let others = (1..).map(|number| format!("{base}_{}_{number}", self.position));
+        let free =
+            std::iter::once(first).chain(others).map(ToolCallId::new).find(|id| !self.taken.contains(id));
+        let id = free.unwrap_or_else(|| ToolCallId::new(base));
+        self.taken.insert(id.clone());
+        id
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixtures {
+    //! Requests for the tests of the wires.
+
+    use kit_protocol::{ImagePart, Message, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart};
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{Parameters, ToolDefinition};
+    use crate::sse::Decoder;
+
+    pub(crate) fn request(messages: Vec<Message>) -> Request {
+        Request {
+            system: "Be brief.".into(),
+            messages: messages.into(),
+            tools: std::sync::Arc::new([]),
+            parameters: Parameters::default(),
+            cache_key: None,
+        }
+    }
+
+    pub(crate) fn tool(name: &str) -> ToolDefinition {
+        ToolDefinition {
+            name: name.into(),
+            description: format!("Runs {name}."),
+            input_schema: json!({"type": "object", "properties": {"path": {"type": "string"}}}),
+        }
+    }
+
+    pub(crate) fn user(text: &str) -> Message {
+        Message::text(Role::User, text)
+    }
+
+    pub(crate) fn assistant(parts: Vec<Part>) -> Message {
+        Message { role: Role::Assistant, parts }
+    }
+
+    pub(crate) fn text(text: &str) -> Part {
+        Part::Text(TextPart { text: text.into() })
+    }
+
+    pub(crate) fn signed(thinking: &str, signature: &str) -> Part {
+        Part::Reasoning(ReasoningPart {
+            thinking: thinking.into(),
+            signature: Some(signature.into()),
+            encrypted: None,
+        })
+    }
+
+    pub(crate) fn call(id: &str, name: &str, input: &str) -> Part {
+        Part::ToolCall(ToolCallPart { id: id.into(), name: name.into(), input: input.into(), finished: true })
+    }
+
+    pub(crate) fn truncated(id: &str, name: &str, input: &str) -> Part {
+        Part::ToolCall(ToolCallPart {
+            id: id.into(),
+            name: name.into(),
+            input: input.into(),
+            finished: false,
+        })
+    }
+
+    pub(crate) fn results(results: &[(&str, &str, bool)]) -> Message {
+        let part = |(id, content, is_error): &(&str, &str, bool)| {
+            Part::ToolResult(ToolResultPart {
+                tool_call_id: (*id).into(),
+                name: "read".into(),
+                content: (*content).into(),
+                is_error: *is_error,
+            })
+        };
+        Message { role: Role::Tool, parts: results.iter().map(part).collect() }
+    }
+
+    pub(crate) fn image() -> Part {
+        Part::Image(ImagePart { data: "AAAA".into(), media_type: "image/png".into() })
+    }
+
+    /// Reads a recorded stream; the error is the failure of a frame.
+    pub(crate) fn read(
+        adapter: &mut dyn Adapter,
+        stream: &str,
+    ) -> (Vec<ModelEvent>, Result<Option<Answer>, Failure>) {
+        let mut decoder = Decoder::default();
+        decoder.push(stream.as_bytes());
+        decoder.finish();
+        let mut events = Vec::new();
+        while let Some(frame) = decoder.next_frame().unwrap() {
+            match adapter.frame(&frame.data, &mut events) {
+                Ok(Flow::More) => {}
+                Ok(Flow::Done) => break,
+                Err(failure) => return (events, Err(failure)),
+            }
+        }
+        let answer = adapter.finish(&mut events);
+        (events, Ok(answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixtures::{assistant, call, request, user};
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_within_the_conversation() {
+        let request = request(vec![user("a"), assistant(vec![call("call_0", "read", "{}")])]);
+        let mut ids = CallIds::after(&request);
+        let claimed = [Some("call_0"), Some("own"), Some("own"), None, Some(""), None]
+            .map(|id| ids.claim(id).to_string());
+        assert_eq!(claimed, ["call_0_2_1", "own", "own_2_1", "call_2_1", "call_2_2", "call_2_3"]);
+    }
+}

@@ -1,0 +1,181 @@
+//! The body of a chat request.
+
+use serde_json::{Map, Value, json};
+
+use super::{Effort, Quirks};
+use crate::model::Request;
+use crate::wire::history::{AssistantContent, NO_IMAGES, Turn, UserContent, clean, turns};
+use crate::wire::messages::output_limit;
+use crate::wire::{Target, thinking};
+
+/// The body, with what the provider expects.
+pub(in crate::wire) fn body(request: &Request, target: Target<'_>, quirks: &Quirks) -> Value {
+    let Target { name, abilities, max_output } = target;
+    let parameters = &request.parameters;
+    let mut body = Map::new();
+    body.insert("model".into(), name.into());
+    body.insert("messages".into(), messages(request, target, quirks).into());
+    if !request.tools.is_empty() {
+        let tool = |tool: &crate::model::ToolDefinition| {
+            let function =
+                json!({"name": tool.name, "description": tool.description, "parameters": tool.input_schema});
+            json!({"type": "function", "function": function})
+        };
+        body.insert("tools".into(), request.tools.iter().map(tool).collect::<Vec<Value>>().into());
+    }
+    body.insert("stream".into(), true.into());
+    body.insert("stream_options".into(), json!({"include_usage": true}));
+    // A server whose limit is not known chooses better than a guess would.
+    if parameters.max_output_tokens.is_some() || max_output > 0 {
+        body.insert(
+            quirks.output_limit.into(),
+            output_limit(parameters.max_output_tokens, max_output).into(),
+        );
+    }
+    if let Some(effort) = thinking::effort(parameters.thinking, abilities) {
+        match quirks.effort {
+            Effort::Field => body.insert("reasoning_effort".into(), effort.into()),
+            Effort::Object => body.insert("reasoning".into(), json!({"effort": effort})),
+        };
+    }
+    if !abilities.fixed_sampling {
+        if let Some(temperature) = parameters.temperature {
+            body.insert("temperature".into(), temperature.into());
+        }
+        if let Some(top_p) = parameters.top_p {
+            body.insert("top_p".into(), top_p.into());
+        }
+    }
+    if !parameters.stop_sequences.is_empty() {
+        body.insert("stop".into(), json!(parameters.stop_sequences));
+    }
+    if let Some((field, key)) = quirks.cache_key.zip(request.cache_key.as_deref()) {
+        body.insert(field.into(), key.chars().take(64).collect::<String>().into());
+    }
+    if quirks.reports_cost {
+        body.insert("usage".into(), json!({"include": true}));
+    }
+    Value::Object(body)
+}
+
+fn messages(request: &Request, target: Target<'_>, quirks: &Quirks) -> Vec<Value> {
+    let turns = turns(&request.messages);
+    let marks = quirks.cache_breakpoints.iter().any(|prefix| target.name.starts_with(prefix));
+    let users = turns.iter().filter(|turn| matches!(turn, Turn::User { .. })).count();
+    let mut messages = Vec::new();
+    let system = clean(&request.system);
+    if !system.trim().is_empty() {
+        let text = json!(system);
+        let content = if marks { json!([marked(json!({"type": "text", "text": text}))]) } else { text };
+        messages.push(json!({"role": "system", "content": content}));
+    }
+    let mut user = 0;
+    for turn in &turns {
+        match turn {
+            Turn::User { results, content } => {
+                user += 1;
+                let mut group = Vec::new();
+                for result in results {
+                    // There is no field for a failed call, so the text has to say it.
+                    let text = match (result.is_error, result.content.trim()) {
+                        (_, "") => "(no output)".to_owned(),
+                        (true, text) if !text.to_lowercase().starts_with("error") => format!("Error: {text}"),
+                        (true | false, _) => result.content.clone().into_owned(),
+                    };
+                    group.push(json!({"role": "tool", "tool_call_id": result.id, "content": text}));
+                }
+                if !content.is_empty() {
+                    group.push(
+                        json!({"role": "user", "content": user_content(content, target.abilities.images)}),
+                    );
+                }
+                if marks && user + 1 >= users {
+                    mark_last(&mut group);
+                }
+                messages.append(&mut group);
+            }
+            Turn::Assistant(content) => messages.push(assistant(content, quirks)),
+        }
+    }
+    messages
+}
+
+/// Plain text where possible, because not every server takes parts.
+fn user_content(content: &[UserContent<'_>], images: bool) -> Value {
+    let has_image = content.iter().any(|content| matches!(content, UserContent::Image(_)));
+    if !has_image || !images {
+        let texts = content.iter().map(|content| match content {
+            UserContent::Text(text) => text.as_ref(),
+            UserContent::Image(_) => NO_IMAGES,
+        });
+        return texts.collect::<Vec<&str>>().join("\n\n").into();
+    }
+    let part = |content: &UserContent<'_>| match content {
+        UserContent::Text(text) => json!({"type": "text", "text": text}),
+        UserContent::Image(image) => {
+            let url = format!("data:{};base64,{}", image.media_type, image.data);
+            if image.media_type == "application/pdf" {
+                json!({"type": "file", "file": {"filename": "document.pdf", "file_data": url}})
+            } else {
+                json!({"type": "image_url", "image_url": {"url": url}})
+            }
+        }
+    };
+    content.iter().map(part).collect::<Vec<Value>>().into()
+}
+
+fn assistant(content: &[AssistantContent<'_>], quirks: &Quirks) -> Value {
+    let mut text = String::new();
+    let mut calls = Vec::new();
+    let mut details = Vec::new();
+    for part in content {
+        match part {
+            AssistantContent::Text(more) => text.push_str(more),
+            AssistantContent::Call { id, name, input } => {
+                let function = json!({"name": name, "arguments": input.to_string()});
+                let mut call = json!({"id": id, "type": "function", "function": function});
+                if let Some((signature, call)) = quirks.thought_signature.zip(call.as_object_mut()) {
+                    let google = json!({"google": {"thought_signature": signature}});
+                    call.insert("extra_content".into(), google);
+                }
+                calls.push(call);
+            }
+            AssistantContent::Reasoning(part) if quirks.returns_details => {
+                let sealed = part
+                    .encrypted
+                    .as_deref()
+                    .and_then(|sealed| serde_json::from_str::<Vec<Value>>(sealed).ok());
+                details.extend(sealed.unwrap_or_default());
+            }
+            AssistantContent::Reasoning(_) => {}
+        }
+    }
+    let mut message = Map::new();
+    message.insert("role".into(), "assistant".into());
+    let content = if text.is_empty() && !calls.is_empty() { Value::Null } else { text.into() };
+    message.insert("content".into(), content);
+    if !details.is_empty() {
+        message.insert("reasoning_details".into(), details.into());
+    }
+    if !calls.is_empty() {
+        message.insert("tool_calls".into(), calls.into());
+    }
+    Value::Object(message)
+}
+
+fn marked(mut part: Value) -> Value {
+    if let Some(part) = part.as_object_mut() {
+        part.insert("cache_control".into(), json!({"type": "ephemeral"}));
+    }
+    part
+}
+
+/// Marks the last part of the last message, whose content becomes parts for it.
+fn mark_last(group: &mut [Value]) {
+    let Some(content) = group.last_mut().and_then(|message| message.get_mut("content")) else { return };
+    let taken = content.take();
+    *content = match taken.as_array().and_then(|parts| parts.split_last()) {
+        Some((last, before)) => before.iter().cloned().chain([marked(last.clone())]).collect(),
+        None => json!([marked(json!({"type": "text", "text": taken}))]),
+    };
+}

@@ -1,0 +1,71 @@
+//! From a thinking level to what a model understands: an effort or a token budget.
+//!
+//! A level that a model lacks falls to the nearest one that it has.
+
+use kit_protocol::ThinkingLevel;
+
+use crate::catalogue::Abilities;
+
+/// Tokens that an answer gets beside its reasoning budget.
+pub(crate) const ANSWER_ROOM: u64 = 4096;
+
+/// The reasoning budget of a level in tokens; `None` for no reasoning.
+pub(crate) fn budget(level: ThinkingLevel) -> Option<u64> {
+    match level {
+        ThinkingLevel::Off => None,
+        ThinkingLevel::None | ThinkingLevel::Minimal => Some(1024),
+        ThinkingLevel::Low => Some(4096),
+        ThinkingLevel::Medium => Some(10_240),
+        ThinkingLevel::High => Some(20_480),
+    }
+}
+
+/// The effort to ask for; `None` to leave it to the model.
+pub(crate) fn effort(level: ThinkingLevel, abilities: Abilities) -> Option<&'static str> {
+    if !abilities.reasoning {
+        return None;
+    }
+    let minimal = if abilities.effort_minimal { "minimal" } else { "low" };
+    match level {
+        ThinkingLevel::Off => abilities.effort_none.then_some("none"),
+        ThinkingLevel::None => Some(if abilities.effort_none { "none" } else { minimal }),
+        ThinkingLevel::Minimal => Some(minimal),
+        ThinkingLevel::Low => Some("low"),
+        ThinkingLevel::Medium => Some("medium"),
+        ThinkingLevel::High => Some("high"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEVELS: [ThinkingLevel; 6] = [
+        ThinkingLevel::Off,
+        ThinkingLevel::None,
+        ThinkingLevel::Minimal,
+        ThinkingLevel::Low,
+        ThinkingLevel::Medium,
+        ThinkingLevel::High,
+    ];
+
+    #[test]
+    fn budgets_grow_with_the_level() {
+        assert_eq!(
+            LEVELS.map(budget),
+            [None, Some(1024), Some(1024), Some(4096), Some(10_240), Some(20_480)]
+        );
+    }
+
+    #[test]
+    fn a_missing_effort_falls_to_the_nearest() {
+        let none = Abilities { effort_none: true, ..Abilities::UNKNOWN };
+        let minimal = Abilities { effort_minimal: true, ..Abilities::UNKNOWN };
+        let mute = Abilities { reasoning: false, ..Abilities::UNKNOWN };
+        let check = |abilities| LEVELS.map(|level| effort(level, abilities).unwrap_or("-"));
+        assert_eq!(check(none), ["none", "none", "low", "low", "medium", "high"]);
+        assert_eq!(check(minimal), ["-", "minimal", "minimal", "low", "medium", "high"]);
+        assert_eq!(check(Abilities::UNKNOWN), ["-", "low", "low", "low", "medium", "high"]);
+        assert_eq!(check(mute), ["-"; 6]);
+    }
+}
