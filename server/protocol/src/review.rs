@@ -56,6 +56,9 @@ pub struct ReviewedFile {
     /// The document version that the hunks were computed on, for open files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<i32>,
+    /// Whether the file is too large or not text, and so has one hunk for all of it, without texts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_file: bool,
     /// Lines added.
     pub additions: u32,
     /// Lines deleted.
