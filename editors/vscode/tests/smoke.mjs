@@ -153,10 +153,11 @@ async function story(page) {
   await lens("Keep").first().waitFor({ state: "detached" });
 
   await run(page, "Kit: Doctor");
-  await page.locator('.tab[aria-label*="Kit Doctor"]').waitFor();
+  const report = page.locator(".tab", { hasText: "Kit Doctor" });
+  await report.waitFor();
   await shot("5-doctor");
-  await run(page, "View: Close Editor");
-  await page.locator('.tab[aria-label*="Kit Doctor"]').waitFor({ state: "detached" });
+  await report.click({ button: "middle" });
+  await report.waitFor({ state: "detached" });
   await status.click();
   await page.locator(".quick-input-list", { hasText: "Sessions…" }).waitFor();
   await shot("6-menu");
