@@ -3,6 +3,10 @@
 //! Lines that resemble each other are paired in order, so that their likeness adds up to the most; old lines without a
 //! partner go with the next new line, those at the end with the last.
 
+use kit_text::{LineRange, Text};
+
+use crate::splice::all_lines;
+
 /// Beyond this many comparisons lines are paired by their number.
 const MOST_COMPARISONS: usize = 10_000;
 /// Percent of likeness from which two lines are a pair.
@@ -11,8 +15,7 @@ const ALIKE: usize = 40;
 /// For each boundary between new lines (one more than there are lines) the boundary between old lines that belongs to
 /// it.
 pub(crate) fn boundaries(old: &str, new: &str) -> Vec<u32> {
-    let old: Vec<&str> = old.split_inclusive('\n').collect();
-    let new: Vec<&str> = new.split_inclusive('\n').collect();
+    let (old, new) = (lines(old), lines(new));
     let old_count = u32::try_from(old.len()).unwrap_or(u32::MAX);
     let partners = if old.len().saturating_mul(new.len()) <= MOST_COMPARISONS {
         pairs(&old, &new)
@@ -33,12 +36,18 @@ pub(crate) fn boundaries(old: &str, new: &str) -> Vec<u32> {
     boundaries
 }
 
+fn lines(text: &str) -> Vec<String> {
+    let text = Text::from(text);
+    (0..all_lines(&text).end.0).map(|line| text.lines_text(LineRange::new(line, line + 1))).collect()
+}
+
 /// The partner of each new line, ascending.
-fn pairs(old: &[&str], new: &[&str]) -> Vec<Option<usize>> {
+fn pairs(old: &[String], new: &[String]) -> Vec<Option<usize>> {
     // Row by row, the best total likeness of the first old and the first new lines.
     let width = new.len() + 1;
     let mut best = vec![0_usize; width * (old.len() + 1)];
-    let at = |table: &[usize], row: usize, column: usize| table.get(row * width + column).copied().unwrap_or(0);
+    let at =
+        |table: &[usize], row: usize, column: usize| table.get(row * width + column).copied().unwrap_or(0);
     for (row, old_line) in old.iter().enumerate() {
         for (column, new_line) in new.iter().enumerate() {
             let likeness = likeness(old_line, new_line);
@@ -92,6 +101,7 @@ mod tests {
     #[test]
     fn resembling_lines_are_pairs() {
         check("let a = 1;\nlet b = 1;\n", "let a = 2;\nlet b = 2;\n", &[0, 1, 2]);
+        check("let a = 1;\rlet b = 1;", "let a = 2;\rlet b = 2;", &[0, 1, 2]);
         check("let b = 1;\n", "// entirely new\nlet b = 2;\n", &[0, 0, 1]);
         check("// entirely old\nlet b = 1;\n", "let b = 2;\n", &[0, 2]);
     }

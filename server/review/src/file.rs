@@ -165,7 +165,8 @@ impl ReviewFile {
 
     /// The text of a hunk in baseline and live text.
     pub fn texts(&self, lines: &LineHunk) -> (String, String) {
-        let of = |text: &Option<Text>, lines| text.as_ref().map(|text| text.lines_text(lines)).unwrap_or_default();
+        let of =
+            |text: &Option<Text>, lines| text.as_ref().map(|text| text.lines_text(lines)).unwrap_or_default();
         (of(&self.state.base, lines.base), of(&self.state.current, lines.current))
     }
 
@@ -185,7 +186,11 @@ impl ReviewFile {
     pub(crate) fn drift(&self) -> Drift {
         match (&self.state.agent, &self.state.current) {
             (Some(agent), Some(current)) if is_coarse(agent) || is_coarse(current) => {
-                if agent == current { Drift::Lines(Vec::new()) } else { Drift::Everywhere }
+                if agent == current {
+                    Drift::Lines(Vec::new())
+                } else {
+                    Drift::Everywhere
+                }
             }
             (Some(agent), Some(current)) => Drift::Lines(diff::hunks(agent, current)),
             (None, None) => Drift::Lines(Vec::new()),
@@ -194,7 +199,12 @@ impl ReviewFile {
     }
 
     /// The agent changed the file from `before` to `after`.
-    pub fn agent_edit(&mut self, before: Option<&Text>, after: Option<&Text>, attribution: &Arc<Attribution>) {
+    pub fn agent_edit(
+        &mut self,
+        before: Option<&Text>,
+        after: Option<&Text>,
+        attribution: &Arc<Attribution>,
+    ) {
         if self.state.current.as_ref() != before {
             self.user_edit(before);
         }
@@ -305,8 +315,9 @@ impl ReviewFile {
             && !is_coarse(current)
         {
             let drift = diff::hunks(agent, current);
-            let settled =
-                drift.iter().filter(|drift| !self.hunks.iter().any(|hunk| touch(drift.current, hunk.current)));
+            let settled = drift
+                .iter()
+                .filter(|drift| !self.hunks.iter().any(|hunk| touch(drift.current, hunk.current)));
             state.agent = Some(adopt(agent, current, settled));
         }
         state.marks.retain(|mark| self.hunks.iter().any(|hunk| touch(mark.lines, hunk.current)));

@@ -26,7 +26,8 @@ const TYPED_SAME_WORDS: &str =
     "what you typed cannot be told apart from what the agent wrote here; edit it by hand or keep it";
 const TYPED_IN_SELECTION: &str = "you typed in these lines; undo the whole hunk instead";
 const CREATED_AGAIN: &str = "the agent deleted this file and you created it again; it is not overwritten";
-const TOO_LARGE: &str = "the file is too large to tell your changes from the agent's; edit it by hand or keep it";
+const TOO_LARGE: &str =
+    "the file is too large to tell your changes from the agent's; edit it by hand or keep it";
 
 impl ReviewFile {
     fn covers_all(&self, targets: &[LineHunk]) -> bool {
@@ -80,7 +81,9 @@ impl ReviewFile {
                 }
                 Err(_) => refused(TYPED_SAME_WORDS),
             },
-            (base, Some(current)) => self.undo_lines(base.clone().unwrap_or_default(), current.clone(), targets),
+            (base, Some(current)) => {
+                self.undo_lines(base.clone().unwrap_or_default(), current.clone(), targets)
+            }
         }
     }
 
@@ -167,7 +170,9 @@ impl ReviewFile {
     fn deletion_is_at(&self, hunk: &LineHunk, lines: LineRange) -> bool {
         let at = hunk.current.start;
         let last = self.current().map(crate::splice::all_lines).unwrap_or_default().end;
-        (lines.start <= at && at < lines.end) || (lines.is_empty() && at == lines.start) || (at == last && at == lines.end)
+        (lines.start <= at && at < lines.end)
+            || (lines.is_empty() && at == lines.start)
+            || (at == last && at == lines.end)
     }
 
     fn part(&self, hunk: &LineHunk, lines: LineRange) -> LineHunk {
@@ -191,7 +196,12 @@ struct Texts {
 
 impl Texts {
     /// The texts without one mixed hunk: `of_target` are its lines in agent text and original baseline.
-    fn without(&self, original: &Text, of_target: &[LineHunk], at: LineRange) -> Result<Self, merge::Conflict> {
+    fn without(
+        &self,
+        original: &Text,
+        of_target: &[LineHunk],
+        at: LineRange,
+    ) -> Result<Self, merge::Conflict> {
         let agent = adopt(&self.agent, original, of_target);
         let current = merge::three_way(&self.agent, &self.current, &agent)?;
         let left: Vec<LineHunk> =

@@ -1,0 +1,207 @@
+//! Going back: the reversal of the last step of the review, and rewinding files to before a turn.
+//!
+//! Both merge. A reversal applies the step's inverse to what the texts have become since; a rewind takes the turn's
+//! edits out of the live text one by one, the last first. Where that cannot be told apart from what the user did since,
+//! the file stays as it is and the answer says so.
+
+use kit_protocol::{ReviewConflict, SessionId, TurnId};
+use kit_text::{Text, diff, merge};
+use kit_workspace::DocumentUri;
+
+use crate::file::{FileState, ReviewFile};
+use crate::ledger::Ledger;
+use crate::review::{Planned, Step, new_step_id, plans_for};
+use crate::splice::follow;
+use crate::state::StoredStepFile;
+use crate::store::StoreError;
+
+/// Files to rewind, and files that stay.
+#[derive(Clone, Debug, Default)]
+pub struct PlannedRewind {
+    /// What to change.
+    pub planned: Planned,
+    /// Files that cannot be rewound, and why.
+    pub skip: Vec<(DocumentUri, String)>,
+}
+
+type Side = Option<Text>;
+
+impl Ledger {
+    /// Plans to take back the last keep, undo or rewind. A keep is taken back at once, since no file changes.
+    pub fn plan_revert(&mut self) -> Result<Planned, StoreError> {
+        let locked = self.begin()?;
+        let mut planned = Planned::default();
+        let Some(step) = self.steps.last().cloned() else { return Ok(planned) };
+        for StoredStepFile { hunks, before, after } in step.files {
+            let uri = DocumentUri::parse(&before.uri);
+            let (before, after) = (self.load(&before)?, self.load(&after)?);
+            let now = match self.state_now(&uri, &after) {
+                Ok(now) => now,
+                Err(why) => {
+                    planned
+                        .conflicts
+                        .extend(hunks.into_iter().map(|id| ReviewConflict { id, why: why.clone() }));
+                    continue;
+                }
+            };
+            match reversed(&before, &after, &now) {
+                Err(why) => {
+                    planned
+                        .conflicts
+                        .extend(hunks.into_iter().map(|id| ReviewConflict { id, why: why.clone() }));
+                }
+                Ok(state) if state.current == now.current => {
+                    self.replace(&uri, &now, state);
+                    self.forget_step_file(&step.id, &uri);
+                    planned.applied.extend(hunks);
+                }
+                Ok(state) => {
+                    let step = Step::Reversal { id: step.id.clone() };
+                    planned.plans.extend(plans_for(&uri, step, hunks, now, state, 0));
+                }
+            }
+        }
+        if !planned.applied.is_empty() {
+            self.save(&locked)?;
+        }
+        Ok(planned)
+    }
+
+    /// Plans to put the files of a session back to before a turn. `turns` are that turn and all after it.
+    pub fn plan_rewind(
+        &mut self,
+        session: &SessionId,
+        turns: &[TurnId],
+    ) -> Result<PlannedRewind, StoreError> {
+        drop(self.begin()?);
+        let id = new_step_id();
+        let mut files: Vec<(DocumentUri, Vec<(Side, Side)>)> = Vec::new();
+        for edit in self.edits.iter().filter(|edit| edit.session == *session && turns.contains(&edit.turn)) {
+            let uri = DocumentUri::parse(&edit.uri);
+            let texts = (self.get(edit.before.as_ref())?, self.get(edit.after.as_ref())?);
+            match files.iter_mut().find(|(known, _)| *known == uri) {
+                Some((_, edits)) => edits.push(texts),
+                None => files.push((uri, vec![texts])),
+            }
+        }
+        let mut rewind = PlannedRewind::default();
+        for (uri, edits) in files {
+            let outcome = self.fallback_state(&uri).and_then(|now| {
+                let after = rewound(&now, &edits)?;
+                Ok((now, after))
+            });
+            match outcome {
+                Err(why) => rewind.skip.push((uri, why)),
+                Ok((now, after)) if now == after => {}
+                Ok((now, after)) => {
+                    let step = Step::New { id: id.clone(), reason: None };
+                    rewind.planned.plans.extend(plans_for(&uri, step, Vec::new(), now, after, 0));
+                }
+            }
+        }
+        Ok(rewind)
+    }
+
+    /// Forgets that a step changed a file, and the step with its last file.
+    pub(crate) fn forget_step_file(&mut self, id: &str, uri: &DocumentUri) {
+        if let Some(step) = self.steps.iter_mut().find(|step| step.id == id) {
+            step.files.retain(|file| file.before.uri != uri.as_str());
+        }
+        self.steps.retain(|step| !step.files.is_empty());
+    }
+
+    /// A file as it is: under review, or settled with what it holds.
+    fn state_now(&self, uri: &DocumentUri, like: &FileState) -> Result<FileState, String> {
+        if let Some(file) = self.file(uri) {
+            return Ok(file.state.clone());
+        }
+        let text = self.texts.current(uri)?.text;
+        Ok(ReviewFile::untouched(uri.clone(), text, like.last.clone()).state)
+    }
+
+    fn fallback_state(&self, uri: &DocumentUri) -> Result<FileState, String> {
+        if let Some(file) = self.file(uri) {
+            return Ok(file.state.clone());
+        }
+        let text = self.texts.current(uri)?.text;
+        let nobody = kit_protocol::Attribution {
+            session: SessionId::new(""),
+            turn: TurnId::new(""),
+            agent: kit_protocol::AgentId::main(),
+            tool_call_id: kit_protocol::ToolCallId::new(""),
+            title: String::new(),
+        };
+        Ok(ReviewFile::untouched(uri.clone(), text, nobody.into()).state)
+    }
+}
+
+const CHANGED_SINCE: &str = "the same text was changed again since";
+const EXISTS_AGAIN: &str = "the file exists again; it is not overwritten";
+const DELETED_SINCE: &str = "the file was deleted since";
+
+/// `now` with the change from `after` to `before` made to it.
+fn without(before: &Side, after: &Side, now: &Side) -> Result<Side, String> {
+    if now == after {
+        return Ok(before.clone());
+    }
+    match (before, after, now) {
+        (None, None, now) => Ok(now.clone()),
+        (_, Some(after), Some(now)) => {
+            let gone = Text::default();
+            let merged = merge::three_way(after, now, before.as_ref().unwrap_or(&gone));
+            let merged = merged.map_err(|_| CHANGED_SINCE.to_owned())?;
+            Ok(Some(merged).filter(|merged| before.is_some() || !merged.is_empty()))
+        }
+        (Some(_), None, Some(_)) => Err(EXISTS_AGAIN.to_owned()),
+        (_, _, None) => Err(DELETED_SINCE.to_owned()),
+    }
+}
+
+/// The same, with `now` wherever that is not possible.
+fn without_where_possible(before: &Side, after: &Side, now: &Side) -> Side {
+    match (before, after, now) {
+        _ if now == after => before.clone(),
+        (Some(before), Some(after), Some(now)) => Some(merge::three_way_preferring_ours(after, now, before)),
+        (_, _, now) => now.clone(),
+    }
+}
+
+fn reversed(before: &FileState, after: &FileState, now: &FileState) -> Result<FileState, String> {
+    let current = without(&before.current, &after.current, &now.current)?;
+    let base = without(&before.base, &after.base, &now.base)?;
+    let agent = without_where_possible(&before.agent, &after.agent, &now.agent);
+    let mut state = FileState {
+        base,
+        agent,
+        current,
+        renamed_from: before.renamed_from.clone(),
+        marks: before.marks.clone(),
+        last: before.last.clone(),
+    };
+    if let (Some(before), Some(current)) = (&before.current, &state.current) {
+        let changes = diff::hunks(before, current);
+        for mark in &mut state.marks {
+            mark.lines = follow(mark.lines, &changes);
+        }
+    }
+    Ok(state)
+}
+
+fn rewound(now: &FileState, edits: &[(Side, Side)]) -> Result<FileState, String> {
+    let mut state = now.clone();
+    for (before, after) in edits.iter().rev() {
+        state.current = without(before, after, &state.current)?;
+        state.base = without_where_possible(before, after, &state.base);
+        state.agent = without_where_possible(before, after, &state.agent);
+    }
+    if now.agent == now.current {
+        state.agent.clone_from(&state.current);
+    }
+    if let (Some(before), Some(after)) = (&now.current, &state.current) {
+        let changes = diff::hunks(before, after);
+        for mark in &mut state.marks {
+            mark.lines = follow(mark.lines, &changes);
+        }
+    }
+    Ok(state)
+}

@@ -1,0 +1,126 @@
+//! What the state file says. Texts are named by their hashes.
+
+use std::collections::BTreeSet;
+
+use kit_protocol::{Attribution, HunkId, LineSpan, SessionId, TurnId};
+use serde::{Deserialize, Serialize};
+
+use crate::feedback::Feedback;
+
+const VERSION: u32 = 1;
+
+/// The BLAKE3 hash of a stored text, in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct BlobId(String);
+
+impl BlobId {
+    pub(crate) fn new(hex: &str) -> Self {
+        Self(hex.to_owned())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The whole ledger.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct State {
+    version: u32,
+    pub(crate) revision: u64,
+    /// Files with something pending, by URI.
+    pub(crate) files: Vec<StoredFile>,
+    /// What the agents did to files, oldest first.
+    pub(crate) edits: Vec<StoredEdit>,
+    /// Keeps, undos and rewinds that can be taken back, oldest first.
+    pub(crate) steps: Vec<StoredStep>,
+    /// What sessions have not been told yet.
+    pub(crate) feedback: Vec<StoredFeedback>,
+}
+
+/// A reviewed file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StoredFile {
+    pub(crate) uri: String,
+    pub(crate) base: Option<BlobId>,
+    pub(crate) agent: Option<BlobId>,
+    pub(crate) current: Option<BlobId>,
+    /// The live text as the model last knew it.
+    pub(crate) seen: Option<BlobId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) renamed_from: Option<String>,
+    /// Tool calls that `marks` name by their index; the last is the one that changed the file last.
+    pub(crate) authors: Vec<Attribution>,
+    pub(crate) marks: Vec<(LineSpan, usize)>,
+}
+
+/// A text before and after a tool call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StoredEdit {
+    pub(crate) uri: String,
+    pub(crate) session: SessionId,
+    pub(crate) turn: TurnId,
+    pub(crate) before: Option<BlobId>,
+    pub(crate) after: Option<BlobId>,
+}
+
+/// A step of the review that can be taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StoredStep {
+    /// Tells steps apart across processes.
+    pub(crate) id: String,
+    pub(crate) files: Vec<StoredStepFile>,
+}
+
+/// What a step did to one file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StoredStepFile {
+    pub(crate) hunks: Vec<HunkId>,
+    pub(crate) before: StoredFile,
+    pub(crate) after: StoredFile,
+}
+
+/// News for one session's model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StoredFeedback {
+    pub(crate) session: SessionId,
+    pub(crate) feedback: Feedback,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        Self { version: VERSION, ..Self::default() }
+    }
+
+    /// `None` for a file that this version cannot read.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let state: Self = serde_json::from_slice(bytes).ok()?;
+        (state.version == VERSION).then_some(state)
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        // Strings, numbers and lists cannot fail to become JSON.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The texts that it names.
+    pub(crate) fn blobs(&self) -> BTreeSet<BlobId> {
+        let of_file = |file: &StoredFile| {
+            [&file.base, &file.agent, &file.current, &file.seen].map(Option::clone).into_iter().flatten()
+        };
+        let edits = self.edits.iter().flat_map(|edit| [edit.before.clone(), edit.after.clone()]).flatten();
+        let steps = self
+            .steps
+            .iter()
+            .flat_map(|step| &step.files)
+            .flat_map(|file| of_file(&file.before).chain(of_file(&file.after)));
+        self.files.iter().flat_map(of_file).chain(edits).chain(steps).collect()
+    }
+}
