@@ -1,1 +1,32 @@
-//! Tool trait and registry, permissions, the built-in tools, process execution.
+//! Tools: what they are, whether a call may run, the built-in ones, and how processes are run.
+//!
+//! A model's call enters through [`run_call`], which parses the arguments, asks the [`Policy`] and, where it says so,
+//! the user, and runs the tool to exactly one outcome. The [`Registry`] holds the tools of a session; the built-in ones
+//! read and change files through the workspace only, so that the open document is always the truth, and run commands
+//! through one module that ends every process it started. The crate knows no models and no LSP.
+
+mod arguments;
+mod bash;
+mod call;
+pub mod caps;
+mod diff_report;
+mod edit;
+mod exec;
+mod find;
+mod grep;
+mod ls;
+mod policy;
+mod question;
+mod read;
+mod registry;
+pub mod sandbox;
+mod settings;
+mod shell;
+mod tool;
+mod write;
+
+pub use call::run_call;
+pub use policy::{Call, Decision, Effect, InvalidRule, Policy, RuleLayer, RuleProblem, Suggestion};
+pub use registry::{Definition, Registry};
+pub use settings::{Confinement, ToolSettings};
+pub use tool::{Access, AnyTool, OutputSink, Tool, ToolContext, ToolError, ToolOutput};

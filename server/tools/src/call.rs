@@ -1,0 +1,224 @@
+//! One tool call from its arguments to its only outcome (I14).
+//!
+//! Arguments are parsed, the tool says what the call reaches, the policy decides, the user is asked where it says so,
+//! and the tool runs. Whatever happens — wrong arguments, a refusal, an unanswered question, a cancel, a panic — the
+//! caller gets one [`ToolOutput`], capped (I20). The tool runs in a task that this future owns: dropping the future
+//! stops it, and a tool that does not react to a cancel is stopped after [`CANCEL_PATIENCE`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kit_protocol::{
+    Denial, Mode, PermissionAnswer, PermissionOptionKind, PermissionRequest, PermissionSubject, QuestionId,
+    ToolMetadata,
+};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::arguments;
+use crate::caps::{MAX_LINES, MAX_RESULT_BYTES, head_and_tail};
+use crate::policy::Decision;
+use crate::question::{self, Choice};
+use crate::sandbox;
+use crate::settings::{Confinement, ToolSettings};
+use crate::tool::{Access, AnyTool, ToolContext, ToolError, ToolOutput};
+
+/// How long a tool may take to end after a cancel; a command needs it to end its processes.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Runs a call to its outcome.
+pub async fn run_call(tool: Arc<dyn AnyTool>, arguments: String, context: ToolContext) -> ToolOutput {
+    let cancel = context.cancel.clone();
+    if cancel.is_cancelled() {
+        return ToolError::Cancelled.into();
+    }
+    let name = tool.name().into_owned();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Box::pin(permitted(tool, arguments, context)));
+    let overdue = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(CANCEL_PATIENCE).await;
+    };
+    let output = tokio::select! {
+        biased;
+        joined = tasks.join_next() => match joined {
+            Some(Ok(output)) => output,
+            Some(Err(error)) => {
+                tracing::error!(tool = name, %error, "a tool failed unexpectedly");
+                ToolOutput::error(format!("the tool {name} failed unexpectedly; this is a defect of kit-ls, not of the call"))
+            }
+            None => ToolError::Cancelled.into(),
+        },
+        () = overdue => ToolError::Cancelled.into(),
+    };
+    let content = head_and_tail(&output.content, 2 * MAX_LINES, MAX_RESULT_BYTES).into_owned();
+    ToolOutput { content, ..output }
+}
+
+async fn permitted(tool: Arc<dyn AnyTool>, text: String, context: ToolContext) -> ToolOutput {
+    match permission(&tool, &text, &context).await {
+        Ok(Granted { confinement, note }) => {
+            let settings = Arc::new(ToolSettings { confinement, ..(*context.settings).clone() });
+            let mut output = tool.call(text, ToolContext { settings, ..context }).await;
+            if let Some(note) = note {
+                output.content.push_str(&format!("\n\n[{note}]"));
+            }
+            output
+        }
+        Err(Refusal::Failed(error)) => error.into(),
+        Err(Refusal::Denied { denial, content }) => {
+            let metadata = ToolMetadata { denied: Some(denial), ..ToolMetadata::default() };
+            ToolOutput { content, is_error: true, metadata }
+        }
+    }
+}
+
+struct Granted {
+    confinement: Confinement,
+    /// What the model must know beside the result.
+    note: Option<String>,
+}
+
+enum Refusal {
+    Failed(ToolError),
+    Denied { denial: Denial, content: String },
+}
+
+impl From<ToolError> for Refusal {
+    fn from(error: ToolError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+async fn permission(tool: &Arc<dyn AnyTool>, text: &str, context: &ToolContext) -> Result<Granted, Refusal> {
+    let parsed = arguments::parse(text)?;
+    let access = tool.access(&parsed, context)?;
+    match decide(tool.as_ref(), &access, context).await {
+        Decision::Allow { why, confined } => {
+            tracing::debug!(tool = %tool.name(), why, "tool call allowed");
+            let confinement = if confined { Confinement::Sandboxed } else { Confinement::Free };
+            Ok(Granted { confinement, note: None })
+        }
+        Decision::Deny { why } => Err(Refusal::Denied {
+            denial: Denial::DeniedByRules,
+            content: format!(
+                "permission denied: {why}. Do not try to reach the same in another way; go on without it or tell the user."
+            ),
+        }),
+        Decision::Ask { why, suggestions } => {
+            let blocks = tool.preview(parsed.clone(), context.clone()).await?;
+            let subject = subject(tool.as_ref(), &access, blocks, &parsed);
+            let choices = question::choices(&suggestions, context.policy.file());
+            let request = PermissionRequest {
+                id: QuestionId::random(),
+                session: context.session.clone(),
+                agent: context.agent.clone(),
+                title: tool.title(&parsed, context),
+                tool_kind: tool.kind(),
+                subject,
+                options: choices.iter().map(|choice| choice.option.clone()).collect(),
+                why: Some(why.clone()),
+            };
+            let answer = tokio::select! {
+                biased;
+                () = context.cancel.cancelled() => return Err(ToolError::Cancelled.into()),
+                answer = context.workspace.editor().permission(request, context.cancel.clone()) => answer,
+            };
+            let note = answered(answer, &choices, &why, context)?;
+            // A question may wait for hours: a link that was replaced meanwhile must not lead elsewhere.
+            if tool.access(&parsed, context)? != access {
+                let text = "what the call would reach changed while the user was asked; call the tool again";
+                return Err(ToolError::Failed(text.to_owned()).into());
+            }
+            Ok(Granted { confinement: Confinement::Free, note })
+        }
+    }
+}
+
+async fn decide(tool: &dyn AnyTool, access: &Access, context: &ToolContext) -> Decision {
+    let roots = context.workspace.roots();
+    let unconfined = match (access, context.mode) {
+        (Access::Execute { .. }, Mode::Auto) => {
+            let sandbox = context.settings.sandbox.clone();
+            let folders: Vec<PathBuf> = roots.iter().map(|root| root.real.clone()).collect();
+            let obstacle = tokio::task::spawn_blocking(move || match sandbox {
+                Some(sandbox) => sandbox::obstacle(&sandbox, &folders),
+                None => Some("it is not set up".to_owned()),
+            });
+            obstacle.await.unwrap_or_else(|error| Some(error.to_string()))
+        }
+        (_, _) => None,
+    };
+    let name = tool.name();
+    let call = context.policy_call(&name, tool.kind(), access, &roots, unconfined.as_deref());
+    context.policy.decide(&call)
+}
+
+/// What the answer means; `Ok` with a note for the model if it may run.
+fn answered(
+    answer: Option<PermissionAnswer>,
+    choices: &[Choice],
+    why: &str,
+    context: &ToolContext,
+) -> Result<Option<String>, Refusal> {
+    let Some(answer) = answer else {
+        if context.cancel.is_cancelled() {
+            return Err(ToolError::Cancelled.into());
+        }
+        return Err(Refusal::Denied {
+            denial: Denial::DeniedNoApprovalRuleAndCouldNotRequestFromUser,
+            content: format!(
+                "permission denied: {why}, no rule allows it, and nobody could be asked \
+                 (denied-no-approval-rule-and-could-not-request-from-user)."
+            ),
+        });
+    };
+    let choice = choices.iter().find(|choice| choice.option.id == answer.option);
+    let kind = choice.map_or(PermissionOptionKind::RejectOnce, |choice| choice.option.kind);
+    let saved = match choice {
+        Some(Choice { remembers: Some((scope, effect, rule)), .. }) => {
+            context.policy.remember(&context.session, &context.cwd, *scope, *effect, rule)
+        }
+        Some(_) | None => Ok(()),
+    };
+    let note = saved.err().map(|error| {
+        tracing::warn!(%error, "a permission could not be remembered");
+        format!(
+            "the answer holds for this call only: it could not be written to {}: {error}",
+            context.policy.file().display()
+        )
+    });
+    match kind {
+        PermissionOptionKind::AllowOnce | PermissionOptionKind::AllowAlways => Ok(note),
+        PermissionOptionKind::RejectOnce | PermissionOptionKind::RejectAlways => {
+            let content = match answer.feedback.as_deref().map(str::trim).filter(|feedback| !feedback.is_empty()) {
+                Some(feedback) => format!("the user rejected this call and says: {feedback}"),
+                None => "the user rejected this call. Do not try to reach the same in another way; ask what to do instead.".to_owned(),
+            };
+            Err(Refusal::Denied { denial: Denial::DeniedInteractivelyByUser, content })
+        }
+    }
+}
+
+fn subject(
+    tool: &dyn AnyTool,
+    access: &Access,
+    diff_blocks: Vec<kit_protocol::DiffBlock>,
+    arguments: &Value,
+) -> PermissionSubject {
+    let mut subject =
+        PermissionSubject { diff_blocks, tool: Some(tool.name().into_owned()), ..Default::default() };
+    match access {
+        Access::Free => {}
+        Access::Read { locations } | Access::Search { locations } | Access::Edit { locations } => {
+            subject.uri = locations.first().map(|location| location.uri.as_str().to_owned());
+        }
+        Access::Execute { command, cwd } => {
+            subject.command = Some(command.clone());
+            subject.cwd = Some(cwd.to_string_lossy().into_owned());
+        }
+        Access::Other { .. } => subject.args = Some(arguments.clone()),
+    }
+    subject
+}
