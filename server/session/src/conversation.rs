@@ -39,7 +39,12 @@ pub(crate) fn visible(
 
 /// What a compaction kept: from `first` to the entry that was the leaf when it was written. That is mostly the branch
 /// before it; where the leaf had been moved without a new entry, it is the last branch through `first`.
-fn kept(history: &History, before: &[EntryIndex], first: EntryIndex, compaction: EntryIndex) -> Vec<EntryIndex> {
+fn kept(
+    history: &History,
+    before: &[EntryIndex],
+    first: EntryIndex,
+    compaction: EntryIndex,
+) -> Vec<EntryIndex> {
     if let Some(at) = before.iter().position(|index| *index == first) {
         return before.get(at..).unwrap_or_default().to_vec();
     }
@@ -123,7 +128,9 @@ pub(crate) fn paired(messages: &[Message]) -> Vec<Message> {
 fn results_of(calls: &[&ToolCallPart], following: &[Message]) -> Message {
     let mut results: HashMap<&ToolCallId, Vec<&ToolResultPart>> = HashMap::new();
     let until_next_answer = following.iter().take_while(|message| message.role != Role::Assistant);
-    for part in until_next_answer.filter(|message| message.role == Role::Tool).flat_map(|message| &message.parts) {
+    for part in
+        until_next_answer.filter(|message| message.role == Role::Tool).flat_map(|message| &message.parts)
+    {
         if let Part::ToolResult(result) = part {
             results.entry(&result.tool_call_id).or_default().push(result);
         }
@@ -157,7 +164,12 @@ mod tests {
     use crate::journal::read;
 
     fn call(id: &str) -> Part {
-        Part::ToolCall(ToolCallPart { id: id.into(), name: "read".into(), input: "{}".into(), finished: true })
+        Part::ToolCall(ToolCallPart {
+            id: id.into(),
+            name: "read".into(),
+            input: "{}".into(),
+            finished: true,
+        })
     }
 
     fn result(id: &str, content: &str) -> Part {
@@ -235,7 +247,8 @@ mod tests {
 
     #[test]
     fn branch_summaries_become_messages_and_abandoned_branches_are_left_out() {
-        let summary = r#"{"type":"branch_summary","id":"s","parent_id":"a","from_id":"b","summary":"tried b"}"#;
+        let summary =
+            r#"{"type":"branch_summary","id":"s","parent_id":"a","from_id":"b","summary":"tried b"}"#;
         assert_eq!(
             texts(&[&entry("a", ""), &entry("b", "a"), summary, &entry("c", "s")]),
             ["a", "[Branch context: tried b]", "c"]

@@ -77,7 +77,12 @@ impl DayLedger {
 
     fn turn_to(&mut self, day: &str) {
         if self.day != day {
-            *self = Self { day: day.to_owned(), folder: std::mem::take(&mut self.folder), totals: UsageTotals::default(), read: 0 };
+            *self = Self {
+                day: day.to_owned(),
+                folder: std::mem::take(&mut self.folder),
+                totals: UsageTotals::default(),
+                read: 0,
+            };
         }
     }
 

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use kit_protocol::{
-    ErrorKind, EventBody, Message, Part, Role, StopReason, ToolCallId, ToolCallPart, ToolKind, ToolResultPart,
-    TurnId, UsageTotals,
+    ErrorKind, EventBody, Message, Part, Role, StopReason, ToolCallId, ToolCallPart, ToolKind,
+    ToolResultPart, TurnId, UsageTotals,
 };
 use serde_json::Value;
 
@@ -42,7 +42,8 @@ pub(crate) fn events(history: &History, lines: &Lines, running: Option<&TurnId>)
         }
         entries.push((record.id.as_str().to_owned(), at, body, note));
     }
-    let mut teller = Teller { told: Vec::new(), turn: None, at: Millis(0), notes, calls: Vec::new(), model: None };
+    let mut teller =
+        Teller { told: Vec::new(), turn: None, at: Millis(0), notes, calls: Vec::new(), model: None };
     for (id, at, body, note) in entries {
         teller.at = at;
         teller.entry(&id, body, note);
@@ -90,7 +91,15 @@ impl Teller {
                 self.tell(EventBody::ModelChange { model, previous, source: "user".to_owned() });
             }
             (
-                Body::Compaction { summary, tokens_before, tokens_after, messages_removed, read_files, modified_files, .. },
+                Body::Compaction {
+                    summary,
+                    tokens_before,
+                    tokens_after,
+                    messages_removed,
+                    read_files,
+                    modified_files,
+                    ..
+                },
                 None,
             ) => self.tell(EventBody::Compaction {
                 summary,
@@ -262,7 +271,11 @@ impl Teller {
 }
 
 fn parse(args: &str) -> Option<Value> {
-    if args.trim().is_empty() { Some(Value::Object(serde_json::Map::new())) } else { serde_json::from_str(args).ok() }
+    if args.trim().is_empty() {
+        Some(Value::Object(serde_json::Map::new()))
+    } else {
+        serde_json::from_str(args).ok()
+    }
 }
 
 /// The kind of a tool that no note describes, as upstream has it.

@@ -129,7 +129,9 @@ impl Stream {
         let same = |held: &(Option<TurnId>, EventBody)| held.0.as_ref() == turn && delta_key(&held.1) == key;
         let target = match key {
             Some(DeltaKey::Output(..)) => self.held.iter_mut().rev().find(|held| same(held)),
-            Some(DeltaKey::Text | DeltaKey::Reasoning) | None => self.held.last_mut().filter(|held| same(held)),
+            Some(DeltaKey::Text | DeltaKey::Reasoning) | None => {
+                self.held.last_mut().filter(|held| same(held))
+            }
         };
         let Some((_, held)) = target else { return Some(body) };
         let Some(into) = delta_text(held) else { return Some(body) };
@@ -234,7 +236,8 @@ fn weight(event: &Event) -> usize {
         | EventBody::Response { content } => content.len(),
         EventBody::ToolCall { tool_args, .. } => tool_args.len() * 2,
         EventBody::ToolResult { tool_args, result, metadata, .. } => {
-            let blocks = metadata.iter().flat_map(|metadata| &metadata.file_diffs).flat_map(|diff| &diff.diff_blocks);
+            let blocks =
+                metadata.iter().flat_map(|metadata| &metadata.file_diffs).flat_map(|diff| &diff.diff_blocks);
             let diffs: usize = blocks.map(|block| block.old_text.len() + block.new_text.len()).sum();
             tool_args.len() * 2 + result.len() + diffs
         }
@@ -340,7 +343,8 @@ mod tests {
         for number in 0..4 {
             stream.emit(None, EventBody::Queue { length: number });
         }
-        let seqs = |from| stream.since(from).map(|events| events.iter().map(|event| event.seq).collect::<Vec<_>>());
+        let seqs =
+            |from| stream.since(from).map(|events| events.iter().map(|event| event.seq).collect::<Vec<_>>());
         assert_eq!((seqs(1), seqs(3), seqs(5)), (Some(vec![1, 2, 3, 4]), Some(vec![3, 4]), Some(vec![])));
         assert_eq!(seqs(0), None);
         assert!(!stream.has_forgotten());
@@ -364,7 +368,8 @@ mod tests {
             body: EventBody::StreamReset {},
         });
         let all = stream.all(told.into());
-        let seqs: Vec<(u64, &str)> = all.iter().map(|event| (event.seq, event.turn.as_ref().unwrap().as_str())).collect();
+        let seqs: Vec<(u64, &str)> =
+            all.iter().map(|event| (event.seq, event.turn.as_ref().unwrap().as_str())).collect();
         assert_eq!(seqs, [(2, "t1"), (3, "t1"), (4, "t2"), (5, "t2"), (6, "t2")]);
     }
 }

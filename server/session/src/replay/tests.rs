@@ -31,7 +31,9 @@ fn told(entries: &[Value]) -> Vec<String> {
                 .iter()
                 .find_map(|name| value[name].as_str());
             let turn = one.turn.map(|turn| turn.to_string()).unwrap_or_default();
-            format!("{turn} {} {}", value["type"].as_str().unwrap(), detail.unwrap_or_default()).trim().to_owned()
+            format!("{turn} {} {}", value["type"].as_str().unwrap(), detail.unwrap_or_default())
+                .trim()
+                .to_owned()
         })
         .collect()
 }

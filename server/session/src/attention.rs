@@ -1,0 +1,140 @@
+//! Counts what waits for the user, so that the status can say so.
+//!
+//! The editor port is wrapped: a permission request or a question is counted from when it is asked until its future is
+//! answered or dropped. The wrapper is made before the workspace, whose editor it is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kit_protocol::{
+    AskAnswer, AskRequest, FileDiagnostics, PermissionAnswer, PermissionRequest, SessionId, StatusPending,
+};
+use kit_workspace::{ApplyAnswer, DocumentEdit, DocumentUri, Editor};
+use tokio_util::sync::CancellationToken;
+
+use crate::board::Board;
+
+/// What waits for the user right now.
+#[derive(Default)]
+pub struct Attention {
+    waiting: Mutex<Waiting>,
+    board: OnceLock<Weak<Board>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    permissions: HashMap<SessionId, u32>,
+    questions: u32,
+}
+
+impl Attention {
+    /// Nothing waits.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// An editor whose questions are counted; give it to the workspace.
+    pub fn watch(self: &Arc<Self>, editor: Arc<dyn Editor>) -> Arc<dyn Editor> {
+        Arc::new(Watched { editor, attention: Arc::clone(self) })
+    }
+
+    /// Where changes are shown.
+    pub(crate) fn attach(&self, board: &Arc<Board>) {
+        // A second board would show the same; the first one stays.
+        let _already = self.board.set(Arc::downgrade(board));
+    }
+
+    /// How much waits.
+    pub(crate) fn pending(&self) -> StatusPending {
+        let waiting = self.lock();
+        StatusPending { permissions: waiting.permissions.values().sum(), questions: waiting.questions }
+    }
+
+    /// Whether a permission request of the session waits.
+    pub(crate) fn waits_for(&self, session: &SessionId) -> bool {
+        self.lock().permissions.get(session).is_some_and(|count| *count > 0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
+        change(&mut self.lock());
+        if let Some(board) = self.board.get().and_then(Weak::upgrade) {
+            board.refresh();
+        }
+    }
+}
+
+/// Counts one request as waiting until it is dropped.
+struct Counted<'a> {
+    attention: &'a Attention,
+    /// The session of a permission request; `None` for a question.
+    session: Option<SessionId>,
+}
+
+impl<'a> Counted<'a> {
+    fn begin(attention: &'a Attention, session: Option<SessionId>) -> Self {
+        attention.change(|waiting| match &session {
+            Some(session) => *waiting.permissions.entry(session.clone()).or_default() += 1,
+            None => waiting.questions += 1,
+        });
+        Self { attention, session }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.attention.change(|waiting| match &self.session {
+            Some(session) => {
+                if let Some(count) = waiting.permissions.get_mut(session) {
+                    *count = count.saturating_sub(1);
+                }
+                waiting.permissions.retain(|_, count| *count > 0);
+            }
+            None => waiting.questions = waiting.questions.saturating_sub(1),
+        });
+    }
+}
+
+struct Watched {
+    editor: Arc<dyn Editor>,
+    attention: Arc<Attention>,
+}
+
+impl Editor for Watched {
+    fn apply(&self, edit: DocumentEdit) -> BoxFuture<'_, ApplyAnswer> {
+        self.editor.apply(edit)
+    }
+
+    fn save(&self, uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<DocumentUri>> {
+        self.editor.save(uris)
+    }
+
+    fn permission(
+        &self,
+        request: PermissionRequest,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'_, Option<PermissionAnswer>> {
+        async move {
+            let _counted = Counted::begin(&self.attention, Some(request.session.clone()));
+            self.editor.permission(request, cancel).await
+        }
+        .boxed()
+    }
+
+    fn ask(&self, request: AskRequest, cancel: CancellationToken) -> BoxFuture<'_, AskAnswer> {
+        async move {
+            let _counted = Counted::begin(&self.attention, None);
+            self.editor.ask(request, cancel).await
+        }
+        .boxed()
+    }
+
+    fn diagnostics(&self, uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<FileDiagnostics>> {
+        self.editor.diagnostics(uris)
+    }
+}

@@ -1,0 +1,254 @@
+//! The status, computed whole in one place from what each session last said about itself.
+//!
+//! Sessions post their `Pulse`; review, waiting questions and today's spending are posted by their owners. After every
+//! post the status is computed anew and sent if it differs from the one before. It is about the current session, or
+//! about another one that runs while the current one does not.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kit_protocol::{
+    Mode, ModelId, ReviewSummary, RunState, SessionId, Status, StatusReview, StatusUsage, TurnId, UsageTotals,
+};
+
+use crate::attention::Attention;
+use crate::sink::Sink;
+
+const WAITS: &str = "waiting for permission";
+
+/// What a session says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pulse {
+    pub(crate) state: RunState,
+    /// One short phrase.
+    pub(crate) label: String,
+    /// The running turn.
+    pub(crate) turn: Option<TurnId>,
+    /// Turns that wait, in order.
+    pub(crate) queued: Vec<TurnId>,
+    pub(crate) model: Option<ModelId>,
+    pub(crate) context_window: u64,
+    pub(crate) mode: Mode,
+    pub(crate) context_used: u64,
+    pub(crate) turn_usage: UsageTotals,
+    pub(crate) session_usage: UsageTotals,
+}
+
+/// What new sessions start with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Defaults {
+    pub(crate) mode: Mode,
+    pub(crate) model: Option<ModelId>,
+    pub(crate) context_window: u64,
+}
+
+#[derive(Default)]
+struct Posted {
+    current: Option<SessionId>,
+    pulses: HashMap<SessionId, Pulse>,
+    defaults: Defaults,
+    review: ReviewSummary,
+    today: UsageTotals,
+    sent: Option<Status>,
+}
+
+/// The board that all parts post to.
+pub(crate) struct Board {
+    sink: Arc<dyn Sink>,
+    attention: Arc<Attention>,
+    posted: Mutex<Posted>,
+}
+
+impl Board {
+    pub(crate) fn new(sink: Arc<dyn Sink>, attention: Arc<Attention>) -> Arc<Self> {
+        let board = Arc::new(Self { sink, attention: Arc::clone(&attention), posted: Mutex::default() });
+        attention.attach(&board);
+        board
+    }
+
+    /// A session says how it is.
+    pub(crate) fn post(&self, session: &SessionId, pulse: Pulse) {
+        self.change(|posted| {
+            posted.pulses.insert(session.clone(), pulse);
+        });
+    }
+
+    /// A session is gone.
+    pub(crate) fn remove(&self, session: &SessionId) {
+        self.change(|posted| {
+            posted.pulses.remove(session);
+            if posted.current.as_ref() == Some(session) {
+                posted.current = None;
+            }
+        });
+    }
+
+    /// The user turned to a session.
+    pub(crate) fn set_current(&self, session: &SessionId) {
+        self.change(|posted| posted.current = Some(session.clone()));
+    }
+
+    /// The session that the user is in.
+    pub(crate) fn current(&self) -> Option<SessionId> {
+        self.lock().current.clone()
+    }
+
+    /// What new sessions start with.
+    pub(crate) fn set_defaults(&self, change: impl FnOnce(&mut Defaults)) {
+        self.change(|posted| change(&mut posted.defaults));
+    }
+
+    pub(crate) fn defaults(&self) -> Defaults {
+        self.lock().defaults.clone()
+    }
+
+    /// The review changed.
+    pub(crate) fn set_review(&self, review: ReviewSummary) {
+        self.change(|posted| posted.review = review);
+    }
+
+    /// Today's spending changed.
+    pub(crate) fn set_today(&self, today: UsageTotals) {
+        self.change(|posted| posted.today = today);
+    }
+
+    pub(crate) fn pulse(&self, session: &SessionId) -> Option<Pulse> {
+        self.lock().pulses.get(session).cloned()
+    }
+
+    /// The running and waiting turns of all sessions.
+    pub(crate) fn turns(&self) -> Vec<(SessionId, Pulse)> {
+        let posted = self.lock();
+        let mut turns: Vec<(SessionId, Pulse)> = posted
+            .pulses
+            .iter()
+            .filter(|(_, pulse)| pulse.turn.is_some() || !pulse.queued.is_empty())
+            .map(|(session, pulse)| (session.clone(), pulse.clone()))
+            .collect();
+        turns.sort_by(|one, other| one.0.cmp(&other.0));
+        turns
+    }
+
+    /// The status now.
+    pub(crate) fn status(&self) -> Status {
+        self.compute(&self.lock())
+    }
+
+    /// Sends the status if it changed.
+    pub(crate) fn refresh(&self) {
+        self.change(|_| {});
+    }
+
+    /// Sends the status whether it changed or not.
+    pub(crate) fn announce(&self) {
+        self.change(|posted| posted.sent = None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Posted> {
+        self.posted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Posted)) {
+        let mut posted = self.lock();
+        change(&mut posted);
+        let status = self.compute(&posted);
+        if posted.sent.as_ref() != Some(&status) {
+            posted.sent = Some(status.clone());
+            // Under the lock, so that a later status cannot overtake; a sink returns at once.
+            self.sink.status(status);
+        }
+    }
+
+    fn compute(&self, posted: &Posted) -> Status {
+        let runs =
+            |session: &&SessionId| posted.pulses.get(*session).is_some_and(|pulse| pulse.turn.is_some());
+        let current = posted.current.as_ref();
+        let other = || posted.pulses.keys().filter(runs).min();
+        let session = current.filter(runs).or_else(other).or(current);
+        let idle = Pulse {
+            mode: posted.defaults.mode,
+            model: posted.defaults.model.clone(),
+            context_window: posted.defaults.context_window,
+            ..Pulse::default()
+        };
+        let pulse = session.and_then(|session| posted.pulses.get(session)).unwrap_or(&idle);
+        let waits = session.is_some_and(|session| self.attention.waits_for(session));
+        let pending = self.attention.pending();
+        let (state, label) = match pulse.state {
+            RunState::Running if waits => (RunState::Waiting, WAITS.to_owned()),
+            state => (state, pulse.label.clone()),
+        };
+        Status {
+            state,
+            label,
+            session: session.cloned(),
+            turn: pulse.turn.clone(),
+            model: pulse.model.as_ref().or(posted.defaults.model.as_ref()).map(ToString::to_string),
+            mode: pulse.mode,
+            usage: StatusUsage {
+                context_used: pulse.context_used,
+                context_window: pulse.context_window,
+                turn: pulse.turn_usage.clone(),
+                session: pulse.session_usage.clone(),
+                today: posted.today.clone(),
+                budget: None,
+            },
+            review: StatusReview { files: posted.review.files, hunks: posted.review.hunks },
+            pending,
+            agents: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Sent(Mutex<Vec<Status>>);
+
+    impl Sink for Sent {
+        fn event(&self, _event: kit_protocol::Event) {}
+        fn status(&self, status: Status) {
+            self.0.lock().unwrap().push(status);
+        }
+        fn review(&self, _state: kit_protocol::ReviewState) {}
+    }
+
+    fn pulse(label: &str, turn: Option<&str>) -> Pulse {
+        Pulse {
+            state: if turn.is_some() { RunState::Running } else { RunState::Idle },
+            label: label.into(),
+            turn: turn.map(TurnId::from),
+            ..Pulse::default()
+        }
+    }
+
+    #[test]
+    fn the_status_is_about_the_current_session_or_another_that_runs() {
+        let sink = Arc::new(Sent::default());
+        let board = Board::new(sink.clone(), Attention::new());
+        let (a, b) = (SessionId::from("a"), SessionId::from("b"));
+        board.set_current(&a);
+        board.post(&a, pulse("", None));
+        board.post(&b, pulse("thinking", Some("t")));
+        let about = |status: &Status| (status.session.clone(), status.label.clone());
+        assert_eq!(about(&board.status()), (Some(b.clone()), "thinking".into()));
+        board.post(&a, pulse("edit", Some("u")));
+        assert_eq!(about(&board.status()), (Some(a.clone()), "edit".into()));
+        board.remove(&a);
+        assert_eq!(about(&board.status()), (Some(b), "thinking".into()));
+    }
+
+    #[test]
+    fn the_same_status_is_sent_once() {
+        let sink = Arc::new(Sent::default());
+        let board = Board::new(sink.clone(), Attention::new());
+        board.set_defaults(|defaults| defaults.mode = Mode::Plan);
+        board.refresh();
+        board.set_defaults(|defaults| defaults.mode = Mode::Plan);
+        assert_eq!(sink.0.lock().unwrap().iter().map(|status| status.mode).collect::<Vec<_>>(), [Mode::Plan]);
+        board.announce();
+        assert_eq!(sink.0.lock().unwrap().len(), 2);
+    }
+}
