@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use kit_text::line_end::Decoded;
 use kit_text::merge::three_way;
-use kit_text::{EditSet, Text};
+use kit_text::{EditSet, Text, rebase};
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -136,7 +136,14 @@ enum Miss {
 enum Reason {
     Moved,
     Refused(String),
-    Vanished,
+}
+
+/// What the editor has said about an edit so far.
+#[derive(Clone, PartialEq)]
+enum Claim {
+    None,
+    Applied,
+    Refused(String),
 }
 
 /// What an open document's attempt ended in.
@@ -285,8 +292,7 @@ impl Workspace {
     ) -> Sent {
         let base = request.base.clone();
         let mut answer = pin!(self.editor().apply(request));
-        let mut answered = false;
-        let mut refusal: Option<String> = None;
+        let mut claim = Claim::None;
         let mut cancelled = false;
         let mut deadline = pin!(sleep(ANSWER_PATIENCE));
         let mut seen: Option<Text> = None;
@@ -295,28 +301,30 @@ impl Workspace {
                 Progress::Echoed { version } => return Sent::Echoed { version },
                 Progress::Lost => return Sent::Missed(Miss::Again(Reason::Moved)),
                 Progress::Moved { text } if seen.as_ref() != Some(&text) => {
-                    let texts = (base.clone(), after.clone(), text.clone());
-                    if blocking(move || contains(&texts.0, &texts.1, &texts.2)).await == Ok(true) {
+                    let change = Moved { base: base.clone(), expected: after.clone(), actual: text.clone() };
+                    if blocking(move || change.contains_edit()).await == Ok(true) {
                         echo.accept_merged(&text);
                     }
                     seen = Some(text);
                     continue;
                 }
-                // The refusal is explained: the editor had another text.
-                Progress::Moved { .. } if refusal.is_some() => {
-                    return Sent::Missed(Miss::Again(Reason::Refused(refusal.unwrap_or_default())));
-                }
                 Progress::Moved { .. } | Progress::Waiting => {}
+            }
+            // The refusal is explained: the editor had another text, which we know by now.
+            if let (Claim::Refused(why), Some(_)) = (&claim, &seen) {
+                return Sent::Missed(Miss::Again(Reason::Refused(why.clone())));
             }
             tokio::select! {
                 biased;
                 () = echo.moved() => {}
-                claim = &mut answer, if !answered => {
-                    answered = true;
-                    let patience = match claim {
-                        ApplyAnswer { applied: true, .. } => ECHO_PATIENCE,
+                answer = &mut answer, if claim == Claim::None => {
+                    let patience = match answer {
+                        ApplyAnswer { applied: true, .. } => {
+                            claim = Claim::Applied;
+                            ECHO_PATIENCE
+                        }
                         ApplyAnswer { applied: false, reason } => {
-                            refusal = Some(reason.unwrap_or_else(|| "no reason given".to_owned()));
+                            claim = Claim::Refused(reason.unwrap_or_else(|| "no reason given".to_owned()));
                             REFUSAL_PATIENCE
                         }
                     };
@@ -330,19 +338,29 @@ impl Workspace {
                     deadline.as_mut().reset(until);
                 }
                 () = &mut deadline => {
-                    let reason = match (cancelled, refusal, answered) {
-                        (true, _, _) => return Sent::Missed(Miss::Final(EditError::Cancelled)),
-                        (false, Some(why), _) => Reason::Refused(why),
-                        (false, None, true) => Reason::Refused(
-                            "it says that it did, but the document does not show it".to_owned(),
-                        ),
+                    if cancelled {
+                        return Sent::Missed(Miss::Final(EditError::Cancelled));
+                    }
+                    let missed = match (claim, seen) {
+                        (Claim::Refused(why), _) => Miss::Again(Reason::Refused(why)),
                         // It may still come; sending another could apply both.
-                        (false, None, false) => {
-                            let why = format!("no answer in {} seconds", ANSWER_PATIENCE.as_secs());
-                            return Sent::Missed(Miss::Last(Reason::Refused(why)));
+                        (Claim::None, _) => Miss::Last(Reason::Refused(format!(
+                            "no answer in {} seconds",
+                            ANSWER_PATIENCE.as_secs()
+                        ))),
+                        (Claim::Applied, None) => Miss::Again(Reason::Refused(
+                            "it says that it did, but the document does not show it".to_owned(),
+                        )),
+                        (Claim::Applied, Some(actual)) => {
+                            let change = Moved { base, expected: after.clone(), actual };
+                            match blocking(move || change.is_elsewhere()).await {
+                                Ok(true) => Miss::Again(Reason::Moved),
+                                // The edit may be in there; another attempt could make it twice.
+                                Ok(false) | Err(_) => Miss::Last(Reason::Moved),
+                            }
                         }
                     };
-                    return Sent::Missed(Miss::Again(reason));
+                    return Sent::Missed(missed);
                 }
             }
         }
@@ -397,7 +415,6 @@ impl Workspace {
             match written {
                 Ok(()) => {}
                 Err(WriteError::Changed | WriteError::Opened) => return Err(Miss::Again(Reason::Moved)),
-                Err(WriteError::Vanished) if !created => return Err(Miss::Again(Reason::Vanished)),
                 Err(error) => return Err(Miss::Final(final_error(&location, error))),
             }
             // Published here, so that a caller who goes away cannot keep it from the review.
@@ -427,14 +444,29 @@ impl Workspace {
         match reason {
             Reason::Moved => EditError::Conflict { current },
             Reason::Refused(why) => EditError::Refused { current, why },
-            Reason::Vanished => EditError::Vanished { path: location.path.clone() },
         }
     }
 }
 
-/// Whether `actual` is `expected` with further changes, and not `base` with others.
-fn contains(base: &Text, expected: &Text, actual: &Text) -> bool {
-    three_way(base, expected, actual).is_ok_and(|merged| merged == *actual)
+/// A document that got another text than the expected one while an edit of it was on its way.
+struct Moved {
+    base: Text,
+    expected: Text,
+    actual: Text,
+}
+
+impl Moved {
+    /// Whether the text is the expected one with further changes, and not the base with others. It is not certain
+    /// when somebody typed into the edit itself; the answer is no then.
+    fn contains_edit(&self) -> bool {
+        three_way(&self.base, &self.expected, &self.actual).is_ok_and(|merged| merged == self.actual)
+    }
+
+    /// Whether the change that came is certainly not a part of the edit, because it lies elsewhere.
+    fn is_elsewhere(&self) -> bool {
+        let [edit, change] = [&self.expected, &self.actual].map(|text| EditSet::between(&self.base, text));
+        rebase(&edit, &change).is_ok()
+    }
 }
 
 fn final_error(location: &Location, error: WriteError) -> EditError {

@@ -17,6 +17,7 @@ mod editor;
 mod paths;
 mod real_path;
 mod roots;
+pub mod search;
 mod snapshot;
 mod trust;
 mod uri;
