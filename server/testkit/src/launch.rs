@@ -114,17 +114,15 @@ impl Launch {
 
     /// Points the provider of `wire` at the model server, plants its key and chooses a model of it.
     pub fn model(self, server: &ModelServer, wire: Wire) -> Self {
-        let address = server.url();
-        match wire {
-            Wire::Messages => self
-                .env(PLANTED[0].0, PLANTED[0].1)
-                .env("ANTHROPIC_BASE_URL", &address)
-                .setting("model", json!(wire.model())),
-            Wire::ChatCompletions => self
-                .env(PLANTED[1].0, PLANTED[1].1)
-                .env("OPENAI_BASE_URL", &format!("{address}/v1"))
-                .setting("model", json!(wire.model())),
-        }
+        self.model_at(&server.url(), wire)
+    }
+
+    /// Points the provider of `wire` at another server that speaks it, and plants its key.
+    pub fn model_at(self, address: &str, wire: Wire) -> Self {
+        wire.environment(address)
+            .into_iter()
+            .fold(self, |launch, (name, value)| launch.env(&name, &value))
+            .setting("model", json!(wire.model()))
     }
 
     /// Sets a variable of the server's environment.

@@ -14,12 +14,14 @@
     reason = "a test kit fails by panicking, with a message for the reader of the test"
 )]
 
+mod aimock;
 pub mod cache;
 mod checks;
 mod client;
 mod documents;
 mod editor;
 mod frame;
+mod kit_nvim;
 mod launch;
 mod model;
 mod nvim;
@@ -33,9 +35,11 @@ mod user;
 mod wait;
 mod wire;
 
+pub use aimock::Aimock;
 pub use client::{LanguageClient, ResponseError};
 pub use documents::{Document, Encoding, offset, position};
 pub use editor::{Answer, Applied, Apply, Behavior};
+pub use kit_nvim::KitNvim;
 pub use launch::{Launch, Profile};
 pub use model::{ModelServer, Recorded};
 pub use nvim::{Nvim, NvimOptions};

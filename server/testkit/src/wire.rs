@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
+use crate::launch::PLANTED;
 use crate::script::{Ending, Gate, Part, Reply};
 
 /// An API that the model server speaks.
@@ -60,6 +61,18 @@ impl Wire {
             Wire::Messages => "anthropic/claude-sonnet-4-5",
             Wire::ChatCompletions => "openai/gpt-4o",
         }
+    }
+
+    /// The variables that send the provider of this wire to a server: a planted key, and the base URL as its SDK has it.
+    pub fn environment(self, address: &str) -> Vec<(String, String)> {
+        let [(anthropic, first), (openai, second), _] = PLANTED;
+        let pairs = match self {
+            Wire::Messages => [(anthropic, first.to_owned()), ("ANTHROPIC_BASE_URL", address.to_owned())],
+            Wire::ChatCompletions => {
+                [(openai, second.to_owned()), ("OPENAI_BASE_URL", format!("{address}/v1"))]
+            }
+        };
+        pairs.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
     /// Both wires.

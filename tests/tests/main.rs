@@ -1,0 +1,18 @@
+//! Black-box tests of the built `kit-ls`: LSP traffic, files on disk and exit codes are all that they see.
+
+mod aimock;
+mod bare_client;
+mod cancel;
+mod edits;
+mod files;
+mod models_bad_input;
+mod neovim;
+mod permissions;
+mod prompt;
+mod queue;
+mod review;
+mod review_restart;
+mod sessions;
+mod tools;
+mod transport;
+mod usage;

@@ -1,0 +1,237 @@
+//! Models that fail: refused, unreachable, slow, cut off, nonsense. The turn ends well or says why it does not.
+
+use e2e::{launch, start};
+use kit_testkit::{Launch, ModelServer, Profile, Project, Reply, Wire};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// Statement 8.
+#[tokio::test]
+async fn a_busy_model_is_asked_again_and_the_answer_stands_once() {
+    for (wire, status) in [
+        (Wire::Messages, 429),
+        (Wire::Messages, 529),
+        (Wire::ChatCompletions, 500),
+        (Wire::ChatCompletions, 503),
+    ] {
+        let project = Project::new();
+        let model = ModelServer::start().await;
+        let client = Launch::new(&project).model(&model, wire).start().await;
+        model.reply(Reply::status(status).header("retry-after", "0").body("overloaded"));
+        model.reply(Reply::status(status).header("retry-after", "0").body("overloaded"));
+        model.reply(Reply::new().text("here ").text("I am"));
+        let report = client.run("go").await;
+        assert_eq!(report.response(), "here I am", "{wire:?} {status}");
+        assert_eq!(report.all_streamed_text(), "here I am");
+        let attempts: Vec<&Value> = report.all("retry").into_iter().map(|event| &event["attempt"]).collect();
+        assert_eq!(attempts, [&json!(1), &json!(2)], "{wire:?} {status}");
+        client.close().await;
+    }
+}
+
+/// Statement 8: what was shown before the connection broke is taken back.
+#[tokio::test]
+async fn a_stream_that_breaks_is_repeated_without_doubled_text() {
+    for broken in [
+        Reply::new().text("half an ").cut(),
+        Reply::new().text("half an ").error("overloaded_error", "Overloaded"),
+    ] {
+        for wire in Wire::all() {
+            let project = Project::new();
+            let model = ModelServer::start().await;
+            let client = Launch::new(&project).model(&model, wire).start().await;
+            model.reply(broken.clone());
+            model.reply(Reply::new().text("half an ").text("answer"));
+            let report = client.run("go").await;
+            assert_eq!(report.response(), "half an answer", "{wire:?}");
+            assert_eq!(report.all_streamed_text(), "half an answer", "{wire:?}");
+            assert_eq!(report.all("stream_reset").len(), 1, "{wire:?}: {:?}", report.types());
+            assert_eq!(report.all("retry").len(), 1, "{wire:?}");
+            client.close().await;
+        }
+    }
+}
+
+/// A call whose arguments were cut off must not run.
+#[tokio::test]
+async fn a_tool_call_of_a_broken_stream_does_not_run() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    model.reply(Reply::new().call("write", json!({ "path": "a.txt", "content": "x" })).cut());
+    model.reply(Reply::new().text("never mind"));
+    let report = client.run("go").await;
+    assert_eq!(report.response(), "never mind");
+    assert!(!project.exists("a.txt"));
+    assert_eq!(report.all("tool_execution_start").len(), 0);
+    client.close().await;
+}
+
+/// Statement 10.
+#[tokio::test]
+async fn a_missing_key_is_told_with_its_mend() {
+    for (name, variable) in
+        [("anthropic/claude-sonnet-4-5", "ANTHROPIC_API_KEY"), ("openai/gpt-4o", "OPENAI_API_KEY")]
+    {
+        let project = Project::new();
+        let client = Launch::new(&project).setting("model", json!(name)).start().await;
+        let told = match client.command("kit.session.prompt", json!({ "text": "go" })).await {
+            Ok(answer) => {
+                let end = client
+                    .event(|event| event["type"] == "turn_end" && event["turn"] == answer["turn"])
+                    .await;
+                assert_eq!(end["stopReason"], "error");
+                let error = client.event(|event| event["type"] == "error").await;
+                assert_eq!(error["kind"], "auth", "{error}");
+                error["message"].as_str().expect("a sentence").to_owned()
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), "auth", "{error:?}");
+                error.message
+            }
+        };
+        assert!(told.contains(variable), "{told}");
+        client
+            .latest("kit/status", |status| status["state"] == "error" || status["state"] == "signedOut")
+            .await;
+        client.close().await;
+    }
+}
+
+/// Statement 10.
+#[tokio::test]
+async fn an_unreachable_server_ends_the_turn_with_a_typed_error_and_the_session_goes_on() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    // A port that was free a moment ago and on which nobody listens.
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let client = launch(&project, &model)
+        .env("ANTHROPIC_BASE_URL", &format!("http://{closed}"))
+        .setting("max-retries", json!(0))
+        .start()
+        .await;
+    let turn = client.prompt("go").await;
+    // The back-off of repeated attempts may be long; the first of them is announced, which is enough to know the kind.
+    let event = client
+        .event(|event| turn.owns(event) && (event["type"] == "retry" || event["type"] == "error"))
+        .await;
+    if event["type"] == "error" {
+        assert_eq!(event["kind"], "unavailable", "{event}");
+        assert_eq!(client.finish(&turn).await.stop_reason(), "error");
+    } else {
+        client
+            .command("kit.session.cancel", json!({ "turn": turn.turn }))
+            .await
+            .expect("a wait can be cancelled");
+        assert_eq!(client.finish(&turn).await.stop_reason(), "cancelled");
+    }
+    client.command("kit.session.list", json!({})).await.expect("the server lives on");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_refused_key_or_request_is_not_repeated() {
+    for (status, kind) in [(401, "auth"), (403, "auth"), (400, "invalid_request"), (404, "not_found")] {
+        for wire in Wire::all() {
+            let project = Project::new();
+            let model = ModelServer::start().await;
+            let client = Launch::new(&project).model(&model, wire).start().await;
+            model.reply(Reply::status(status).body("no, and this is why"));
+            model.reply(Reply::new().text("better"));
+            let report = client.run("go").await;
+            assert_eq!(report.stop_reason(), "error", "{wire:?} {status}");
+            let error = report.only("error");
+            assert_eq!(error["kind"], kind, "{wire:?} {status}: {error}");
+            assert!(
+                error["message"].as_str().is_some_and(|message| message.contains("no, and this is why")),
+                "{error}"
+            );
+            assert_eq!(model.requests().len(), 1, "{wire:?} {status}");
+            assert_eq!(client.run("again").await.response(), "better", "the session goes on");
+            client.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_stream_at_all_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let serving = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = [0; 65_536];
+            let _request = stream.read(&mut buffer).await;
+            let page = "<html>captive portal</html>";
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}",
+                page.len()
+            );
+            let _sent = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client =
+        launch(&project, &model).env("ANTHROPIC_BASE_URL", &format!("http://{address}")).start().await;
+    let turn = client.prompt("go").await;
+    let event = client
+        .event(|event| turn.owns(event) && (event["type"] == "retry" || event["type"] == "error"))
+        .await;
+    if event["type"] == "retry" {
+        client.command("kit.session.cancel", json!({})).await.expect("cancelled");
+    }
+    client.finish(&turn).await;
+    client.close().await;
+    serving.abort();
+}
+
+/// A message for people reaches a client that understands none of our events.
+#[tokio::test]
+async fn a_plain_client_is_told_in_a_message() {
+    let project = Project::new();
+    let client = Launch::new(&project)
+        .profile(Profile::Bare)
+        .setting("model", json!("anthropic/claude-sonnet-4-5"))
+        .start()
+        .await;
+    if let Err(error) = client.command("kit.session.prompt", json!({ "text": "go" })).await {
+        assert!(error.message.contains("ANTHROPIC_API_KEY"), "{error:?}");
+    } else {
+        let says = |message: &Value| {
+            message["message"].as_str().is_some_and(|text| text.contains("ANTHROPIC_API_KEY"))
+        };
+        client.notification("window/showMessage", says).await;
+    }
+    client.close().await;
+}
+
+#[tokio::test]
+async fn an_unknown_model_is_told_with_its_name() {
+    for name in ["nobody/nothing", "scripted/no-such-script", "without-a-provider"] {
+        let project = Project::new();
+        let client = Launch::new(&project).setting("model", json!(name)).start().await;
+        let told = match client.command("kit.session.prompt", json!({ "text": "go" })).await {
+            Ok(_) => client.event(|event| event["type"] == "error").await["message"]
+                .as_str()
+                .expect("a sentence")
+                .to_owned(),
+            Err(error) => error.message,
+        };
+        let last = name.split('/').next_back().expect("a name");
+        assert!(told.contains(last) || told.contains(name), "{name}: {told}");
+        client.close().await;
+    }
+}
+
+/// Without a key, a local server or a setting the built-in script answers and says that it is one.
+#[tokio::test]
+async fn without_any_model_the_demonstration_answers() {
+    let project = Project::new().file("README.md", "# Sample\n");
+    let client = Launch::new(&project).start().await;
+    let turn = client.prompt("what can you do?").await;
+    let report = client.finish(&turn).await;
+    assert_eq!(report.stop_reason(), "end_turn", "{:?}", report.end());
+    assert!(report.response().to_lowercase().contains("script"), "{}", report.response());
+    client.close().await;
+}
