@@ -52,9 +52,10 @@ vim.keymap.set("i", "<Plug>(kit-permit)", "<Cmd>Kit permit<CR>", { desc = "Answe
 
 vim.api.nvim_create_autocmd("BufReadCmd", {
   group = vim.api.nvim_create_augroup("kit.content", {}),
-  pattern = { "kit-base:*", "kit-after:*", "kit-session:*" },
+  -- A pattern without a slash is compared with the last part of a name alone.
+  pattern = { "kit-base:*", "kit-base:/*", "kit-after:*", "kit-after:/*", "kit-session:*", "kit-session:/*" },
   desc = "Read a virtual document from the language server",
   callback = function(event)
-    require("kit.content").read(event.buf, event.match)
+    require("kit.content").read(event.buf, event.file)
   end,
 })

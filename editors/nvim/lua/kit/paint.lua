@@ -36,9 +36,16 @@ end
 ---@param hunk table
 ---@return string
 local function hint(total, position, hunk)
-  local keep, undo = keys.of("keep") or ":Kit keep", keys.of("undo") or ":Kit undo"
+  local keep, undo = keys.of("keep"), keys.of("undo")
   local mixed = hunk.mixed and " · with your edits" or ""
-  return (" keep %s · undo %s · %d/%d · %s%s"):format(keep, undo, position, total, hunk.agent, mixed)
+  return (" %s · %s · %d/%d · %s%s"):format(
+    keep and "keep " .. keep or ":Kit keep",
+    undo and "undo " .. undo or ":Kit undo",
+    position,
+    total,
+    hunk.agent,
+    mixed
+  )
 end
 
 --- The part of `new` that differs from `old`, as bytes from and to.
@@ -95,6 +102,15 @@ local function draw_deleted(buffer, hunk, deleted)
   end
 end
 
+--- Whether a window shows the buffer in diff mode, where the baseline's lines stand beside it anyway.
+---@param buffer integer
+---@return boolean
+local function is_compared(buffer)
+  return vim.iter(vim.fn.win_findbuf(buffer)):any(function(window)
+    return vim.wo[window].diff
+  end)
+end
+
 ---@param buffer integer
 ---@param hunk table
 ---@param position integer
@@ -103,7 +119,7 @@ local function draw(buffer, hunk, position, total)
   local count = api.nvim_buf_line_count(buffer)
   local first, stop = math.min(hunk.lines[1], count - 1), math.min(hunk.lines[2], count)
   local deleted = to_lines(hunk.oldText)
-  if #deleted > 0 then
+  if #deleted > 0 and not is_compared(buffer) then
     draw_deleted(buffer, hunk, deleted)
   end
   local anchor = { end_row = math.max(stop, first), end_col = 0, strict = false, priority = priority }
@@ -162,6 +178,7 @@ end
 ---@param buffer integer
 ---@return kit.Place[]
 function M.places(buffer)
+  buffer = buffer == 0 and api.nvim_get_current_buf() or buffer
   local places = {}
   for _, mark in ipairs(api.nvim_buf_get_extmarks(buffer, anchors, 0, -1, { details = true })) do
     local id, row, _, details = unpack(mark)

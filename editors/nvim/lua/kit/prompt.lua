@@ -81,6 +81,7 @@ end
 
 local function create()
   buffer = api.nvim_create_buf(false, true)
+  api.nvim_buf_set_name(buffer, "kit://prompt")
   vim.bo[buffer].bufhidden = "hide"
   vim.bo[buffer].filetype = "kitprompt"
   local function map(modes, key, action, description)

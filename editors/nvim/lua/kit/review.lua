@@ -324,8 +324,21 @@ function M.revert()
   end)
 end
 
-api.nvim_create_autocmd("BufWinEnter", {
+api.nvim_create_autocmd("OptionSet", {
   group = api.nvim_create_augroup("kit.review", {}),
+  pattern = "diff",
+  desc = "Deleted lines are not drawn in diff mode",
+  callback = function()
+    local buffer = api.nvim_get_current_buf()
+    vim.schedule(function()
+      if drawn[buffer] and api.nvim_buf_is_loaded(buffer) then
+        draw(buffer, file_of(buffer), false)
+      end
+    end)
+  end,
+})
+api.nvim_create_autocmd("BufWinEnter", {
+  group = "kit.review",
   desc = "Draw the agent's changes in buffers that come into view",
   callback = function(event)
     if drawn[event.buf] ~= state.revision and state ~= empty then

@@ -153,6 +153,7 @@ local function dress(window)
     foldtext = "v:lua.require'kit.transcript'.foldtext()",
     foldlevel = 0,
     foldenable = true,
+    fillchars = "fold: ",
     conceallevel = 2,
     winfixbuf = true,
   }
