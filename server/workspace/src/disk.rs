@@ -355,3 +355,61 @@ mod system {
 }
 
 use system::{file_id, keep_owner, mode, private_permissions, sync_directory, usual_permissions};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_becomes_what_a_caller_can_act_on() {
+        let check = |kind: io::ErrorKind, expected: &str| {
+            assert_eq!(WriteError::from(io::Error::from(kind)).to_string(), expected);
+        };
+        check(io::ErrorKind::StorageFull, "no space left");
+        check(io::ErrorKind::QuotaExceeded, "no space left");
+        check(io::ErrorKind::PermissionDenied, "it is read-only");
+        check(io::ErrorKind::ReadOnlyFilesystem, "it is read-only");
+        check(io::ErrorKind::NotFound, "it is gone");
+        check(io::ErrorKind::IsADirectory, "it is a directory");
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_committed_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new/deep/a.txt");
+        assert!(matches!(create(&path, b"x", &|| false), Err(WriteError::Opened)));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_another_program_keeps_locked_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.txt");
+        fs::write(&path, "theirs").unwrap();
+        let theirs = File::open(&path).unwrap();
+        theirs.lock().unwrap();
+        assert!(matches!(replace(&path, hash(b"theirs"), b"ours", &|| true), Err(WriteError::Locked)));
+        drop(theirs);
+        assert!(replace(&path, hash(b"theirs"), b"ours", &|| true).is_ok());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "ours");
+    }
+
+    #[test]
+    fn of_many_writers_of_one_content_exactly_one_wins() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.txt");
+        fs::write(&path, "base").unwrap();
+        let outcomes: Vec<bool> = std::thread::scope(|scope| {
+            let write = |index: u8| {
+                let path = &path;
+                scope.spawn(move || replace(path, hash(b"base"), &[b'0' + index], &|| true).is_ok())
+            };
+            let writers: Vec<_> = (0..8).map(write).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        let winners: Vec<usize> = (0..8).filter(|index| outcomes[*index]).collect();
+        assert_eq!(winners.len(), 1);
+        assert_eq!(fs::read_to_string(&path).unwrap(), winners[0].to_string());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

@@ -73,7 +73,8 @@ pub(crate) fn normalize(path: &Path) -> PathBuf {
     normal
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;

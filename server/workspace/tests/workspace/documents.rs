@@ -62,11 +62,7 @@ fn what_does_not_fit_desyncs_until_the_next_full_text() {
     let valid = change((0, 0), (0, 0), "x");
     check(1, std::slice::from_ref(&valid), &|uri| Desync::Version { uri, current: 1, received: 1 });
     check(0, std::slice::from_ref(&valid), &|uri| Desync::Version { uri, current: 1, received: 0 });
-    check(2, &[valid.clone(), change((4, 0), (4, 0), "x")], &|uri| Desync::Range {
-        uri,
-        version: 2,
-        line: 4,
-    });
+    check(2, &[valid, change((4, 0), (4, 0), "x")], &|uri| Desync::Range { uri, version: 2, line: 4 });
     check(2, &[change((3, 1), (3, 1), "x")], &|uri| Desync::Range { uri, version: 2, line: 3 });
     check(2, &[change((1, 0), (0, 0), "x")], &|uri| Desync::Range { uri, version: 2, line: 1 });
 }
