@@ -1,6 +1,8 @@
-// Bundles the extension (one CommonJS file), the script of the session view, and with --tests the unit tests.
-import { build, context } from "esbuild";
+// Bundles the extension (one CommonJS file) and the script of the session view; with --tests bundles and runs the
+// unit tests instead.
+import { spawnSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
+import { build, context } from "esbuild";
 
 const flags = new Set(process.argv.slice(2));
 const shared = {
@@ -42,7 +44,10 @@ const tests = async () => ({
 if (flags.has("--watch")) {
   for (const options of [extension, view]) await (await context(options)).watch();
 } else if (flags.has("--tests")) {
-  await build(await tests());
+  const options = await tests();
+  await build(options);
+  const files = options.entryPoints.map((name) => `out/${name.replace(/\.ts$/, ".mjs")}`);
+  process.exitCode = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" }).status ?? 1;
 } else {
   await Promise.all([build(extension), build(view)]);
 }

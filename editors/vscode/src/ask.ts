@@ -23,7 +23,7 @@ export function answerQuestions(client: Client, cards: Cards): vscode.Disposable
 
 async function ask(request: AskRequest, cards: Cards, token: vscode.CancellationToken): Promise<AskAnswer> {
   const { message, placeholder } = request;
-  const labels = (request.options ?? []).map((option) => (typeof option === "string" ? { label: option } : option));
+  const labels = (request.options ?? []).map((label) => ({ label }));
   const shared = { title: `Kit: ${message}`, ignoreFocusOut: true, ...(placeholder ? { placeHolder: placeholder } : {}) };
   switch (request.kind) {
     case "input": {

@@ -23,7 +23,7 @@ import {
 } from "vscode-languageclient/node";
 import { commandIds } from "./commandIds.ts";
 import { report, sentence } from "./errors.ts";
-import { protocolVersion, type Commands, type KitEvent, type Review, type ServerExtension, type Status, type Ui } from "./protocol.ts";
+import { protocolVersion, type Commands, type KitEvent, type ReviewState, type ServerCapabilities as KitCapabilities, type Status, type Ui } from "./protocol.ts";
 import { serverSettings, setting } from "./settings.ts";
 
 const replacedFeatures = new Set(["workspace/executeCommand", "workspace/textDocumentContent", "window/workDoneProgress/create"]);
@@ -47,7 +47,7 @@ export type ConnectionState = "starting" | "running" | "stopped" | "missing";
 export class Client implements vscode.Disposable {
   private readonly eventEmitter = new vscode.EventEmitter<KitEvent>();
   private readonly statusEmitter = new vscode.EventEmitter<Status>();
-  private readonly reviewEmitter = new vscode.EventEmitter<Review>();
+  private readonly reviewEmitter = new vscode.EventEmitter<ReviewState>();
   private readonly uiEmitter = new vscode.EventEmitter<Ui>();
   private readonly contentEmitter = new vscode.EventEmitter<vscode.Uri>();
   private readonly stateEmitter = new vscode.EventEmitter<ConnectionState>();
@@ -103,7 +103,7 @@ export class Client implements vscode.Disposable {
     language.registerFeature(new KitFeature((command, argument) => this.forward(command, argument)));
     language.onNotification("kit/event", (event: KitEvent) => this.eventEmitter.fire(event));
     language.onNotification("kit/status", (status: Status) => this.statusEmitter.fire(status));
-    language.onNotification("kit/review", (review: Review) => this.reviewEmitter.fire(review));
+    language.onNotification("kit/review", (review: ReviewState) => this.reviewEmitter.fire(review));
     language.onNotification("kit/ui", (ui: Ui) => this.uiEmitter.fire(ui));
     language.onRequest("workspace/textDocumentContent/refresh", ({ uri }: { uri: string }) => {
       this.contentEmitter.fire(vscode.Uri.parse(uri));
@@ -123,7 +123,7 @@ export class Client implements vscode.Disposable {
   }
 
   private running(): void {
-    const server = this.language?.initializeResult?.capabilities.experimental?.kit as ServerExtension | undefined;
+    const server = this.language?.initializeResult?.capabilities.experimental?.kit as KitCapabilities | undefined;
     if (server && server.version !== protocolVersion) {
       report(new Error(`The server speaks protocol ${server.version}, this extension ${protocolVersion}: update the older one`));
     }

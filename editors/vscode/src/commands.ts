@@ -8,7 +8,7 @@ import { commandIds, type CommandId } from "./commandIds.ts";
 import { report } from "./errors.ts";
 import { showApprovals, showMenu } from "./menu.ts";
 import type { Pickers } from "./pickers.ts";
-import type { Prompt, SessionInfo } from "./protocol.ts";
+import type { PromptArguments, SessionSummary } from "./protocol.ts";
 import type { Reports } from "./reports.ts";
 import type { ReviewActions } from "./review/actions.ts";
 import type { LineChange } from "./review/hunks.ts";
@@ -42,8 +42,8 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.ask": () => prompter.ask(undefined),
     "kit.actions": () => vscode.commands.executeCommand("editor.action.codeAction", { kind: "source.kit", apply: "never" }),
     "kit.attach": () => view.focus(),
-    "kit.session.prompt": (prompt: Prompt) => prompter.send(prompt),
-    "kit.session.ask": (prompt: Prompt) => prompter.ask(prompt.context),
+    "kit.session.prompt": (prompt: PromptArguments) => prompter.send(prompt),
+    "kit.session.ask": (prompt: PromptArguments) => prompter.ask(prompt.context),
     "kit.stop": () => prompter.stop(),
     "kit.menu": () => showMenu(status.last, cards),
     "kit.showSession": () => view.focus(),
@@ -78,11 +78,11 @@ export function registerCommands(parts: Parts): vscode.Disposable {
 
     "kit.sessions": () => sessions.pick(),
     "kit.newSession": () => sessions.create(),
-    "kit.openSession": (session: SessionInfo) => sessions.open(session),
-    "kit.renameSession": (session?: SessionInfo) => sessions.rename(session),
-    "kit.deleteSession": (session?: SessionInfo) => sessions.remove(session),
-    "kit.forkSession": (session?: SessionInfo) => sessions.fork(session),
-    "kit.openTranscript": (session?: SessionInfo) => sessions.openTranscript(session),
+    "kit.openSession": (session: SessionSummary) => sessions.open(session),
+    "kit.renameSession": (session?: SessionSummary) => sessions.rename(session),
+    "kit.deleteSession": (session?: SessionSummary) => sessions.remove(session),
+    "kit.forkSession": (session?: SessionSummary) => sessions.fork(session),
+    "kit.openTranscript": (session?: SessionSummary) => sessions.openTranscript(session),
     "kit.refreshSessions": () => sessions.refresh(),
     "kit.retry": () => sessions.retry(),
 

@@ -2,10 +2,10 @@
 
 import * as vscode from "vscode";
 import type { Client } from "./client.ts";
-import type { DiagnosticsAnswer, Uris } from "./protocol.ts";
+import type { DiagnosticsAnswer, FilesRequest } from "./protocol.ts";
 
 export function answerDiagnostics(client: Client): void {
-  client.answer<Uris, DiagnosticsAnswer>("kit/diagnostics", async ({ uris }) => ({
+  client.answer<FilesRequest, DiagnosticsAnswer>("kit/diagnostics", async ({ uris }) => ({
     items: await Promise.all(uris.map(async (uri) => ({
       uri,
       diagnostics: await client.diagnosticsToProtocol(

@@ -1,6 +1,6 @@
 // Numbers and names as the user reads them. Pure, shared by the status bar, the session view and the reports.
 
-import type { Tokens } from "./protocol.ts";
+import type { UsageTotals } from "./protocol.ts";
 
 /** Dollars of an amount in micro-USD: cents from one cent up, more digits below. */
 export function money(micros: number): string {
@@ -9,7 +9,7 @@ export function money(micros: number): string {
 }
 
 /** The cost if it is known; subscription and unknown prices have none, and are never shown as zero. */
-export function cost(usage: Tokens | undefined): string | undefined {
+export function cost(usage: UsageTotals | undefined): string | undefined {
   if (usage?.costKind !== "priced" || usage.costMicros === undefined) return undefined;
   return money(usage.costMicros);
 }
@@ -34,18 +34,18 @@ export function duration(ms: number): string {
 }
 
 /** Everything that was sent to the model: fresh, read from the cache and written to it. */
-export function sentTokens(usage: Tokens): number {
+export function sentTokens(usage: UsageTotals): number {
   return usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
 }
 
 /** Share of the sent tokens that came from the cache, in whole percent. */
-export function cachedPercent(usage: Tokens): number | undefined {
+export function cachedPercent(usage: UsageTotals): number | undefined {
   const sent = sentTokens(usage);
   return sent > 0 ? Math.round((100 * usage.cacheReadTokens) / sent) : undefined;
 }
 
 /** `18.2k in (91% cached) / 2.1k out · $0.06` */
-export function usageLine(usage: Tokens): string {
+export function usageLine(usage: UsageTotals): string {
   const cached = cachedPercent(usage);
   const tokens = `${count(sentTokens(usage))} in${cached ? ` (${cached}% cached)` : ""} / ${count(usage.outputTokens)} out`;
   const price = cost(usage);

@@ -23,7 +23,7 @@ export function answerPermissions(client: Client, cards: Cards): vscode.Disposab
 
 function toCard(request: PermissionRequest): Card {
   const { subject, agent } = request;
-  const name = typeof agent === "string" ? agent : (agent?.name ?? agent?.id ?? "");
+  const name = agent.name ?? agent.id;
   return {
     id: request.id,
     session: request.session,

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { Client } from "./client.ts";
 import { attempt } from "./errors.ts";
 import { count } from "./format.ts";
-import type { Mode, Status } from "./protocol.ts";
+import type { Mode, Status, ThinkingLevel } from "./protocol.ts";
 
 const modes: { mode: Mode; label: string; detail: string }[] = [
   { mode: "plan", label: "Plan", detail: "Reads and answers, changes nothing." },
@@ -13,7 +13,7 @@ const modes: { mode: Mode; label: string; detail: string }[] = [
   { mode: "auto", label: "Auto", detail: "Everything inside the sandbox goes ahead." },
 ];
 
-const levels = ["off", "minimal", "low", "medium", "high"];
+const levels: ThinkingLevel[] = ["off", "minimal", "low", "medium", "high"];
 
 export class Pickers {
   constructor(
@@ -47,8 +47,8 @@ export class Pickers {
   }
 
   async thinking(): Promise<void> {
-    const level = await vscode.window.showQuickPick(levels, { title: "Kit: Thinking level", placeHolder: "How long may the model think?" });
-    if (level) await attempt(() => this.client.call("kit.thinking.set", { level, ...this.reference() }));
+    const choice = await vscode.window.showQuickPick(levels.map((level) => ({ label: level, level })), { title: "Kit: Thinking level", placeHolder: "How long may the model think?" });
+    if (choice) await attempt(() => this.client.call("kit.thinking.set", { level: choice.level, ...this.reference() }));
   }
 
   private reference(): { session?: string } {

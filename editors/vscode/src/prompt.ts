@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { Client } from "./client.ts";
 import { attempt } from "./errors.ts";
 import { baseName } from "./format.ts";
-import type { ContextItem, Prompt } from "./protocol.ts";
+import type { ContextItem, PromptArguments } from "./protocol.ts";
 import { selectedLines } from "./review/hunks.ts";
 import type { SessionStore } from "./session/store.ts";
 
@@ -48,7 +48,7 @@ export class Prompter {
     if (text?.trim()) await this.send({ text, context: items });
   }
 
-  async send(prompt: Prompt): Promise<boolean> {
+  async send(prompt: PromptArguments): Promise<boolean> {
     const session = prompt.session ?? this.sessions.current;
     const started = await attempt(async () => {
       await this.showSession();

@@ -5,7 +5,7 @@ import type { Client } from "./client.ts";
 import type { Content } from "./content.ts";
 import { attempt } from "./errors.ts";
 import { cachedPercent, cost, count, sentTokens } from "./format.ts";
-import type { Tokens } from "./protocol.ts";
+import type { UsageTotals } from "./protocol.ts";
 import { escapeCell } from "./statusText.ts";
 
 export class Reports {
@@ -45,7 +45,7 @@ function head(first: string): string {
   return `| ${first} | Sent | Cached | Answered | Cost |\n|:--|--:|--:|--:|--:|`;
 }
 
-function row(name: string, usage: Tokens): string {
+function row(name: string, usage: UsageTotals): string {
   const cached = cachedPercent(usage);
   const price = cost(usage) ?? (usage.costKind === "subscription" ? "subscription" : "unknown");
   return `| ${escapeCell(name)} | ${count(sentTokens(usage))} | ${cached === undefined ? "" : `${cached}%`} | ${count(usage.outputTokens)} | ${escapeCell(price)} |`;

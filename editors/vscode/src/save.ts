@@ -3,10 +3,10 @@
 
 import * as vscode from "vscode";
 import type { Client } from "./client.ts";
-import type { Uris } from "./protocol.ts";
+import type { FilesRequest } from "./protocol.ts";
 
 export function answerSaves(client: Client): void {
-  client.answer<Uris, { saved: string[] }>("kit/save", async ({ uris }) => {
+  client.answer<FilesRequest, { saved: string[] }>("kit/save", async ({ uris }) => {
     const saved: string[] = [];
     for (const uri of uris) {
       const wanted = vscode.Uri.parse(uri).toString();

@@ -5,10 +5,10 @@ import type { Client } from "./client.ts";
 import type { Content } from "./content.ts";
 import { attempt } from "./errors.ts";
 import { plural } from "./format.ts";
-import type { SessionInfo } from "./protocol.ts";
+import type { SessionSummary } from "./protocol.ts";
 import type { SessionStore } from "./session/store.ts";
 
-export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<SessionInfo> {
+export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<SessionSummary> {
   private readonly emitter = new vscode.EventEmitter<void>();
   readonly onDidChangeTreeData = this.emitter.event;
   private readonly subscriptions: vscode.Disposable[];
@@ -32,11 +32,11 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     this.emitter.fire();
   }
 
-  async getChildren(): Promise<SessionInfo[]> {
+  async getChildren(): Promise<SessionSummary[]> {
     return this.client.state === "running" ? this.list() : [];
   }
 
-  getTreeItem(session: SessionInfo): vscode.TreeItem {
+  getTreeItem(session: SessionSummary): vscode.TreeItem {
     const item = new vscode.TreeItem(titleOf(session));
     item.id = session.id;
     item.description = ago(session.modified);
@@ -47,7 +47,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     return item;
   }
 
-  private async list(): Promise<SessionInfo[]> {
+  private async list(): Promise<SessionSummary[]> {
     const { sessions } = await this.client.call("kit.session.list", { scope: "root" });
     return sessions.toSorted((left, right) => right.modified.localeCompare(left.modified));
   }
@@ -71,10 +71,10 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     }
   }
 
-  private async choose(title: string, buttons: vscode.QuickInputButton[]): Promise<{ session: SessionInfo; action: string | undefined } | undefined> {
+  private async choose(title: string, buttons: vscode.QuickInputButton[]): Promise<{ session: SessionSummary; action: string | undefined } | undefined> {
     const sessions = await attempt(() => this.list());
     if (!sessions) return undefined;
-    const pick = vscode.window.createQuickPick<vscode.QuickPickItem & { session: SessionInfo }>();
+    const pick = vscode.window.createQuickPick<vscode.QuickPickItem & { session: SessionSummary }>();
     pick.title = `Kit: ${title}`;
     pick.placeholder = sessions.length > 0 ? "Search sessions" : "No sessions in this workspace yet";
     pick.matchOnDetail = true;
@@ -103,7 +103,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     });
   }
 
-  async open(session: SessionInfo): Promise<void> {
+  async open(session: SessionSummary): Promise<void> {
     await attempt(async () => {
       await this.client.call("kit.session.open", { session: session.id });
       this.store.show(session.id);
@@ -121,7 +121,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     });
   }
 
-  async rename(target?: SessionInfo): Promise<void> {
+  async rename(target?: SessionSummary): Promise<void> {
     const session = target ?? (await this.choose("Rename session", []))?.session;
     const name = session && (await vscode.window.showInputBox({ title: "Kit: Rename session", value: session.name ?? "" }));
     if (!session || !name) return;
@@ -129,7 +129,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     this.refresh();
   }
 
-  async fork(target?: SessionInfo): Promise<void> {
+  async fork(target?: SessionSummary): Promise<void> {
     const source = target?.id ?? this.store.current;
     await attempt(async () => {
       const { session } = await this.client.call("kit.session.fork", source ? { session: source } : {});
@@ -139,7 +139,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     });
   }
 
-  async remove(target?: SessionInfo): Promise<void> {
+  async remove(target?: SessionSummary): Promise<void> {
     const session = target ?? (await this.choose("Delete session", []))?.session;
     if (!session) return;
     const choice = await vscode.window.showWarningMessage(
@@ -150,7 +150,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     this.refresh();
   }
 
-  async openTranscript(target?: SessionInfo): Promise<void> {
+  async openTranscript(target?: SessionSummary): Promise<void> {
     const session = target?.id ?? this.store.current ?? (await this.choose("Open transcript", []))?.session.id;
     if (session) await attempt(() => this.content.showTranscript(session));
   }
@@ -170,7 +170,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
   }
 }
 
-function titleOf(session: SessionInfo): string {
+function titleOf(session: SessionSummary): string {
   const text = session.name || session.firstMessage?.split("\n", 1)[0]?.trim() || session.subagentTask || "New session";
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }

@@ -2,7 +2,7 @@
 
 import type { ConnectionState } from "./client.ts";
 import { cachedPercent, cost, count, elideMiddle, money, plural, sentTokens } from "./format.ts";
-import type { Status, Tokens } from "./protocol.ts";
+import type { Status, UsageTotals } from "./protocol.ts";
 
 export interface StatusText {
   text: string;
@@ -51,7 +51,7 @@ function percent(value: number | undefined): string | undefined {
 }
 
 /** Without a price the tokens tell what was spent; nothing spent yet is not worth a word. */
-function spend(usage: Tokens | undefined): string | undefined {
+function spend(usage: UsageTotals | undefined): string | undefined {
   if (!usage) return undefined;
   const tokens = sentTokens(usage) + usage.outputTokens;
   return cost(usage) ?? (tokens > 0 ? `${count(tokens)} tokens` : undefined);
@@ -117,7 +117,7 @@ export function tooltip(status: Status, widgets: readonly string[]): string {
   return `| **Kit** | ${escapeCell(status.label)} |\n|:--|:--|\n${table.join("\n")}\n\n${links.join(" · ")}`;
 }
 
-function spent(usage: Tokens | undefined): string | undefined {
+function spent(usage: UsageTotals | undefined): string | undefined {
   if (!usage || sentTokens(usage) + usage.outputTokens === 0) return undefined;
   const tokens = `${count(sentTokens(usage))} in / ${count(usage.outputTokens)} out`;
   const price = cost(usage);

@@ -1,7 +1,7 @@
 // What the review commands do: find the hunks that are meant, ask the store, go on to the next hunk.
 
 import * as vscode from "vscode";
-import type { Hunk } from "../protocol.ts";
+import type { ReviewHunk } from "../protocol.ts";
 import { setting } from "../settings.ts";
 import { hunkAt, hunkFrom, hunksOfChange, selectedLines, type Direction, type LineChange } from "./hunks.ts";
 import type { Act, ReviewStore } from "./store.ts";
@@ -84,13 +84,13 @@ export class ReviewActions {
     await vscode.commands.executeCommand(command, ...(args as unknown[]));
   }
 
-  private atCursor(): { uri: vscode.Uri; hunk: Hunk } | undefined {
+  private atCursor(): { uri: vscode.Uri; hunk: ReviewHunk } | undefined {
     const editor = vscode.window.activeTextEditor;
     const hunk = editor && hunkAt(this.store.hunks(editor.document.uri), editor.selection.active.line);
     return editor && hunk ? { uri: editor.document.uri, hunk } : undefined;
   }
 
-  private byId(uri: vscode.Uri, id: string | undefined): { uri: vscode.Uri; hunk: Hunk } | undefined {
+  private byId(uri: vscode.Uri, id: string | undefined): { uri: vscode.Uri; hunk: ReviewHunk } | undefined {
     const hunk = this.store.hunks(uri).find((candidate) => candidate.id === id);
     return hunk && { uri, hunk };
   }
@@ -108,7 +108,7 @@ export class ReviewActions {
   }
 }
 
-function reveal(editor: vscode.TextEditor, hunk: Hunk): void {
+function reveal(editor: vscode.TextEditor, hunk: ReviewHunk): void {
   const line = Math.min(hunk.lines[0], editor.document.lineCount - 1);
   const position = new vscode.Position(line, 0);
   editor.selection = new vscode.Selection(position, position);

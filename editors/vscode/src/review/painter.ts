@@ -3,7 +3,7 @@
 
 import * as vscode from "vscode";
 import { plural } from "../format.ts";
-import type { Hunk } from "../protocol.ts";
+import type { ReviewHunk } from "../protocol.ts";
 import { setting } from "../settings.ts";
 import { countLines } from "./hunks.ts";
 import type { ReviewStore } from "./store.ts";
@@ -65,7 +65,8 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
 
   private paint(editor: vscode.TextEditor): void {
     const { document } = editor;
-    const hunks = this.store.hunks(document.uri);
+    // The hunk of a file that is reviewed as a whole has no lines to show.
+    const hunks = this.store.file(document.uri)?.wholeFile ? [] : this.store.hunks(document.uri);
     const last = document.lineCount - 1;
     editor.setDecorations(
       this.added,
@@ -76,7 +77,7 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
   }
 
   /** The hint stands at the end of the first changed line, or of the line above a gap. */
-  private hint(document: vscode.TextDocument, hunk: Hunk): vscode.DecorationOptions {
+  private hint(document: vscode.TextDocument, hunk: ReviewHunk): vscode.DecorationOptions {
     const line = Math.min(hunk.lines[0] === hunk.lines[1] ? Math.max(hunk.lines[0] - 1, 0) : hunk.lines[0], document.lineCount - 1);
     const end = document.lineAt(line).range.end;
     const lines = countLines(hunk.oldText);
@@ -101,7 +102,7 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
   }
 }
 
-function removedHover(document: vscode.TextDocument, hunk: Hunk, lines: number): vscode.MarkdownString {
+function removedHover(document: vscode.TextDocument, hunk: ReviewHunk, lines: number): vscode.MarkdownString {
   const hover = new vscode.MarkdownString(undefined, true);
   hover.isTrusted = { enabledCommands: ["kit.review.keepHunk", "kit.review.undoHunk"] };
   const args = encodeURIComponent(JSON.stringify([document.uri.toString(), hunk.id]));

@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import type { Client } from "../client.ts";
 import { attempt } from "../errors.ts";
-import type { Hunk, Review, ReviewAct, ReviewFile } from "../protocol.ts";
+import type { ReviewHunk, ReviewState, ReviewArguments, ReviewedFile } from "../protocol.ts";
 
 export type Act = "keep" | "undo";
 
@@ -16,7 +16,7 @@ export class ReviewStore implements vscode.Disposable {
   /** The files, as editor URIs, that have changed. */
   readonly onChange = this.emitter.event;
 
-  private files = new Map<string, ReviewFile>();
+  private files = new Map<string, ReviewedFile>();
   private revision = -1;
 
   constructor(private readonly client: Client) {
@@ -30,7 +30,7 @@ export class ReviewStore implements vscode.Disposable {
     ];
   }
 
-  private take(review: Review): void {
+  private take(review: ReviewState): void {
     if (review.revision < this.revision) return;
     this.revision = review.revision;
     const before = this.files;
@@ -38,15 +38,15 @@ export class ReviewStore implements vscode.Disposable {
     this.emitter.fire(new Set([...before.keys(), ...this.files.keys()]));
   }
 
-  all(): { uri: vscode.Uri; file: ReviewFile }[] {
+  all(): { uri: vscode.Uri; file: ReviewedFile }[] {
     return [...this.files].map(([uri, file]) => ({ uri: vscode.Uri.parse(uri), file }));
   }
 
-  file(uri: vscode.Uri): ReviewFile | undefined {
+  file(uri: vscode.Uri): ReviewedFile | undefined {
     return this.files.get(uri.toString());
   }
 
-  hunks(uri: vscode.Uri): readonly Hunk[] {
+  hunks(uri: vscode.Uri): readonly ReviewHunk[] {
     return this.file(uri)?.hunks ?? [];
   }
 
@@ -59,9 +59,10 @@ export class ReviewStore implements vscode.Disposable {
   }
 
   /** Keeps or undoes, and says so in one sentence if the server could not. */
-  async act(act: Act, what: ReviewAct): Promise<void> {
+  async act(act: Act, what: ReviewArguments): Promise<void> {
     await attempt(async () => {
       const outcome = await this.client.call(act === "keep" ? "kit.review.keep" : "kit.review.undo", what);
+      void vscode.commands.executeCommand("setContext", "kit.reviewed", true);
       const conflict = outcome.conflicts?.[0];
       if (conflict) void vscode.window.showWarningMessage(`Kit: ${act === "keep" ? "Not kept" : "Not undone"}: ${conflict.why}`, "Review").then((choice) => {
         if (choice) void vscode.commands.executeCommand("kit.review.open");
@@ -69,7 +70,7 @@ export class ReviewStore implements vscode.Disposable {
     });
   }
 
-  async actOnHunks(act: Act, uri: vscode.Uri, hunks: readonly Hunk[], reason?: string): Promise<void> {
+  async actOnHunks(act: Act, uri: vscode.Uri, hunks: readonly ReviewHunk[], reason?: string): Promise<void> {
     const version = this.file(uri)?.version;
     await this.act(act, {
       uri: this.client.toProtocol(uri),

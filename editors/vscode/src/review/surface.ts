@@ -3,7 +3,7 @@
 
 import * as vscode from "vscode";
 import { baseName, plural } from "../format.ts";
-import type { ReviewFile } from "../protocol.ts";
+import type { ReviewedFile } from "../protocol.ts";
 import { hunkAt } from "./hunks.ts";
 import { baseOf, type ReviewStore } from "./store.ts";
 
@@ -73,7 +73,7 @@ export class ReviewSurface implements vscode.Disposable {
   }
 }
 
-function resourceState(uri: vscode.Uri, file: ReviewFile): vscode.SourceControlResourceState {
+function resourceState(uri: vscode.Uri, file: ReviewedFile): vscode.SourceControlResourceState {
   const summary = `${file.status}, +${file.additions} −${file.deletions} in ${plural(file.hunks.length, "hunk")}`;
   return {
     resourceUri: uri,
@@ -84,7 +84,7 @@ function resourceState(uri: vscode.Uri, file: ReviewFile): vscode.SourceControlR
 }
 
 /** Opens the baseline beside the real, editable file; a deleted file has only the baseline. */
-export function diffCommand(uri: vscode.Uri, file: ReviewFile): vscode.Command {
+export function diffCommand(uri: vscode.Uri, file: ReviewedFile): vscode.Command {
   const options: vscode.TextDocumentShowOptions = { preview: true, preserveFocus: true };
   return file.status === "deleted"
     ? { title: "Open", command: "vscode.open", arguments: [baseOf(uri), options] }

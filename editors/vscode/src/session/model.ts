@@ -143,13 +143,8 @@ export function apply(model: SessionModel, event: KitEvent): Change {
       model.step = {};
       return joined(closed, add(model, endLine(event, id, model.items)));
     }
-    case "tool_execution_end":
-    case "tool_call_content":
-    case "step_usage":
-    case "response":
-      return nothing;
     default:
-      // A newer server may send events that this client does not know: they are counted, not shown.
+      // What repeats other events, and what a newer server may send: counted, not shown.
       return nothing;
   }
 }
@@ -235,13 +230,12 @@ function endLine(event: TurnEnd, id: string, items: Item[]): TurnEndItem {
   const sum = (field: "additions" | "deletions") => diffs.reduce((total, diff) => total + diff[field], 0);
   const failed = event.stopReason === "error";
   const told = items.slice(start + 1).some((item) => item.kind === "notice" && item.level === "error");
-  const message = typeof event.error === "string" ? event.error : event.error?.message;
   const parts = [
     `${outcome(event)} ${duration(event.durationMs)}`,
     ...(event.toolCallCount > 0 ? [plural(event.toolCallCount, "tool")] : []),
     ...(files > 0 ? [`${plural(files, "file")} (+${sum("additions")} −${sum("deletions")})`] : []),
     usageLine(event.usage),
-    ...(message && !told ? [message] : []),
+    ...(event.error && !told ? [event.error] : []),
   ];
   return { kind: "turnEnd", id, turn: event.turn ?? "", text: parts.join(" · "), failed };
 }

@@ -5,7 +5,7 @@
 import * as vscode from "vscode";
 import type { Client } from "../client.ts";
 import { report } from "../errors.ts";
-import type { KitEvent, Started, Status } from "../protocol.ts";
+import type { KitEvent, PromptAnswer, Status } from "../protocol.ts";
 import { apply, emptySession, type SessionModel } from "./model.ts";
 
 export class SessionStore implements vscode.Disposable {
@@ -52,7 +52,7 @@ export class SessionStore implements vscode.Disposable {
     this.resetEmitter.fire();
   }
 
-  started(answer: Started): void {
+  started(answer: PromptAnswer): void {
     this.show(answer.session);
   }
 

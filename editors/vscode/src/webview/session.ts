@@ -42,6 +42,8 @@ let reviewable = new Set<string>();
 let contextLabel: string | undefined;
 let withContext = true;
 let sending = "";
+/** Whether the user reads along at the end of the log. */
+let atEnd = true;
 
 input.value = host.getState()?.draft ?? "";
 window.addEventListener("message", (event: MessageEvent<ToView>) => receive(event.data));
@@ -98,6 +100,7 @@ function redraw(): void {
   log.replaceChildren(empty);
   for (const item of model?.items ?? []) draw(item.id, item);
   drawState();
+  atEnd = true;
   log.scrollTop = log.scrollHeight;
 }
 
@@ -121,10 +124,15 @@ function remove(id: string): void {
 
 /** Runs a change of the log and stays at its end if that is where the user was. */
 function follow(change: () => void): void {
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < endSlack;
   change();
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
+
+log.addEventListener("scroll", () => {
+  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < endSlack;
+});
+// A card or a longer prompt makes the log smaller.
+new ResizeObserver(() => follow(() => undefined)).observe(log);
 
 function drawState(): void {
   const running = model?.running !== undefined;
