@@ -23,7 +23,6 @@ pub(crate) struct Entry {
 /// What a model can do and what its requests must not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abilities {
-    pub(crate) tools: bool,
     pub(crate) images: bool,
     pub(crate) reasoning: bool,
     /// Reasoning is asked for by effort rather than by a token budget.
@@ -43,7 +42,6 @@ pub(crate) struct Abilities {
 impl Abilities {
     /// What to assume of a model that the table does not know: everything that is harmless to try.
     pub(crate) const UNKNOWN: Self = Self {
-        tools: true,
         images: true,
         reasoning: true,
         adaptive: false,
@@ -54,10 +52,15 @@ impl Abilities {
         known: false,
     };
 
+    /// What to assume of an unknown model of a provider. One of Anthropic is newer than the table, and the newer ones
+    /// reason by effort; everything else that speaks that wire imitates the older ones.
+    pub(crate) fn unknown(provider: &str) -> Self {
+        Self { adaptive: provider == "anthropic", ..Self::UNKNOWN }
+    }
+
     fn parse(flags: &str) -> Self {
         let has = |flag: char| flags.contains(flag);
         Self {
-            tools: has('t'),
             images: has('i'),
             reasoning: has('r'),
             adaptive: has('a'),
@@ -182,7 +185,7 @@ mod tests {
                     let flags = line.split('\t').nth(4).unwrap();
                     let tiers = entry.prices.iter().flat_map(|prices| &prices.tiers).count();
                     entry.max_output <= entry.context_window
-                        && flags.chars().all(|flag| "tiradnmf".contains(flag))
+                        && flags.chars().all(|flag| "-iradnmf".contains(flag))
                         && (columns == 0) == entry.prices.is_none()
                         && tiers == line.split('\t').nth(9).map_or(0, |tiers| tiers.split(';').count())
                 });
@@ -200,7 +203,6 @@ mod tests {
             context_window: 1_000_000,
             max_output: 128_000,
             abilities: Abilities {
-                tools: true,
                 images: true,
                 reasoning: true,
                 adaptive: true,
@@ -235,10 +237,8 @@ mod tests {
 
     #[test]
     fn suggests_names_that_are_close() {
-        assert_eq!(
-            suggestions("openai", "gpt-5.4-min"),
-            ["gpt-5.4-mini", "gpt-5.4", "gpt-4.1-mini", "gpt-5-mini", "gpt-5.4-nano"]
-        );
+        let near = ["gpt-5.4-mini", "gpt-4.1-mini", "gpt-5-mini", "gpt-5.4-nano", "gpt-5.4"];
+        assert_eq!(suggestions("openai", "gpt-5.4-min"), near);
         assert_eq!(suggestions("anthropic", "sonnet").len(), 5);
         assert_eq!(suggestions("anthropic", "llama3"), [""; 0]);
     }

@@ -341,7 +341,7 @@ mod tests {
         );
         assert_eq!(
             message(404, ""),
-            "OpenAI does not know gpt-5.4-min; choose another model (similar: gpt-5.4-mini, gpt-5.4-nano, gpt-5-mini, gpt-4.1-mini, gpt-5.4) or check the base URL"
+            "OpenAI does not know gpt-5.4-min; choose another model (similar: gpt-5.4-mini, gpt-4.1-mini, gpt-5-mini, gpt-5.4-nano, gpt-5.4) or check the base URL"
         );
         assert_eq!(
             message(500, &"long ".repeat(100)).chars().count(),

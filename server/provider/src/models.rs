@@ -41,11 +41,15 @@ struct Known {
 impl Models {
     /// Models as settings and environment have them. Does nothing yet: no file is read and no server asked.
     pub fn new(settings: &ProviderSettings, environment: Environment) -> Self {
+        Self::with_limits(settings, environment, Limits::default())
+    }
+
+    pub(crate) fn with_limits(settings: &ProviderSettings, environment: Environment, limits: Limits) -> Self {
         Self {
             settings: settings.clone(),
             environment,
             http: Arc::new(Http::default()),
-            limits: Limits::default(),
+            limits,
             known: Mutex::default(),
         }
     }
@@ -91,9 +95,8 @@ impl Models {
         };
         let prices = entry.as_ref().and_then(|entry| entry.prices.clone());
         let prices = prices.or_else(|| Some(Prices { base: info.price?, tiers: Vec::new() }));
-        let abilities = entry
-            .as_ref()
-            .map_or(Abilities { reasoning: info.reasoning, ..Abilities::UNKNOWN }, |entry| entry.abilities);
+        let unknown = Abilities { reasoning: info.reasoning, ..Abilities::unknown(id.provider()) };
+        let abilities = entry.as_ref().map_or(unknown, |entry| entry.abilities);
         let call = Call {
             info,
             remote_name,
@@ -137,6 +140,15 @@ impl Models {
             models.extend(ids.filter_map(|id| Some(self.resolve(&id).ok()?.info().clone())));
         }
         models
+    }
+
+    /// Up to five known models whose names are close to an id that is not known; none for one that is.
+    pub fn suggestions(&self, id: &ModelId) -> Vec<ModelId> {
+        if catalogue::find(id.provider(), id.name()).is_some() {
+            return Vec::new();
+        }
+        let near = catalogue::suggestions(id.provider(), id.name()).into_iter();
+        near.filter_map(|name| format!("{}/{name}", id.provider()).parse().ok()).collect()
     }
 
     /// The models of the servers that run on this machine, asked all at once.
@@ -220,3 +232,6 @@ fn custom_price(cost: CustomCost) -> Option<Price> {
         cache_write: cost.cache_write.and_then(micros),
     })
 }
+
+#[cfg(test)]
+mod tests;

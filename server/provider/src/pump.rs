@@ -212,3 +212,6 @@ impl Pump {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

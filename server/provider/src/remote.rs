@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use kit_protocol::{ErrorKind, ModelInfo};
+use kit_protocol::ModelInfo;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Abilities;
 use crate::endpoint::Endpoint;
 use crate::error::ModelError;
 use crate::http::Http;
-use crate::model::{Model, ModelStream, Request};
+use crate::model::{Model, ModelEvent, ModelStream, Request};
 use crate::pump::{Call, Pump};
 use crate::wire::Target;
 
@@ -66,7 +66,7 @@ impl Model for Remote {
 
 impl Shared {
     /// The next event of the attempt; sends the request first.
-    async fn advance(&self, attempt: &mut Attempt) -> Option<Result<crate::ModelEvent, ModelError>> {
+    async fn advance(&self, attempt: &mut Attempt) -> Option<Result<ModelEvent, ModelError>> {
         if let Attempt::Waiting(request) = attempt {
             match self.open(request).await {
                 Ok(pump) => *attempt = Attempt::Reading(Box::new(pump)),
@@ -81,10 +81,6 @@ impl Shared {
 
     async fn open(&self, request: &Request) -> Result<Pump, ModelError> {
         let Self { endpoint, call, abilities, http } = self;
-        if !request.tools.is_empty() && !abilities.tools {
-            let message = format!("{} cannot call tools; choose another model", call.info.id);
-            return Err(ModelError::new(ErrorKind::InvalidRequest, message));
-        }
         let headers = endpoint.headers()?;
         let target =
             Target { name: &call.remote_name, abilities: *abilities, max_output: call.info.max_output };
@@ -93,3 +89,6 @@ impl Shared {
         Ok(Pump::new(call.clone(), opened, endpoint.wire.adapter(request)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub(super) enum ThinkTag {
     Start(String),
     /// Inside; the text may be the beginning of the closing tag.
     Inside(String),
+    /// Right after the closing tag, where line feeds are only layout.
+    Gap,
     /// Text to the end.
     Outside,
 }
@@ -47,6 +49,14 @@ impl ThinkTag {
         }
         match self {
             Self::Outside => vec![Piece::Text(text.to_owned())],
+            Self::Gap => {
+                let text = text.trim_start_matches('\n');
+                if text.is_empty() {
+                    return Vec::new();
+                }
+                *self = Self::Outside;
+                vec![Piece::Text(text.to_owned())]
+            }
             Self::Start(held) => {
                 held.push_str(text);
                 let begun = held.trim_start();
@@ -64,11 +74,10 @@ impl ThinkTag {
             Self::Inside(held) => {
                 held.push_str(text);
                 if let Some((reasoning, rest)) = held.split_once(CLOSE) {
-                    let pieces = vec![
-                        Piece::Reasoning(reasoning.to_owned()),
-                        Piece::Text(rest.trim_start_matches('\n').to_owned()),
-                    ];
-                    *self = Self::Outside;
+                    let (reasoning, rest) = (reasoning.to_owned(), rest.to_owned());
+                    *self = Self::Gap;
+                    let mut pieces = vec![Piece::Reasoning(reasoning)];
+                    pieces.extend(self.push(&rest));
                     return pieces;
                 }
                 let kept = (1..CLOSE.len())
@@ -85,7 +94,7 @@ impl ThinkTag {
         match std::mem::replace(self, Self::Outside) {
             Self::Start(held) => vec![Piece::Text(held)],
             Self::Inside(held) => vec![Piece::Reasoning(held)],
-            Self::Outside => Vec::new(),
+            Self::Gap | Self::Outside => Vec::new(),
         }
     }
 }
@@ -110,11 +119,7 @@ mod tests {
                     Piece::Text(text) => joined.1.push_str(&text),
                 }
             }
-            assert_eq!(
-                (joined.0.as_str(), joined.1.trim_start_matches('\n')),
-                (reasoning, answer),
-                "{size}: {text}"
-            );
+            assert_eq!((joined.0.as_str(), joined.1.as_str()), (reasoning, answer), "{size}: {text}");
         }
     }
 
