@@ -6,6 +6,7 @@ mod clock;
 mod compose;
 mod conversation;
 mod day;
+mod desk;
 mod error;
 mod history;
 mod journal;
@@ -18,5 +19,6 @@ mod turn;
 mod usage;
 
 pub use attention::Attention;
+pub use desk::ReviewDesk;
 pub use error::JournalError;
 pub use sink::Sink;
