@@ -56,8 +56,7 @@ const COMMENTS: &[(&[&str], &str, &str)] = &[
 impl Facts {
     pub(super) fn of(request: &Request) -> Self {
         let messages = &request.messages;
-        let prompts =
-            || messages.iter().rev().filter(|message| message.role == Role::User).map(Message::joined_text);
+        let users = || messages.iter().rev().filter(|message| message.role == Role::User);
         let since_answer = messages.iter().rev().take_while(|message| message.role != Role::Assistant);
         let mut results: Vec<_> =
             since_answer.flat_map(|message| message.parts.iter().rev()).filter_map(result).collect();
@@ -69,8 +68,8 @@ impl Facts {
         let read = results.iter().find(|result| result.name == "read" && !result.is_error);
         let (first, last) = read.map_or((None, None), |read| anchor_lines(&read.content));
         Self {
-            prompt: prompts().next().unwrap_or_default(),
-            file: prompts().find_map(|prompt| file_in(&prompt)).or(listed),
+            prompt: users().next().map(Message::joined_text).unwrap_or_default(),
+            file: users().find_map(file_of).or(listed),
             results,
             first,
             last,
@@ -150,15 +149,26 @@ fn comment_of(file: &str) -> Option<(&'static str, &'static str)> {
     COMMENTS.iter().find(known).filter(|_| named).map(|(_, start, end)| (*start, *end))
 }
 
-/// The first text file that a prompt names: as `path="…"` or `uri="file:…"` of an attachment, else as a bare word.
-fn file_in(prompt: &str) -> Option<String> {
-    let attribute = |name: &str| {
-        let start = format!("{name}=\"");
-        let mut values = prompt.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next());
-        values.find(|path| comment_of(path).is_some()).map(path_of)
-    };
-    let word = || prompt.split_whitespace().find_map(file_name);
-    attribute("path").or_else(|| attribute("uri")).or_else(word)
+/// The first text file that a user message names. Its first text is what the user typed; the texts after it are
+/// attachments, whose words mean nothing.
+fn file_of(message: &Message) -> Option<String> {
+    let texts = message
+        .parts
+        .iter()
+        .filter_map(|part| if let Part::Text(part) = part { Some(&part.text) } else { None });
+    let mut names = texts.enumerate().map(|(index, text)| {
+        let word = || text.split_whitespace().find_map(file_name);
+        let attached = attribute(text, "path").or_else(|| attribute(text, "uri"));
+        attached.or_else(|| if index == 0 { word() } else { None })
+    });
+    names.find_map(|name| name)
+}
+
+/// The first text file in an attribute, as attachments have it.
+fn attribute(text: &str, name: &str) -> Option<String> {
+    let start = format!("{name}=\"");
+    let mut values = text.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next());
+    values.find(|path| comment_of(path).is_some()).map(path_of)
 }
 
 /// The word as a file name, without the punctuation and the line number that prose puts around it.
@@ -259,6 +269,17 @@ mod tests {
         assert_eq!(file("<context uri=\"file:///home/u/a%20b.ts\"/>").as_deref(), Some("/home/u/a b.ts"));
         assert_eq!(file("open file:///C:/x/y.go now").as_deref(), Some("C:/x/y.go"));
         assert_eq!(file("e.g. see example.com or .rs"), None);
+    }
+
+    #[test]
+    fn what_the_user_typed_wins_over_what_is_attached() {
+        let part = |text: &str| Part::Text(kit_protocol::TextPart { text: text.into() });
+        let file = |typed: &str| {
+            let parts = vec![part(typed), part("<document path=\"main.rs\">\n1: see lib.rs\n</document>")];
+            facts(vec![Message { role: Role::User, parts }]).file
+        };
+        assert_eq!(file("change notes.md").as_deref(), Some("notes.md"));
+        assert_eq!(file("change it").as_deref(), Some("main.rs"));
     }
 
     #[test]
