@@ -1,7 +1,7 @@
 // Bundles the extension (one CommonJS file) and the script of the session view; with --tests bundles and runs the
 // unit tests instead.
 import { spawnSync } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
 import { build, context } from "esbuild";
 
 const flags = new Set(process.argv.slice(2));
@@ -19,8 +19,6 @@ const extension = {
   format: "cjs",
   target: "node20",
   external: ["vscode"],
-  // The CommonJS builds of the language client's parts pull in twice the code of their ES module builds.
-  mainFields: ["module", "main"],
 };
 const view = {
   ...shared,
@@ -49,5 +47,18 @@ if (flags.has("--watch")) {
   const files = options.entryPoints.map((name) => `out/${name.replace(/\.ts$/, ".mjs")}`);
   process.exitCode = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" }).status ?? 1;
 } else {
-  await Promise.all([build(extension), build(view)]);
+  const [{ metafile }] = await Promise.all([build({ ...extension, metafile: true }), build(view)]);
+  if (flags.has("--production")) await addLicenses(Object.keys(metafile.inputs));
+}
+
+/** Puts our licenses and those of the bundled packages beside the bundle. */
+async function addLicenses(inputs) {
+  for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) await copyFile(`../../${name}`, `dist/${name}`);
+  const packages = new Set(inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []));
+  const texts = await Promise.all([...packages].sort().map(async (name) => {
+    const license = (await readdir(`node_modules/${name}`)).find((file) => /^licen[cs]e/i.test(file));
+    if (!license) throw new Error(`${name} has no license file`);
+    return `${name}\n\n${await readFile(`node_modules/${name}/${license}`, "utf8")}`;
+  }));
+  await writeFile("dist/THIRD-PARTY.txt", texts.join(`\n${"-".repeat(80)}\n\n`));
 }

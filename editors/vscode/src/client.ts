@@ -21,14 +21,14 @@ import {
   type ServerCapabilities,
   type StaticFeature,
 } from "vscode-languageclient/node";
-import { commandIds } from "./commandIds.ts";
 import { report, sentence } from "./errors.ts";
-import { protocolVersion, type Commands, type KitEvent, type ReviewState, type ServerCapabilities as KitCapabilities, type Status, type Ui } from "./protocol.ts";
+import { protocolVersion, type Commands, type KitEvent, type ReviewState, type ServerCapabilities as KitCapabilities, type Status } from "./protocol.ts";
 import { serverSettings, setting } from "./settings.ts";
 
 const replacedFeatures = new Set(["workspace/executeCommand", "workspace/textDocumentContent", "window/workDoneProgress/create"]);
 
-const ownCommands = new Set<string>(commandIds);
+/** Commands of ours without a title: code actions of the server carry them, people have `kit.ask`. */
+export const untitledCommands = ["kit.session.prompt", "kit.session.ask"];
 
 const experimental = {
   version: protocolVersion,
@@ -39,7 +39,6 @@ const experimental = {
   ask: true,
   save: true,
   diagnostics: true,
-  ui: true,
 };
 
 export type ConnectionState = "starting" | "running" | "stopped" | "missing";
@@ -48,14 +47,12 @@ export class Client implements vscode.Disposable {
   private readonly eventEmitter = new vscode.EventEmitter<KitEvent>();
   private readonly statusEmitter = new vscode.EventEmitter<Status>();
   private readonly reviewEmitter = new vscode.EventEmitter<ReviewState>();
-  private readonly uiEmitter = new vscode.EventEmitter<Ui>();
   private readonly contentEmitter = new vscode.EventEmitter<vscode.Uri>();
   private readonly stateEmitter = new vscode.EventEmitter<ConnectionState>();
 
   readonly onEvent = this.eventEmitter.event;
   readonly onStatus = this.statusEmitter.event;
   readonly onReview = this.reviewEmitter.event;
-  readonly onUi = this.uiEmitter.event;
   /** A virtual document that the server says has changed. */
   readonly onContent = this.contentEmitter.event;
   readonly onState = this.stateEmitter.event;
@@ -100,11 +97,10 @@ export class Client implements vscode.Disposable {
       },
     });
     this.language = language;
-    language.registerFeature(new KitFeature((command, argument) => this.forward(command, argument)));
+    language.registerFeature(new KitFeature(ownCommands(this.context), (command, argument) => this.forward(command, argument)));
     language.onNotification("kit/event", (event: KitEvent) => this.eventEmitter.fire(event));
     language.onNotification("kit/status", (status: Status) => this.statusEmitter.fire(status));
     language.onNotification("kit/review", (review: ReviewState) => this.reviewEmitter.fire(review));
-    language.onNotification("kit/ui", (ui: Ui) => this.uiEmitter.fire(ui));
     language.onRequest("workspace/textDocumentContent/refresh", ({ uri }: { uri: string }) => {
       this.contentEmitter.fire(vscode.Uri.parse(uri));
       return null;
@@ -180,7 +176,7 @@ export class Client implements vscode.Disposable {
 
   async dispose(): Promise<void> {
     await this.stop();
-    for (const emitter of [this.eventEmitter, this.statusEmitter, this.reviewEmitter, this.uiEmitter, this.contentEmitter, this.stateEmitter]) {
+    for (const emitter of [this.eventEmitter, this.statusEmitter, this.reviewEmitter, this.contentEmitter, this.stateEmitter]) {
       emitter.dispose();
     }
   }
@@ -202,7 +198,10 @@ function methodOf(feature: StaticFeature | DynamicFeature<unknown>): string {
 class KitFeature implements StaticFeature {
   private registered: vscode.Disposable[] = [];
 
-  constructor(private readonly forward: (command: string, argument: unknown) => Promise<unknown>) {}
+  constructor(
+    private readonly own: ReadonlySet<string>,
+    private readonly forward: (command: string, argument: unknown) => Promise<unknown>,
+  ) {}
 
   fillClientCapabilities(capabilities: ClientCapabilities): void {
     capabilities.experimental = { ...(capabilities.experimental as object | undefined), kit: experimental };
@@ -211,7 +210,7 @@ class KitFeature implements StaticFeature {
   initialize(capabilities: ServerCapabilities): void {
     for (const command of capabilities.executeCommandProvider?.commands ?? []) {
       // What the extension offers under the same id does more: it shows the session or the answer.
-      if (ownCommands.has(command)) continue;
+      if (this.own.has(command)) continue;
       this.registered.push(vscode.commands.registerCommand(command, (argument: unknown) => this.forward(command, argument)));
     }
   }
@@ -223,6 +222,11 @@ class KitFeature implements StaticFeature {
   clear(): void {
     for (const command of this.registered.splice(0)) command.dispose();
   }
+}
+
+function ownCommands(context: vscode.ExtensionContext): Set<string> {
+  const manifest = context.extension.packageJSON as { contributes: { commands: { command: string }[] } };
+  return new Set([...untitledCommands, ...manifest.contributes.commands.map(({ command }) => command)]);
 }
 
 const notOpen = { applied: false, failureReason: "The document is not open in the editor." };

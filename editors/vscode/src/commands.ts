@@ -4,7 +4,6 @@
 import * as vscode from "vscode";
 import type { Cards } from "./cards.ts";
 import type { Client } from "./client.ts";
-import { commandIds, type CommandId } from "./commandIds.ts";
 import { report } from "./errors.ts";
 import { showApprovals, showMenu } from "./menu.ts";
 import type { Pickers } from "./pickers.ts";
@@ -32,13 +31,12 @@ export interface Parts {
 }
 
 // The arguments come from VS Code's menus, lenses and keys; each menu passes its own.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Handler = (...args: any[]) => unknown;
 
 export function registerCommands(parts: Parts): vscode.Disposable {
   const { client, output, cards, review, actions, view, sessions, status, pickers, reports } = parts;
   const { prompter } = view;
-  const handlers: Record<CommandId, Handler> = {
+  const handlers: Record<string, Handler> = {
     "kit.ask": () => prompter.ask(undefined),
     "kit.actions": () => vscode.commands.executeCommand("editor.action.codeAction", { kind: "source.kit", apply: "never" }),
     "kit.attach": () => view.focus(),
@@ -92,10 +90,10 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.settings": () => vscode.commands.executeCommand("workbench.action.openSettings", "@ext:kit.kit"),
     "kit.restart": () => client.restart(),
   };
-  return vscode.Disposable.from(...commandIds.map((id) =>
+  return vscode.Disposable.from(...Object.entries(handlers).map(([id, handler]) =>
     vscode.commands.registerCommand(id, async (...args: unknown[]) => {
       try {
-        return await handlers[id](...args);
+        return await handler(...args);
       } catch (error) {
         report(error);
         return undefined;

@@ -18,7 +18,6 @@ import { answerSaves } from "./save.ts";
 import { SessionStore } from "./session/store.ts";
 import { SessionView } from "./session/view.ts";
 import { Sessions } from "./sessions.ts";
-import { Slots } from "./slots.ts";
 import { StatusItem } from "./status.ts";
 import { followTrust } from "./trust.ts";
 
@@ -29,18 +28,17 @@ export function activate(context: vscode.ExtensionContext): void {
   client = new Client(context, output);
   const started = client;
   const cards = new Cards();
-  const slots = new Slots(started);
   const review = new ReviewStore(started);
   const content = new Content(started, review);
   const store = new SessionStore(started);
-  const view = new SessionView(context.extensionUri, started, store, cards, review, slots);
+  const view = new SessionView(context.extensionUri, started, store, cards, review);
   const sessions = new Sessions(started, store, content, () => view.reveal());
-  const status = new StatusItem(started, slots);
+  const status = new StatusItem(started);
   const current = () => store.current;
   answerSaves(started);
   answerDiagnostics(started);
   context.subscriptions.push(
-    output, cards, slots, review, content, store, view, sessions, status,
+    output, cards, review, content, store, view, sessions, status,
     new ReviewSurface(review),
     new ReviewPainter(review),
     answerPermissions(started, cards),

@@ -1,5 +1,5 @@
-// What the generated types leave out: which command takes and gives what, the few shapes that are not in the schema
-// yet, and a name for events that does not collide with the browser's.
+// What the generated types leave out: which command takes and gives what, and a name for events that does
+// not collide with the browser's.
 
 import type {
   CancelAnswer, CancelArguments, DoctorAnswer, Event, ModelListAnswer, ModelListArguments, ModelSetAnswer, ModelSetArguments, ModeSetAnswer,
@@ -38,15 +38,4 @@ export interface Commands {
   "kit.usage.get": { argument: UsageArguments; answer: UsageAnswer };
   "kit.trust.set": { argument: Trust; answer: Trust };
   "kit.doctor": { argument: Empty; answer: DoctorAnswer };
-}
-
-/** `kit/ui`: what an extension puts on the screen. */
-export interface Ui {
-  op: "set" | "remove";
-  slot: "widget" | "header" | "footer" | "status" | "print" | "block";
-  id: string;
-  extension: string;
-  text?: string;
-  markdown?: string;
-  priority?: number;
 }

@@ -5,7 +5,6 @@ import type { Client } from "./client.ts";
 import type { Status } from "./protocol.ts";
 import { setting } from "./settings.ts";
 import { spoken, statusText, tooltip, type StatusField } from "./statusText.ts";
-import type { Slots } from "./slots.ts";
 
 const links = ["kit.stop", "kit.review.open", "kit.usage", "kit.log"];
 
@@ -16,7 +15,7 @@ export class StatusItem implements vscode.Disposable {
 
   last: Status | undefined;
 
-  constructor(private readonly client: Client, private readonly slots: Slots) {
+  constructor(private readonly client: Client) {
     this.item.name = "Kit";
     this.item.command = "kit.menu";
     this.subscriptions = [
@@ -26,7 +25,6 @@ export class StatusItem implements vscode.Disposable {
         if (state !== "running") this.last = undefined;
         this.draw();
       }),
-      slots.onChange(() => this.draw()),
       vscode.workspace.onDidChangeConfiguration((event) => {
         if (event.affectsConfiguration("kit.statusBar")) this.draw();
       }),
@@ -48,20 +46,20 @@ export class StatusItem implements vscode.Disposable {
     this.item.text = text;
     this.item.accessibilityInformation = { label: spoken(text), role: "button" };
     this.item.backgroundColor = severity === "none" ? undefined : new vscode.ThemeColor(`statusBarItem.${severity}Background`);
-    this.item.tooltip = status ? this.tooltip(status) : "Kit";
+    this.item.tooltip = status ? trusted(tooltip(status)) : "Kit";
     const active = running || severity !== "none" || (status !== undefined && (status.session !== undefined || status.review.hunks > 0));
     const show = setting<"always" | "whenActive" | "never">("statusBar.show", "always");
     if (show === "always" || (show === "whenActive" && active)) this.item.show();
     else this.item.hide();
   }
 
-  private tooltip(status: Status): vscode.MarkdownString {
-    const markdown = new vscode.MarkdownString(tooltip(status, this.slots.texts("status")), true);
-    markdown.isTrusted = { enabledCommands: links };
-    return markdown;
-  }
-
   dispose(): void {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
+}
+
+function trusted(text: string): vscode.MarkdownString {
+  const markdown = new vscode.MarkdownString(text, true);
+  markdown.isTrusted = { enabledCommands: links };
+  return markdown;
 }

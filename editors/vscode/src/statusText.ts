@@ -87,7 +87,7 @@ export function spoken(text: string): string {
 }
 
 /** A two-column table: what is on, what is used, what it costs. */
-export function tooltip(status: Status, widgets: readonly string[]): string {
+export function tooltip(status: Status): string {
   const { usage } = status;
   const used = usage.contextUsed ?? 0;
   const context = contextPercent(status);
@@ -105,7 +105,6 @@ export function tooltip(status: Status, widgets: readonly string[]): string {
     ["Budget", budget && `${budgetText(status)} per ${budget.scope}`],
     ["To review", status.review.hunks > 0 ? `${plural(status.review.hunks, "hunk")} in ${plural(status.review.files, "file")}` : undefined],
     ...running.map((agent): [string, string] => ["Agent", `${agent.name ?? agent.id}: ${agent.label ?? agent.state}`]),
-    ...widgets.map((text): [string, string] => ["", text]),
   ];
   const table = rows.filter((row): row is [string, string] => Boolean(row[1])).map(([name, value]) => `| ${name} | ${escapeCell(value)} |`);
   const links = [

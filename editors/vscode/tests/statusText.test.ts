@@ -54,7 +54,7 @@ test("screen readers hear no icon names", () => {
 });
 
 test("the tooltip is a table whose cells cannot break out of it", () => {
-  const text = tooltip(status({ model: "a|b", review: { files: 1, hunks: 2 }, state: "running", label: "[x](y)" }), []);
+  const text = tooltip(status({ model: "a|b", review: { files: 1, hunks: 2 }, state: "running", label: "[x](y)" }));
   assert.equal(text, [
     "| **Kit** | \\[x\\](y) |",
     "|:--|:--|",

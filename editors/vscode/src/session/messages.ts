@@ -11,8 +11,6 @@ export type ToView =
   /** Turns that still have hunks to review. */
   | { type: "turns"; turns: string[] }
   | { type: "context"; label: string | undefined }
-  | { type: "slots"; header: string[]; widgets: string[]; footer: string[] }
-  | { type: "print"; markdown: string }
   | { type: "sent"; accepted: boolean }
   | { type: "focus" };
 

@@ -7,7 +7,6 @@ import type { Cards } from "../cards.ts";
 import type { Client } from "../client.ts";
 import { editorContext, Prompter } from "../prompt.ts";
 import type { ReviewStore } from "../review/store.ts";
-import type { Slots } from "../slots.ts";
 import type { FromView, ToView } from "./messages.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -25,7 +24,6 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
     private readonly store: SessionStore,
     private readonly cards: Cards,
     private readonly review: ReviewStore,
-    private readonly slots: Slots,
   ) {
     this.prompter = new Prompter(client, store, () => this.reveal());
     cards.visible = () => this.view?.visible ?? false;
@@ -35,8 +33,6 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
       store.onEvents((events) => this.post({ type: "events", events })),
       cards.onChange(() => this.postCards()),
       review.onChange(() => this.postTurns()),
-      slots.onChange(() => this.postSlots()),
-      slots.onPrint((markdown) => this.post({ type: "print", markdown })),
       vscode.window.onDidChangeActiveTextEditor(() => this.postContext()),
       vscode.window.onDidChangeTextEditorSelection(() => this.postContext()),
     ];
@@ -70,7 +66,6 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
         this.post({ type: "snapshot", model: this.store.model });
         this.postCards();
         this.postTurns();
-        this.postSlots();
         this.postContext();
         if (this.focusWanted) this.post({ type: "focus" });
         this.focusWanted = false;
@@ -124,10 +119,6 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
 
   private postTurns(): void {
     this.post({ type: "turns", turns: [...this.review.turns()] });
-  }
-
-  private postSlots(): void {
-    this.post({ type: "slots", header: this.slots.texts("header"), widgets: this.slots.texts("widget"), footer: this.slots.texts("footer") });
   }
 
   private postContext(): void {

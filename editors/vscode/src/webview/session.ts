@@ -7,7 +7,6 @@ import type { FromView, ToView } from "../session/messages.ts";
 import { drawCard } from "./cards.ts";
 import { element } from "./dom.ts";
 import { drawItem, type Drawn } from "./items.ts";
-import { drawMarkdown } from "./markdown.ts";
 
 declare function acquireVsCodeApi(): {
   postMessage(message: FromView): void;
@@ -19,12 +18,10 @@ const host = acquireVsCodeApi();
 /** Distance from the end, in pixels, that still counts as reading along. */
 const endSlack = 40;
 
-const header = element("div", { class: "slot header" });
 const log = element("main", { class: "log", role: "log", "aria-live": "polite", "aria-label": "Kit session", tabindex: "0" });
 const empty = element("div", { class: "empty" }, element("p", {}, "Say what should be done. Open files are read and edited as they are on the screen, saved or not."),
   element("p", {}, "Every change can be kept or undone, hunk by hunk."));
 const cards = element("div", { class: "cards", role: "region", "aria-live": "assertive", "aria-label": "Waiting for you" });
-const widgets = element("div", { class: "slot widgets" });
 const chip = element("button", { class: "chip", type: "button", "aria-pressed": "true" });
 const input = element("textarea", { rows: "2", placeholder: "Ask Kit (Enter sends, Shift+Enter breaks the line)", "aria-label": "Prompt for Kit" });
 const delivery = element("select", { title: "What a prompt does while a turn runs", "aria-label": "Delivery" },
@@ -32,9 +29,8 @@ const delivery = element("select", { title: "What a prompt does while a turn run
 const queued = element("span", { class: "queued" });
 const stop = element("button", { class: "secondary", type: "button", title: "Stop the turn" }, "Stop");
 const send = element("button", { class: "primary", type: "button" }, "Send");
-const footer = element("div", { class: "slot footer" });
 const composer = element("form", { class: "composer" }, chip, input, element("div", { class: "bar" }, delivery, queued, element("span", { class: "grow" }), stop, send));
-document.body.append(header, log, cards, widgets, composer, footer);
+document.body.append(log, cards, composer);
 
 let model: SessionModel | undefined;
 let drawn = new Map<string, Drawn>();
@@ -77,14 +73,6 @@ function receive(message: ToView): void {
     case "context":
       contextLabel = message.label;
       drawChip();
-      return;
-    case "slots":
-      header.replaceChildren(...message.header.map(drawMarkdown));
-      widgets.replaceChildren(...message.widgets.map(drawMarkdown));
-      footer.replaceChildren(...message.footer.map(drawMarkdown));
-      return;
-    case "print":
-      follow(() => log.append(element("div", { class: "item print" }, drawMarkdown(message.markdown))));
       return;
     case "sent":
       if (!message.accepted && input.value === "") setInput(sending);
