@@ -1,8 +1,6 @@
 -- The user's entry points: the :Kit command, the <Plug> maps and the virtual documents.
 -- Nothing is required before the first use, so that an idle editor pays for three definitions alone.
-if vim.g.loaded_kit then
-  return
-end
+if vim.g.loaded_kit then return end
 vim.g.loaded_kit = 1
 
 if vim.fn.has("nvim-0.11.3") == 0 then
@@ -10,15 +8,11 @@ if vim.fn.has("nvim-0.11.3") == 0 then
   return
 end
 
-vim.api.nvim_create_user_command("Kit", function(options)
-  require("kit.commands").run(options)
-end, {
+vim.api.nvim_create_user_command("Kit", function(options) require("kit.commands").run(options) end, {
   nargs = "*",
   range = true,
   desc = "Ask the agent, review its changes, choose its model",
-  complete = function(lead, line, position)
-    return require("kit.commands").complete(lead, line, position)
-  end,
+  complete = function(lead, line, position) return require("kit.commands").complete(lead, line, position) end,
 })
 
 local plugs = {
@@ -55,7 +49,5 @@ vim.api.nvim_create_autocmd("BufReadCmd", {
   -- A pattern without a slash is compared with the last part of a name alone.
   pattern = { "kit-base:*", "kit-base:/*", "kit-after:*", "kit-after:/*", "kit-session:*", "kit-session:/*" },
   desc = "Read a virtual document from the language server",
-  callback = function(event)
-    require("kit.content").read(event.buf, event.file)
-  end,
+  callback = function(event) require("kit.content").read(event.buf, event.file) end,
 })

@@ -3,9 +3,7 @@ local equal = editor.equal
 
 local current_version = "vim.lsp.util.buf_versions[vim.api.nvim_get_current_buf()]"
 
-local function position(line, character)
-  return { line = line, character = character }
-end
+local function position(line, character) return { line = line, character = character } end
 
 local function edit(from, to, text)
   return { range = { start = position(unpack(from)), ["end"] = position(unpack(to)) }, newText = text }

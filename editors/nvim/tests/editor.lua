@@ -19,9 +19,7 @@ local function program()
   local command = {}
   for word in (file and file:read("*a") or ""):gmatch("%Z+") do
     command[#command + 1] = word
-    if vim.fs.basename(word) == "nvim" then
-      return command
-    end
+    if vim.fs.basename(word) == "nvim" then return command end
   end
   return { vim.v.progpath }
 end
@@ -76,25 +74,17 @@ function M.close_all()
 end
 
 ---@param code string
-function Editor:lua(code, ...)
-  return vim.rpcrequest(self.channel, "nvim_exec_lua", code, { ... })
-end
+function Editor:lua(code, ...) return vim.rpcrequest(self.channel, "nvim_exec_lua", code, { ... }) end
 
 --- The value of a Lua expression.
 ---@param expression string
-function Editor:get(expression, ...)
-  return self:lua("return " .. expression, ...)
-end
+function Editor:get(expression, ...) return self:lua("return " .. expression, ...) end
 
 ---@param command string
-function Editor:command(command)
-  vim.rpcrequest(self.channel, "nvim_command", command)
-end
+function Editor:command(command) vim.rpcrequest(self.channel, "nvim_command", command) end
 
 ---@param keys string
-function Editor:type(keys)
-  vim.rpcrequest(self.channel, "nvim_input", keys)
-end
+function Editor:type(keys) vim.rpcrequest(self.channel, "nvim_input", keys) end
 
 --- Waits until a Lua expression is true, and gives its value.
 ---@param expression string
@@ -144,43 +134,31 @@ end
 --- Whether the screen shows the plain text now.
 ---@param text string
 ---@return boolean
-function Editor:shows(text)
-  return self:screen():find(text, 1, true) ~= nil
-end
+function Editor:shows(text) return self:screen():find(text, 1, true) ~= nil end
 
 --- Sends a notification as the server would.
 ---@param method string
 ---@param parameters table
-function Editor:notify(method, parameters)
-  self:lua("_G.fake.notify(...)", method, parameters)
-end
+function Editor:notify(method, parameters) self:lua("_G.fake.notify(...)", method, parameters) end
 
 --- Sends a request as the server would; its answer is found by `answer`.
 ---@param name string
 ---@param method string
 ---@param parameters table
-function Editor:request(name, method, parameters)
-  self:lua("_G.fake.request(...)", name, method, parameters)
-end
+function Editor:request(name, method, parameters) self:lua("_G.fake.request(...)", name, method, parameters) end
 
 --- The answer to a request of the server.
 ---@param name string
-function Editor:answer(name)
-  return self:wait("_G.fake.answers[...]", name)
-end
+function Editor:answer(name) return self:wait("_G.fake.answers[...]", name) end
 
 --- The lines of a buffer.
 ---@param buffer? integer
 ---@return string[]
-function Editor:lines(buffer)
-  return self:get("vim.api.nvim_buf_get_lines(..., 0, -1, false)", buffer or 0)
-end
+function Editor:lines(buffer) return self:get("vim.api.nvim_buf_get_lines(..., 0, -1, false)", buffer or 0) end
 
 ---@param path string
 ---@return string
-function Editor:uri(path)
-  return vim.uri_from_fname(self.project .. "/" .. path)
-end
+function Editor:uri(path) return vim.uri_from_fname(self.project .. "/" .. path) end
 
 ---@param path string
 ---@return string

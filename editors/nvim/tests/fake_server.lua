@@ -18,9 +18,7 @@ local function offset(text, position)
   local start = 1
   for _ = 1, position.line do
     local stop = text:find("\n", start, true)
-    if not stop then
-      return #text
-    end
+    if not stop then return #text end
     start = stop + 1
   end
   local line = text:sub(start):match("^[^\n]*")
@@ -46,9 +44,7 @@ notified["textDocument/didChange"] = function(params)
   end
 end
 
-notified["textDocument/didClose"] = function(params)
-  M.documents[params.textDocument.uri] = nil
-end
+notified["textDocument/didClose"] = function(params) M.documents[params.textDocument.uri] = nil end
 
 local requested = {}
 
@@ -65,9 +61,7 @@ requested["initialize"] = function(params)
   }
 end
 
-requested["shutdown"] = function()
-  return vim.NIL
-end
+requested["shutdown"] = function() return vim.NIL end
 
 requested["workspace/textDocumentContent"] = function(params)
   local text = M.contents[params.uri]
@@ -106,9 +100,7 @@ function M.start(given)
         else
           problem = { code = -32601, message = "no such method: " .. method }
         end
-        if notify_reply then
-          notify_reply(id)
-        end
+        if notify_reply then notify_reply(id) end
         callback(problem, result, id)
       end)
       return true, id
@@ -123,9 +115,7 @@ function M.start(given)
       end
       return true
     end,
-    is_closing = function()
-      return is_closing
-    end,
+    is_closing = function() return is_closing end,
     terminate = function()
       is_closing = true
       given.on_exit(0, 15)
@@ -133,13 +123,9 @@ function M.start(given)
   }
 end
 
-function M.is_open(uri)
-  return M.documents[uri] ~= nil
-end
+function M.is_open(uri) return M.documents[uri] ~= nil end
 
-function M.notify(method, params)
-  dispatchers.notification(method, vim.json.decode(vim.json.encode(params)))
-end
+function M.notify(method, params) dispatchers.notification(method, vim.json.decode(vim.json.encode(params))) end
 
 function M.request(name, method, params)
   params = vim.json.decode(vim.json.encode(params))

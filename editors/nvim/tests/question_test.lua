@@ -18,9 +18,7 @@ local function permission(id, fields)
   }, fields or {})
 end
 
-local function start()
-  return editor.start({ ["a.txt"] = "one\n" }, { open = "a.txt" })
-end
+local function start() return editor.start({ ["a.txt"] = "one\n" }, { open = "a.txt" }) end
 
 return {
   {

@@ -39,13 +39,9 @@ local function start(options)
 end
 
 --- What the named rows of the screen show of the file.
-local function rows(nvim, first, last)
-  return vim.list_slice(vim.split(nvim:screen(), "\n"), first, last)
-end
+local function rows(nvim, first, last) return vim.list_slice(vim.split(nvim:screen(), "\n"), first, last) end
 
-local function line(nvim)
-  return nvim:get("vim.fn.line('.')")
-end
+local function line(nvim) return nvim:get("vim.fn.line('.')") end
 
 return {
   {

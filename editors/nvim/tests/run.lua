@@ -23,6 +23,4 @@ for _, path in ipairs(vim.fn.sort(vim.fn.glob(folder .. "/*_test.lua", true, tru
   end
 end
 print(("%d passed, %d failed"):format(passed, failed))
-if failed > 0 or passed == 0 then
-  os.exit(1)
-end
+if failed > 0 or passed == 0 then os.exit(1) end

@@ -13,18 +13,14 @@ local protocol_version = 1
 --- Shows one sentence to the user.
 ---@param sentence string
 ---@param level? integer
-function M.notify(sentence, level)
-  vim.notify("Kit: " .. sentence, level or vim.log.levels.INFO)
-end
+function M.notify(sentence, level) vim.notify("Kit: " .. sentence, level or vim.log.levels.INFO) end
 
 --- The value without JSON nulls, at any depth.
 ---@generic T
 ---@param value T
 ---@return T?
 local function without_nulls(value)
-  if value == vim.NIL then
-    return nil
-  end
+  if value == vim.NIL then return nil end
   if type(value) == "table" then
     for key, inner in pairs(value) do
       value[key] = without_nulls(inner)
@@ -37,9 +33,7 @@ end
 ---@param name string
 ---@return lsp.Handler
 local function handler(module, name)
-  return function(_, parameters, context)
-    return require(module)[name](without_nulls(parameters), context)
-  end
+  return function(_, parameters, context) return require(module)[name](without_nulls(parameters), context) end
 end
 
 ---@return string[]|function command
@@ -53,9 +47,7 @@ local missing_command_told = false
 ---@return boolean
 local function can_start()
   local command = server_command()
-  if type(command) == "function" or vim.fn.executable(command[1]) == 1 then
-    return true
-  end
+  if type(command) == "function" or vim.fn.executable(command[1]) == 1 then return true end
   if not missing_command_told then
     missing_command_told = true
     M.notify(
@@ -100,14 +92,10 @@ end
 ---@param client vim.lsp.Client
 ---@param root? string
 function M.add_folder(client, root)
-  if not root then
-    return
-  end
+  if not root then return end
   local folder = { uri = vim.uri_from_fname(root), name = root }
   for _, present in ipairs(client.workspace_folders or {}) do
-    if present.uri == folder.uri then
-      return
-    end
+    if present.uri == folder.uri then return end
   end
   client.workspace_folders = vim.list_extend(client.workspace_folders or {}, { folder })
   if client.initialized then
@@ -123,21 +111,15 @@ function M.lsp_config()
   return {
     cmd = function(dispatchers, lsp_config)
       local command = server_command()
-      if type(command) == "function" then
-        return command(dispatchers)
-      end
+      if type(command) == "function" then return command(dispatchers) end
       local directory = lsp_config and lsp_config.root_dir
       return vim.lsp.rpc.start(command, dispatchers, { env = config.get().env, cwd = directory })
     end,
     root_dir = function(buffer, on_dir)
-      if documents.is_eligible(buffer) and can_start() then
-        on_dir(documents.root(buffer))
-      end
+      if documents.is_eligible(buffer) and can_start() then on_dir(documents.root(buffer)) end
     end,
     reuse_client = function(client, lsp_config)
-      if client.name ~= M.name or client:is_stopped() then
-        return false
-      end
+      if client.name ~= M.name or client:is_stopped() then return false end
       M.add_folder(client, lsp_config.root_dir)
       return true
     end,
@@ -183,9 +165,7 @@ end
 ---@return vim.lsp.Client?
 function M.get()
   for _, client in ipairs(vim.lsp.get_clients({ name = M.name })) do
-    if client.initialized and not client:is_stopped() then
-      return client
-    end
+    if client.initialized and not client:is_stopped() then return client end
   end
 end
 
@@ -193,9 +173,7 @@ end
 ---@param use fun(client: vim.lsp.Client)
 function M.ensure(use)
   local client = M.get()
-  if client then
-    return use(client)
-  end
+  if client then return use(client) end
   if not can_start() then
     missing_command_told = false
     return
@@ -212,9 +190,7 @@ function M.ensure(use)
     vim.schedule_wrap(function()
       attempts = attempts + 1
       local started = id and vim.lsp.get_client_by_id(id)
-      if timer:is_closing() or started and not started.initialized and attempts < 500 then
-        return
-      end
+      if timer:is_closing() or started and not started.initialized and attempts < 500 then return end
       timer:close()
       if started and started.initialized then
         use(started)
@@ -228,9 +204,7 @@ end
 --- Shows a failed request as one sentence.
 ---@param problem lsp.ResponseError|string
 function M.report(problem)
-  if type(problem) ~= "table" then
-    return M.notify(tostring(problem), vim.log.levels.ERROR)
-  end
+  if type(problem) ~= "table" then return M.notify(tostring(problem), vim.log.levels.ERROR) end
   local data = type(problem.data) == "table" and problem.data or {}
   local sentence = (problem.message or "The server gave no reason."):gsub("%s+", " ")
   if data.kind == "untrusted" and not sentence:find(":Kit trust", 1, true) then
@@ -248,12 +222,8 @@ end
 ---@return boolean
 function M.offers(client, command)
   local commands = vim.tbl_get(client.server_capabilities, "experimental", "kit", "commands")
-  if type(commands) ~= "table" then
-    return true
-  end
-  return vim.iter(commands):any(function(offer)
-    return offer.id == command
-  end)
+  if type(commands) ~= "table" then return true end
+  return vim.iter(commands):any(function(offer) return offer.id == command end)
 end
 
 --- Runs a server command. Errors are shown unless `on_error` takes them.
@@ -284,9 +254,7 @@ end
 ---@return table? answer
 function M.execute_sync(command, arguments, milliseconds)
   local client = M.get()
-  if not client or not M.offers(client, command) then
-    return
-  end
+  if not client or not M.offers(client, command) then return end
   local argument = next(arguments) and arguments or vim.empty_dict()
   local parameters = { command = command, arguments = { argument } }
   local response = client:request_sync("workspace/executeCommand", parameters, milliseconds, 0)
@@ -303,9 +271,7 @@ function M.restart()
     end
   end
   local clients = vim.lsp.get_clients({ name = M.name })
-  if #clients == 0 then
-    return start()
-  end
+  if #clients == 0 then return start() end
   for _, client in ipairs(clients) do
     client:stop()
   end
@@ -317,9 +283,7 @@ function M.restart()
     vim.schedule_wrap(function()
       attempts = attempts + 1
       local running = vim.lsp.get_clients({ name = M.name })
-      if timer:is_closing() then
-        return
-      end
+      if timer:is_closing() then return end
       if #running == 0 or attempts > 100 then
         timer:close()
         start()

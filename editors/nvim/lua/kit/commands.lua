@@ -22,9 +22,7 @@ local api = vim.api
 ---@return table[]
 local function context_of(server, range)
   local buffer = api.nvim_get_current_buf()
-  if not documents.is_eligible(buffer) then
-    return {}
-  end
+  if not documents.is_eligible(buffer) then return {} end
   local item = { uri = vim.uri_from_bufnr(buffer), version = documents.version(buffer) }
   if range then
     item.range = documents.line_range(buffer, range.first, range.last, server.offset_encoding)
@@ -51,9 +49,7 @@ local function asker(delivery)
   return function(invocation)
     client.ensure(function(server)
       local context = context_of(server, invocation.range)
-      if invocation.text == "" then
-        return require("kit.session").prompt(context)
-      end
+      if invocation.text == "" then return require("kit.session").prompt(context) end
       require("kit.session").ask(invocation.text, { context = context, delivery = delivery })
     end)
   end
@@ -72,14 +68,10 @@ local function setter(command, key, title, list)
     end)
   end
   return function(invocation)
-    if invocation.text ~= "" then
-      return set(invocation.text)
-    end
+    if invocation.text ~= "" then return set(invocation.text) end
     list(function(values)
       vim.ui.select(values, { prompt = title }, function(choice)
-        if choice then
-          set(choice)
-        end
+        if choice then set(choice) end
       end)
     end)
   end
@@ -88,9 +80,7 @@ end
 ---@param values string[]
 ---@return fun(use: fun(values: string[]))
 local function fixed(values)
-  return function(use)
-    use(values)
-  end
+  return function(use) use(values) end
 end
 
 local modes = { "plan", "ask", "edit", "auto" }
@@ -143,9 +133,7 @@ local function open_log()
   local answer = client.execute_sync("kit.doctor", {}, 1000)
   for _, check in ipairs(answer and answer.checks or {}) do
     local path = check.name:lower():find("log", 1, true) and check.detail:match("(%S*[/\\]%S+)")
-    if path and vim.fn.filereadable(path) == 1 then
-      return vim.cmd.tabedit(vim.fn.fnameescape(path))
-    end
+    if path and vim.fn.filereadable(path) == 1 then return vim.cmd.tabedit(vim.fn.fnameescape(path)) end
   end
   local path = vim.fs.joinpath(vim.fn.stdpath("log") --[[@as string]], "lsp.log")
   vim.cmd.tabedit(vim.fn.fnameescape(path))
@@ -157,68 +145,48 @@ local subcommands = {
   steer = { run = asker("steer"), help = "Tell the running turn something" },
   queue = { run = asker("queue"), help = "Ask when the running turn is over" },
   stop = {
-    run = function(invocation)
-      require("kit.session").stop(invocation.words[1] == "all" and "all" or nil)
-    end,
+    run = function(invocation) require("kit.session").stop(invocation.words[1] == "all" and "all" or nil) end,
     words = { "all" },
     help = "Stop the running turn",
   },
   session = {
-    run = function()
-      require("kit.session").with_current(require("kit.session").show)
-    end,
+    run = function() require("kit.session").with_current(require("kit.session").show) end,
     help = "Show the session",
   },
   sessions = {
     run = function(invocation)
       require("kit.sessions").run(invocation.words[1], vim.trim(invocation.text:match("^%S+%s+(.*)$") or ""))
     end,
-    words = function()
-      return require("kit.sessions").actions
-    end,
+    words = function() return require("kit.sessions").actions end,
     help = "Open, make, rename, delete or fork a session",
   },
   review = {
-    run = function()
-      require("kit.hunklist").open()
-    end,
+    run = function() require("kit.hunklist").open() end,
     help = "List the agent's changes",
   },
   diff = {
-    run = function()
-      require("kit.hunklist").diff()
-    end,
+    run = function() require("kit.hunklist").diff() end,
     help = "Compare the file with its reviewed baseline",
   },
   keep = { run = reviewer("keep"), words = scopes, help = "Keep the hunk, the selected lines, the file, the turn or all" },
   undo = { run = reviewer("undo"), words = scopes, help = "Undo the hunk, the selected lines, the file, the turn or all" },
   revert = {
-    run = function()
-      require("kit.review").revert()
-    end,
+    run = function() require("kit.review").revert() end,
     help = "Take back the last keep or undo",
   },
   next = {
-    run = function()
-      require("kit.review").jump(1)
-    end,
+    run = function() require("kit.review").jump(1) end,
     help = "Go to the next change",
   },
   prev = {
-    run = function()
-      require("kit.review").jump(-1)
-    end,
+    run = function() require("kit.review").jump(-1) end,
     help = "Go to the previous change",
   },
   model = {
     run = setter("kit.model.set", "model", "Model", function(use)
-      client.execute("kit.model.list", {}, function(answer)
-        use(model_ids(answer))
-      end)
+      client.execute("kit.model.list", {}, function(answer) use(model_ids(answer)) end)
     end),
-    words = function()
-      return model_ids(client.execute_sync("kit.model.list", {}, 500))
-    end,
+    words = function() return model_ids(client.execute_sync("kit.model.list", {}, 500)) end,
     help = "Choose the model",
   },
   mode = {
@@ -232,9 +200,7 @@ local subcommands = {
     help = "Choose how much the model reasons",
   },
   retry = {
-    run = function()
-      client.execute("kit.session.retry", { session = require("kit.session").current })
-    end,
+    run = function() client.execute("kit.session.retry", { session = require("kit.session").current }) end,
     help = "Repeat the last prompt",
   },
   compact = {
@@ -245,32 +211,22 @@ local subcommands = {
     help = "Replace older messages by a summary",
   },
   usage = {
-    run = function()
-      require("kit.usage").show()
-    end,
+    run = function() require("kit.usage").show() end,
     help = "Show tokens and money",
   },
   permit = {
-    run = function(invocation)
-      require("kit.question").answer(invocation.text)
-    end,
-    words = function()
-      return require("kit.question").choices()
-    end,
+    run = function(invocation) require("kit.question").answer(invocation.text) end,
+    words = function() return require("kit.question").choices() end,
     help = "Answer what the agent asks",
   },
   trust = { run = trust, words = { "off" }, help = "Trust this workspace, or no longer" },
   doctor = {
-    run = function()
-      vim.cmd.checkhealth("kit")
-    end,
+    run = function() vim.cmd.checkhealth("kit") end,
     help = "Check the installation",
   },
   log = { run = open_log, help = "Open the log" },
   restart = {
-    run = function()
-      client.restart()
-    end,
+    run = function() client.restart() end,
     help = "Restart the server",
   },
 }
@@ -286,9 +242,7 @@ end
 ---@param options vim.api.keyset.create_user_command.command_args
 function M.run(options)
   local problem = require("kit.config").problem()
-  if problem then
-    client.notify(problem, vim.log.levels.WARN)
-  end
+  if problem then client.notify(problem, vim.log.levels.WARN) end
   local name, text = options.args:match("^%s*(%S*)%s*(.-)%s*$")
   if name == "" then
     return asker()({
@@ -324,17 +278,13 @@ function M.complete(lead, line, position)
     local words = subcommands[name].words or {}
     candidates = type(words) == "function" and words() or words --[[@as string[] ]]
   end
-  return vim.tbl_filter(function(candidate)
-    return vim.startswith(candidate, lead)
-  end, candidates)
+  return vim.tbl_filter(function(candidate) return vim.startswith(candidate, lead) end, candidates)
 end
 
 --- The subcommands with their help, for the documentation's test.
 ---@return table<string, string>
 function M.list()
-  return vim.tbl_map(function(subcommand)
-    return subcommand.help
-  end, subcommands)
+  return vim.tbl_map(function(subcommand) return subcommand.help end, subcommands)
 end
 
 return M

@@ -45,9 +45,7 @@ local function find_problem(options, known, path)
     end
     if name == "session" or name == "review" then
       local problem = find_problem(value, default, name .. ".")
-      if problem then
-        return problem
-      end
+      if problem then return problem end
     end
   end
   if path == "session." and options.position and not vim.list_contains(positions, options.position) then
@@ -57,17 +55,13 @@ end
 
 --- What is wrong with the options, as one sentence, or nil.
 ---@return string?
-function M.problem()
-  return find_problem(vim.tbl_deep_extend("force", vim.g.kit or {}, from_setup), defaults, "")
-end
+function M.problem() return find_problem(vim.tbl_deep_extend("force", vim.g.kit or {}, from_setup), defaults, "") end
 
 --- The options in force.
 ---@return kit.Options
 function M.get()
   local options = vim.tbl_deep_extend("force", defaults, vim.g.kit or {}, from_setup)
-  if find_problem(options, defaults, "") then
-    return defaults
-  end
+  if find_problem(options, defaults, "") then return defaults end
   return options
 end
 
@@ -76,9 +70,7 @@ end
 function M.set(options)
   from_setup = options or {}
   local problem = M.problem()
-  if problem then
-    vim.notify("Kit: " .. problem, vim.log.levels.ERROR)
-  end
+  if problem then vim.notify("Kit: " .. problem, vim.log.levels.ERROR) end
 end
 
 return M

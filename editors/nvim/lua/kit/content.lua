@@ -13,9 +13,7 @@ local function fill(buffer, text)
     vim.bo[buffer].fileformat = "dos"
   end
   local lines = vim.split(text, "\n", { plain = true })
-  if #lines > 1 and lines[#lines] == "" then
-    table.remove(lines)
-  end
+  if #lines > 1 and lines[#lines] == "" then table.remove(lines) end
   vim.bo[buffer].modifiable = true
   vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
   vim.bo[buffer].modifiable, vim.bo[buffer].modified = false, false
@@ -38,9 +36,7 @@ function M.read(buffer, uri)
       local is_session = vim.startswith(uri, "kit-session:")
       local path = uri:gsub("^kit%-%a+:/*", "/")
       vim.bo[buffer].filetype = is_session and "markdown" or vim.filetype.match({ filename = path, buf = buffer }) or ""
-      if vim.wo.diff then
-        vim.cmd("silent! diffupdate")
-      end
+      if vim.wo.diff then vim.cmd("silent! diffupdate") end
     end, buffer)
   end)
 end
@@ -48,9 +44,7 @@ end
 --- The address of a file's reviewed baseline.
 ---@param uri string
 ---@return string
-function M.base_uri(uri)
-  return (uri:gsub("^file:", "kit-base:"))
-end
+function M.base_uri(uri) return (uri:gsub("^file:", "kit-base:")) end
 
 --- Opens the file beside its reviewed baseline in a tab of its own, as a native diff.
 ---@param uri string
@@ -68,9 +62,7 @@ function M.diff(uri)
     once = true,
     callback = function()
       vim.schedule(function()
-        if vim.api.nvim_win_is_valid(file_window) then
-          vim.api.nvim_win_call(file_window, vim.cmd.diffoff)
-        end
+        if vim.api.nvim_win_is_valid(file_window) then vim.api.nvim_win_call(file_window, vim.cmd.diffoff) end
       end)
     end,
   })

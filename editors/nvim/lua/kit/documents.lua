@@ -8,14 +8,10 @@ local M = {}
 ---@param buffer integer
 ---@return boolean
 function M.is_eligible(buffer)
-  if not vim.api.nvim_buf_is_loaded(buffer) or vim.bo[buffer].buftype ~= "" then
-    return false
-  end
+  if not vim.api.nvim_buf_is_loaded(buffer) or vim.bo[buffer].buftype ~= "" then return false end
   local name = vim.api.nvim_buf_get_name(buffer)
   -- A scheme of two or more letters: other plugins' documents and remote files. One letter is a drive.
-  if name == "" or name:match("^%a[%w+.-]+:/") then
-    return false
-  end
+  if name == "" or name:match("^%a[%w+.-]+:/") then return false end
   local lines = vim.api.nvim_buf_line_count(buffer)
   return vim.api.nvim_buf_get_offset(buffer, lines) <= config.get().max_file_size
 end
@@ -26,15 +22,11 @@ end
 ---@return string?
 function M.root(buffer)
   local root = vim.fs.root(buffer, ".git") or vim.fs.root(buffer, { ".kit.yml", "AGENTS.md" })
-  if root then
-    return root
-  end
+  if root then return root end
   local directory = vim.fs.normalize(vim.fn.getcwd())
   local name = vim.fs.normalize(vim.api.nvim_buf_get_name(buffer))
   local home = vim.fs.normalize("~")
-  if directory ~= home and directory ~= "/" and vim.startswith(name, directory .. "/") then
-    return directory
-  end
+  if directory ~= home and directory ~= "/" and vim.startswith(name, directory .. "/") then return directory end
 end
 
 --- The loaded buffer of a document, or nil. Never loads a file.
@@ -42,17 +34,13 @@ end
 ---@return integer?
 function M.find(uri)
   local readable, path = pcall(vim.uri_to_fname, uri)
-  if not readable then
-    return
-  end
+  if not readable then return end
   path = vim.fs.normalize(path)
   local real = vim.uv.fs_realpath(path)
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     if vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == "" then
       local name = vim.fs.normalize(vim.api.nvim_buf_get_name(buffer))
-      if name ~= "" and (name == path or name == real) then
-        return buffer
-      end
+      if name ~= "" and (name == path or name == real) then return buffer end
     end
   end
 end
@@ -60,9 +48,7 @@ end
 --- The version of a buffer's text, as the language server counts it.
 ---@param buffer integer
 ---@return integer
-function M.version(buffer)
-  return vim.lsp.util.buf_versions[buffer]
-end
+function M.version(buffer) return vim.lsp.util.buf_versions[buffer] end
 
 --- A path as people like to read it.
 ---@param uri string
@@ -91,9 +77,7 @@ end
 ---@param client vim.lsp.Client
 function M.attach_all(client)
   local function attach(buffer)
-    if client:is_stopped() or client.attached_buffers[buffer] or not M.is_eligible(buffer) then
-      return
-    end
+    if client:is_stopped() or client.attached_buffers[buffer] or not M.is_eligible(buffer) then return end
     require("kit.client").add_folder(client, M.root(buffer))
     vim.lsp.buf_attach_client(buffer, client.id)
   end
@@ -101,9 +85,7 @@ function M.attach_all(client)
   vim.api.nvim_create_autocmd({ "BufEnter", "BufFilePost", "BufWritePost" }, {
     group = vim.api.nvim_create_augroup("kit.documents", {}),
     desc = "Let the agent know files without a filetype, too",
-    callback = function(event)
-      attach(event.buf)
-    end,
+    callback = function(event) attach(event.buf) end,
   })
 end
 

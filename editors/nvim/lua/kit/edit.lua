@@ -38,9 +38,7 @@ api.nvim_create_autocmd({ "LspAttach", "BufReadPost", "BufWritePost", "FileChang
 })
 api.nvim_create_autocmd("BufUnload", {
   group = "kit.edit",
-  callback = function(event)
-    seen_on_disk[event.buf], ours[event.buf] = nil, nil
-  end,
+  callback = function(event) seen_on_disk[event.buf], ours[event.buf] = nil, nil end,
 })
 
 ---@class kit.TextEdit An edit in byte positions; `tail` when it reaches the end of the document.
@@ -58,9 +56,7 @@ api.nvim_create_autocmd("BufUnload", {
 ---@return integer column
 local function to_bytes(buffer, position, encoding)
   local line = api.nvim_buf_get_lines(buffer, position.line, position.line + 1, false)[1]
-  if not line then
-    return api.nvim_buf_line_count(buffer), 0
-  end
+  if not line then return api.nvim_buf_line_count(buffer), 0 end
   return position.line, vim.str_byteindex(line, encoding, position.character, false)
 end
 
@@ -117,9 +113,7 @@ local function replace_tail(buffer, edit)
   end
   local lines = vim.split(edit.text, "\n", { plain = true })
   local ends_with_break = #lines > 1 and lines[#lines] == ""
-  if ends_with_break then
-    table.remove(lines)
-  end
+  if ends_with_break then table.remove(lines) end
   if row >= count then
     api.nvim_buf_set_lines(buffer, count, count, false, lines)
   else
@@ -155,9 +149,7 @@ end
 
 --- Starts a new undo block, so that one undo takes back one edit of the agent and nothing of the user's.
 ---@param buffer integer
-local function break_undo(buffer)
-  vim.bo[buffer].undolevels = vim.bo[buffer].undolevels
-end
+local function break_undo(buffer) vim.bo[buffer].undolevels = vim.bo[buffer].undolevels end
 
 ---@param buffer integer
 ---@param edits lsp.TextEdit[]
@@ -177,9 +169,7 @@ local function apply(buffer, edits, encoding)
   end
   break_undo(buffer)
   restore_marks(buffer, marks)
-  if vim.bo[buffer].endofline ~= ends_with_break then
-    send_whole_text(buffer)
-  end
+  if vim.bo[buffer].endofline ~= ends_with_break then send_whole_text(buffer) end
   ours[buffer] = was_ours and api.nvim_buf_get_changedtick(buffer) or nil
 end
 
@@ -189,12 +179,8 @@ end
 local function check(change)
   local uri, version = change.textDocument.uri, change.textDocument.version
   local buffer = documents.find(uri)
-  if not buffer then
-    return nil, documents.display(uri) .. " is not open"
-  end
-  if not vim.bo[buffer].modifiable then
-    return nil, documents.display(uri) .. " is not modifiable"
-  end
+  if not buffer then return nil, documents.display(uri) .. " is not open" end
+  if not vim.bo[buffer].modifiable then return nil, documents.display(uri) .. " is not modifiable" end
   local current = documents.version(buffer)
   if version and version ~= current then
     return nil, ("version: %s is at %d, the edit is for %d"):format(documents.display(uri), current, version)
@@ -219,9 +205,7 @@ function M.on_apply(parameters, context)
   for index, change in ipairs(changes) do
     if not change.kind then
       local buffer, reason = check(change)
-      if not buffer then
-        return { applied = false, failureReason = reason, failedChange = index - 1 }
-      end
+      if not buffer then return { applied = false, failureReason = reason, failedChange = index - 1 } end
       buffers[index] = buffer
     end
   end
@@ -232,9 +216,7 @@ function M.on_apply(parameters, context)
     else
       done, problem = pcall(apply, buffers[index], change.edits, client.offset_encoding)
     end
-    if not done then
-      return { applied = false, failureReason = tostring(problem), failedChange = index - 1 }
-    end
+    if not done then return { applied = false, failureReason = tostring(problem), failedChange = index - 1 } end
   end
   return { applied = true }
 end
@@ -246,9 +228,7 @@ local function write(buffer)
   local ignored, adds_final_break = vim.o.eventignore, vim.bo[buffer].fixendofline
   vim.o.eventignore = ignored == "" and "BufWritePre,FileWritePre" or ignored .. ",BufWritePre,FileWritePre"
   vim.bo[buffer].fixendofline = false
-  local written = pcall(api.nvim_buf_call, buffer, function()
-    vim.cmd("silent lockmarks keepalt keepjumps write")
-  end)
+  local written = pcall(api.nvim_buf_call, buffer, function() vim.cmd("silent lockmarks keepalt keepjumps write") end)
   vim.o.eventignore = ignored
   vim.bo[buffer].fixendofline = adds_final_break
   return written and not vim.bo[buffer].modified

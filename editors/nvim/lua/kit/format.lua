@@ -28,13 +28,9 @@ end
 ---@param usage? table UsageTotals
 ---@return string
 function M.cost(usage)
-  if not usage then
-    return ""
-  end
+  if not usage then return "" end
   local tokens = M.input_tokens(usage) + (usage.outputTokens or 0)
-  if usage.costMicros and usage.costKind == "priced" then
-    return M.money(usage.costMicros)
-  end
+  if usage.costMicros and usage.costKind == "priced" then return M.money(usage.costMicros) end
   return tokens > 0 and M.tokens(tokens) .. " tok" or ""
 end
 
@@ -54,9 +50,7 @@ end
 ---@param count integer
 ---@param noun string
 ---@return string
-function M.count(count, noun)
-  return ("%d %s%s"):format(count, noun, count == 1 and "" or "s")
-end
+function M.count(count, noun) return ("%d %s%s"):format(count, noun, count == 1 and "" or "s") end
 
 --- "18.2k in (91% cached) / 2.1k out · $0.06"
 ---@param usage table UsageTotals
@@ -68,9 +62,7 @@ function M.usage(usage)
     text = ("%s (%d%% cached)"):format(text, math.floor(100 * usage.cacheReadTokens / input + 0.5))
   end
   text = ("%s / %s out"):format(text, M.tokens(usage.outputTokens or 0))
-  if usage.costMicros and usage.costKind == "priced" then
-    text = text .. " · " .. M.money(usage.costMicros)
-  end
+  if usage.costMicros and usage.costKind == "priced" then text = text .. " · " .. M.money(usage.costMicros) end
   return text
 end
 
@@ -80,9 +72,7 @@ end
 ---@return string
 function M.shorten(text, width)
   local length = vim.fn.strchars(text)
-  if length <= width then
-    return text
-  end
+  if length <= width then return text end
   local head = math.ceil((width - 1) / 2)
   return vim.fn.strcharpart(text, 0, head) .. "…" .. vim.fn.strcharpart(text, length - (width - 1 - head))
 end

@@ -100,9 +100,7 @@ end
 local function check_doctor()
   health.start("Server's own checks")
   local answer = client.execute_sync("kit.doctor", {}, 5000)
-  if not answer then
-    return health.warn("The server gave no answer to kit.doctor")
-  end
+  if not answer then return health.warn("The server gave no answer to kit.doctor") end
   for _, check in ipairs(answer.checks) do
     local text = ("%s: %s"):format(check.name, check.detail)
     if check.ok then
@@ -117,13 +115,9 @@ end
 function M.check()
   check_neovim()
   check_options()
-  if not check_binary() then
-    return
-  end
+  if not check_binary() then return end
   local server = client.get()
-  if not server then
-    return health.info("No server runs; open a file or use :Kit, then check again.")
-  end
+  if not server then return health.info("No server runs; open a file or use :Kit, then check again.") end
   check_connection(server)
   check_doctor()
 end

@@ -25,8 +25,6 @@ local M = {}
 --- The namespace of everything that the plugin draws in one place.
 ---@param subject string
 ---@return integer
-function M.namespace(subject)
-  return vim.api.nvim_create_namespace("kit." .. subject)
-end
+function M.namespace(subject) return vim.api.nvim_create_namespace("kit." .. subject) end
 
 return M

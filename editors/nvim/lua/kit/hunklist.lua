@@ -8,9 +8,7 @@ local api = vim.api
 local list_title = "Kit changes"
 
 ---@return boolean
-local function is_ours()
-  return vim.fn.getqflist({ title = true }).title == list_title
-end
+local function is_ours() return vim.fn.getqflist({ title = true }).title == list_title end
 
 ---@return table[]
 local function items()
@@ -41,9 +39,7 @@ end
 local function on_entry(action)
   return function()
     local entry = is_ours() and entry_at_cursor()
-    if entry then
-      action(entry)
-    end
+    if entry then action(entry) end
   end
 end
 
@@ -51,18 +47,10 @@ end
 local function map_keys(buffer)
   local review = require("kit.review")
   local actions = {
-    a = { "Keep the hunk", on_entry(function(entry)
-      review.act("keep", { hunks = { entry.id } })
-    end) },
-    u = { "Undo the hunk", on_entry(function(entry)
-      review.act("undo", { hunks = { entry.id } })
-    end) },
-    A = { "Keep the file", on_entry(function(entry)
-      review.act("keep", { uri = entry.uri })
-    end) },
-    U = { "Undo the file", on_entry(function(entry)
-      review.act("undo", { uri = entry.uri })
-    end) },
+    a = { "Keep the hunk", on_entry(function(entry) review.act("keep", { hunks = { entry.id } }) end) },
+    u = { "Undo the hunk", on_entry(function(entry) review.act("undo", { hunks = { entry.id } }) end) },
+    A = { "Keep the file", on_entry(function(entry) review.act("keep", { uri = entry.uri }) end) },
+    U = { "Undo the file", on_entry(function(entry) review.act("undo", { uri = entry.uri }) end) },
     d = { "Compare with the baseline", on_entry(function(entry)
       vim.cmd.wincmd("p")
       require("kit.content").diff(entry.uri)
@@ -85,9 +73,7 @@ end
 --- Fills the quickfix list and opens its window.
 function M.open()
   local list = items()
-  if #list == 0 then
-    return client.notify("No changes wait for review.")
-  end
+  if #list == 0 then return client.notify("No changes wait for review.") end
   vim.fn.setqflist({}, " ", { title = list_title, items = list })
   vim.cmd("botright copen")
   local buffer = api.nvim_get_current_buf()
@@ -108,9 +94,7 @@ end
 
 --- Brings the list up to date where it stands.
 function M.refresh()
-  if not is_ours() then
-    return
-  end
+  if not is_ours() then return end
   local position = vim.fn.getqflist({ idx = 0 }).idx
   local window = vim.fn.getqflist({ winid = 0 }).winid
   local cursor = window ~= 0 and api.nvim_win_get_cursor(window)
@@ -127,13 +111,9 @@ function M.diff()
   local buffer = api.nvim_get_current_buf()
   local files = require("kit.review").get().files
   for _, file in ipairs(files) do
-    if documents.find(file.uri) == buffer then
-      return require("kit.content").diff(file.uri)
-    end
+    if documents.find(file.uri) == buffer then return require("kit.content").diff(file.uri) end
   end
-  if not files[1] then
-    return client.notify("No changes wait for review.")
-  end
+  if not files[1] then return client.notify("No changes wait for review.") end
   require("kit.content").diff(files[1].uri)
 end
 

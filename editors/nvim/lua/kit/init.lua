@@ -3,9 +3,7 @@ local M = {}
 
 --- Sets options; optional. See |kit-options|.
 ---@param options? kit.Options
-function M.setup(options)
-  require("kit.config").set(options)
-end
+function M.setup(options) require("kit.config").set(options) end
 
 ---@class kit.AskOptions
 ---@field context? table[] Documents and ranges: `{ uri, range?, version? }`.
@@ -14,8 +12,6 @@ end
 --- Starts a turn in the current session.
 ---@param text string
 ---@param options? kit.AskOptions
-function M.ask(text, options)
-  require("kit.session").ask(text, options or {})
-end
+function M.ask(text, options) require("kit.session").ask(text, options or {}) end
 
 return M

@@ -7,9 +7,7 @@ local M = {}
 function M.of(name)
   local target = ("<Plug>(kit-%s)"):format(name)
   for _, map in ipairs(vim.api.nvim_get_keymap("n")) do
-    if map.rhs == target then
-      return vim.fn.keytrans(vim.api.nvim_replace_termcodes(map.lhs, true, true, true))
-    end
+    if map.rhs == target then return vim.fn.keytrans(vim.api.nvim_replace_termcodes(map.lhs, true, true, true)) end
   end
 end
 

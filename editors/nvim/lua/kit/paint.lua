@@ -21,13 +21,9 @@ local hunk_of_anchor = {}
 ---@param text string
 ---@return string[]
 local function to_lines(text)
-  if text == "" then
-    return {}
-  end
+  if text == "" then return {} end
   local lines = vim.split(text, "\n", { plain = true })
-  if lines[#lines] == "" then
-    table.remove(lines)
-  end
+  if lines[#lines] == "" then table.remove(lines) end
   return lines
 end
 
@@ -106,9 +102,7 @@ end
 ---@param buffer integer
 ---@return boolean
 local function is_compared(buffer)
-  return vim.iter(vim.fn.win_findbuf(buffer)):any(function(window)
-    return vim.wo[window].diff
-  end)
+  return vim.iter(vim.fn.win_findbuf(buffer)):any(function(window) return vim.wo[window].diff end)
 end
 
 ---@param buffer integer
@@ -119,9 +113,7 @@ local function draw(buffer, hunk, position, total)
   local count = api.nvim_buf_line_count(buffer)
   local first, stop = math.min(hunk.lines[1], count - 1), math.min(hunk.lines[2], count)
   local deleted = to_lines(hunk.oldText)
-  if #deleted > 0 and not is_compared(buffer) then
-    draw_deleted(buffer, hunk, deleted)
-  end
+  if #deleted > 0 and not is_compared(buffer) then draw_deleted(buffer, hunk, deleted) end
   local anchor = { end_row = math.max(stop, first), end_col = 0, strict = false, priority = priority }
   if stop > first and hunk.kind ~= "delete" then
     anchor.hl_group, anchor.hl_eol = "KitAdd", true
@@ -193,8 +185,6 @@ end
 --- Whether the buffer has been drawn.
 ---@param buffer integer
 ---@return boolean
-function M.is_drawn(buffer)
-  return hunk_of_anchor[buffer] ~= nil
-end
+function M.is_drawn(buffer) return hunk_of_anchor[buffer] ~= nil end
 
 return M

@@ -14,9 +14,7 @@ local place = 0 ---@type integer Which entry of the history is shown; 0 is what 
 local draft = ""
 
 ---@return string
-local function get_text()
-  return table.concat(api.nvim_buf_get_lines(buffer, 0, -1, false), "\n")
-end
+local function get_text() return table.concat(api.nvim_buf_get_lines(buffer, 0, -1, false), "\n") end
 
 ---@param text string
 local function set_text(text)
@@ -28,12 +26,8 @@ end
 ---@param step integer
 local function recall(step)
   local target = place + step
-  if target < 0 or target > #history then
-    return
-  end
-  if place == 0 then
-    draft = get_text()
-  end
+  if target < 0 or target > #history then return end
+  if place == 0 then draft = get_text() end
   place = target
   set_text(place == 0 and draft or history[#history + 1 - place])
 end
@@ -68,9 +62,7 @@ end
 --- Sends what is written, and keeps the window for the next prompt.
 function M.send()
   local text = vim.trim(get_text())
-  if text == "" then
-    return
-  end
+  if text == "" then return end
   history[#history + 1] = text
   place, draft = 0, ""
   set_text("")
@@ -87,20 +79,14 @@ local function create()
   local function map(modes, key, action, description)
     vim.keymap.set(modes, key, action, { buffer = buffer, desc = description })
   end
-  local function first_line()
-    return 1
-  end
-  local function last_line()
-    return api.nvim_buf_line_count(buffer)
-  end
+  local function first_line() return 1 end
+  local function last_line() return api.nvim_buf_line_count(buffer) end
   map({ "n", "i" }, "<CR>", M.send, "Send the prompt")
   map("i", "<S-CR>", "<C-o>o", "New line")
   map("i", "<C-j>", "<C-o>o", "New line")
   map({ "n", "i" }, "<Up>", walk("<Up>", first_line, 1), "Earlier prompt")
   map({ "n", "i" }, "<Down>", walk("<Down>", last_line, -1), "Later prompt")
-  map({ "n", "i" }, "<C-c>", function()
-    require("kit.session").stop()
-  end, "Stop the turn")
+  map({ "n", "i" }, "<C-c>", function() require("kit.session").stop() end, "Stop the turn")
   map("n", "q", "<Cmd>close<CR>", "Close the prompt")
 end
 
@@ -108,9 +94,7 @@ end
 ---@param session_window integer
 ---@param about? table[] What the prompt is about.
 function M.open(session_window, about)
-  if not buffer or not api.nvim_buf_is_valid(buffer) then
-    create()
-  end
+  if not buffer or not api.nvim_buf_is_valid(buffer) then create() end
   context = about or {}
   local window = vim.fn.win_findbuf(buffer)[1]
   if window and api.nvim_win_get_tabpage(window) == api.nvim_get_current_tabpage() then
@@ -135,9 +119,7 @@ function M.open(session_window, about)
       desc = "The prompt goes with its session",
       callback = function()
         vim.schedule(function()
-          if api.nvim_win_is_valid(window) and #api.nvim_list_wins() > 1 then
-            api.nvim_win_close(window, true)
-          end
+          if api.nvim_win_is_valid(window) and #api.nvim_list_wins() > 1 then api.nvim_win_close(window, true) end
         end)
       end,
     })

@@ -30,9 +30,7 @@ local function keyed_options(request)
   local used, keyed = {}, {}
   for index, option in ipairs(request.options) do
     local key = letters[option.kind]
-    if not key or used[key] then
-      key = tostring(index)
-    end
+    if not key or used[key] then key = tostring(index) end
     used[key] = true
     keyed[index] = { key = key, option = option }
   end
@@ -59,14 +57,10 @@ local function subject_lines(request)
       for line in side[2]:gmatch("([^\n]*)\n?") do
         lines[#lines + 1] = side[1] .. line
       end
-      if lines[#lines] == side[1] then
-        table.remove(lines)
-      end
+      if lines[#lines] == side[1] then table.remove(lines) end
     end
   end
-  if #lines == 0 and subject.args then
-    lines = vim.split(vim.inspect(subject.args), "\n", { plain = true })
-  end
+  if #lines == 0 and subject.args then lines = vim.split(vim.inspect(subject.args), "\n", { plain = true }) end
   return lines
 end
 
@@ -90,16 +84,12 @@ local function lines_of(question, is_focused)
   if #subject > limit then
     lines[#lines + 1] = ("… %d more lines"):format(#subject - limit)
   end
-  if request.why then
-    vim.list_extend(lines, vim.split("why: " .. request.why, "\n", { plain = true }))
-  end
+  if request.why then vim.list_extend(lines, vim.split("why: " .. request.why, "\n", { plain = true })) end
   lines[#lines + 1] = ""
   for _, entry in ipairs(keyed_options(request)) do
     local option = entry.option
     local line = ("%s  %s"):format(entry.key, option.label)
-    if option.rule and not line:find(option.rule, 1, true) then
-      line = ("%s %s"):format(line, option.rule)
-    end
+    if option.rule and not line:find(option.rule, 1, true) then line = ("%s %s"):format(line, option.rule) end
     if option.scope and not line:lower():find(option.scope, 1, true) then
       line = ("%s (%s)"):format(line, option.scope)
     end
@@ -110,9 +100,7 @@ local function lines_of(question, is_focused)
 end
 
 local function close_float()
-  if float.window and api.nvim_win_is_valid(float.window) then
-    api.nvim_win_close(float.window, true)
-  end
+  if float.window and api.nvim_win_is_valid(float.window) then api.nvim_win_close(float.window, true) end
   float.window = nil
 end
 
@@ -120,9 +108,7 @@ end
 local function leave_float()
   local origin = float.origin
   float.origin = nil
-  if not origin or not api.nvim_win_is_valid(origin.window) then
-    return
-  end
+  if not origin or not api.nvim_win_is_valid(origin.window) then return end
   api.nvim_set_current_win(origin.window)
   if origin.is_insert then
     api.nvim_win_set_cursor(origin.window, origin.cursor)
@@ -133,9 +119,7 @@ end
 --- Shows the first question, or nothing when none waits.
 local function show()
   local question = queue[1]
-  if not question or vim.fn.getcmdwintype() ~= "" then
-    return close_float()
-  end
+  if not question or vim.fn.getcmdwintype() ~= "" then return close_float() end
   local is_focused = float.window ~= nil and api.nvim_get_current_win() == float.window
   local lines = lines_of(question, is_focused)
   local width = 30
@@ -190,9 +174,7 @@ local function settle(question, answer, words)
   for index, waiting in ipairs(queue) do
     if waiting == question then
       table.remove(queue, index)
-      if float.window and api.nvim_get_current_win() == float.window then
-        leave_float()
-      end
+      if float.window and api.nvim_get_current_win() == float.window then leave_float() end
       show()
       question.replace_notice(words, "KitMeta")
       question.reply(answer)
@@ -209,9 +191,7 @@ local function wait(question, notice)
   local thread = coroutine.running()
   question.reply = function(answer)
     local resumed, problem = coroutine.resume(thread, answer)
-    if not resumed then
-      error(problem, 0)
-    end
+    if not resumed then error(problem, 0) end
   end
   question.replace_notice = require("kit.session").notice(notice, "KitWaiting", question.request.session)
   queue[#queue + 1] = question
@@ -232,9 +212,7 @@ end
 ---@return table option
 local function rejection(request)
   for _, option in ipairs(request.options) do
-    if option.kind == "rejectOnce" then
-      return option
-    end
+    if option.kind == "rejectOnce" then return option end
   end
   return request.options[#request.options] or { id = "", kind = "rejectOnce", label = "Reject" }
 end
@@ -244,9 +222,7 @@ end
 ---@return table answer
 function M.on_permission(request)
   local question = { request = request, is_permission = true }
-  function question.refuse()
-    return { option = rejection(request).id }
-  end
+  function question.refuse() return { option = rejection(request).id } end
   return wait(question, "⚠ Asks: " .. request.title)
 end
 
@@ -255,13 +231,9 @@ end
 ---@return table answer
 function M.on_ask(request)
   local question = { request = request, is_permission = false }
-  function question.refuse()
-    return { cancelled = true }
-  end
+  function question.refuse() return { cancelled = true } end
   if require("kit.session").has_focus() and api.nvim_get_mode().mode == "n" then
-    vim.schedule(function()
-      M.answer("")
-    end)
+    vim.schedule(function() M.answer("") end)
   end
   return wait(question, "⚠ Asks: " .. vim.trim(request.message):match("^[^\n]*"))
 end
@@ -279,9 +251,7 @@ end
 --- Forgets all questions: the server is gone.
 function M.withdraw_all()
   queue = {}
-  if float.window and api.nvim_get_current_win() == float.window then
-    leave_float()
-  end
+  if float.window and api.nvim_get_current_win() == float.window then leave_float() end
   show()
 end
 
@@ -295,9 +265,7 @@ function ask.select(request, done)
 end
 
 function ask.overlay(request, done)
-  if #(request.options or {}) == 0 then
-    return done({ cancelled = false })
-  end
+  if #(request.options or {}) == 0 then return done({ cancelled = false }) end
   ask.select(request, done)
 end
 
@@ -313,16 +281,12 @@ function ask.multiSelect(request, done)
     local items = vim.list_extend({ "Done" }, request.options or {})
     vim.ui.select(items, {
       prompt = request.message,
-      format_item = function(item)
-        return item == "Done" and item or (chosen[item] and "[x] " or "[ ] ") .. item
-      end,
+      format_item = function(item) return item == "Done" and item or (chosen[item] and "[x] " or "[ ] ") .. item end,
     }, function(choice, index)
       if not choice then
         done(nil)
       elseif index == 1 then
-        local values = vim.tbl_filter(function(option)
-          return chosen[option]
-        end, request.options or {})
+        local values = vim.tbl_filter(function(option) return chosen[option] end, request.options or {})
         done({ values = values, cancelled = false })
       else
         chosen[choice] = not chosen[choice] or nil
@@ -335,9 +299,7 @@ end
 
 function ask.input(request, done)
   local prompt = request.message:gsub("%s*$", "") .. " "
-  if request.placeholder then
-    prompt = ("%s(%s) "):format(prompt, request.placeholder)
-  end
+  if request.placeholder then prompt = ("%s(%s) "):format(prompt, request.placeholder) end
   if request.masked then
     local secret = vim.fn.inputsecret(prompt)
     return done(secret ~= "" and { value = secret, cancelled = false } or nil)
@@ -350,9 +312,7 @@ end
 
 local function reject_with_reason(question)
   vim.ui.input({ prompt = "Reject because: " }, function(reason)
-    if reason then
-      permit(question, rejection(question.request), reason)
-    end
+    if reason then permit(question, rejection(question.request), reason) end
   end)
 end
 
@@ -372,19 +332,13 @@ local function focus(question)
     api.nvim_set_current_win(float.window)
   end
   show()
-  local function map(key, action)
-    vim.keymap.set("n", key, action, { buffer = float.buffer, nowait = true })
-  end
+  local function map(key, action) vim.keymap.set("n", key, action, { buffer = float.buffer, nowait = true }) end
   for index, entry in ipairs(keyed_options(question.request)) do
-    local function choose()
-      permit(question, entry.option)
-    end
+    local function choose() permit(question, entry.option) end
     map(entry.key, choose)
     map(tostring(index), choose)
   end
-  map("r", function()
-    reject_with_reason(question)
-  end)
+  map("r", function() reject_with_reason(question) end)
   for _, key in ipairs({ "q", "<Esc>" }) do
     map(key, function()
       leave_float()
@@ -397,9 +351,7 @@ end
 ---@param words string
 function M.answer(words)
   local question = queue[1]
-  if not question then
-    return client.notify("Nothing waits for an answer.")
-  end
+  if not question then return client.notify("Nothing waits for an answer.") end
   local request = question.request
   if not question.is_permission then
     local is_answered = false
@@ -430,28 +382,20 @@ end
 
 --- How many questions wait.
 ---@return integer
-function M.count()
-  return #queue
-end
+function M.count() return #queue end
 
 --- The words that `:Kit permit` completes.
 ---@return string[]
 function M.choices()
-  if not queue[1] or not queue[1].is_permission then
-    return {}
-  end
-  return vim.tbl_map(function(entry)
-    return entry.option.kind
-  end, keyed_options(queue[1].request))
+  if not queue[1] or not queue[1].is_permission then return {} end
+  return vim.tbl_map(function(entry) return entry.option.kind end, keyed_options(queue[1].request))
 end
 
 api.nvim_create_autocmd({ "VimResized", "TabEnter", "CmdwinLeave" }, {
   group = api.nvim_create_augroup("kit.question", {}),
   desc = "Keep the agent's question in view",
   callback = function()
-    if #queue > 0 then
-      vim.schedule(show)
-    end
+    if #queue > 0 then vim.schedule(show) end
   end,
 })
 

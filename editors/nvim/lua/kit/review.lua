@@ -23,9 +23,7 @@ local outcome_of_hunk = {} ---@type table<string, string>
 ---@return table? file
 local function file_of(buffer)
   for _, file in ipairs(state.files) do
-    if documents.find(file.uri) == buffer then
-      return file
-    end
+    if documents.find(file.uri) == buffer then return file end
   end
 end
 
@@ -34,18 +32,14 @@ end
 ---@param is_late boolean Whether a newer state has been waited for.
 local function draw(buffer, file, is_late)
   if not file then
-    if paint.is_drawn(buffer) then
-      paint.clear(buffer)
-    end
+    if paint.is_drawn(buffer) then paint.clear(buffer) end
     drawn[buffer] = nil
     return
   end
   if file.version and file.version ~= documents.version(buffer) and not is_late then
     local revision = state.revision
     vim.defer_fn(function()
-      if state.revision == revision and api.nvim_buf_is_loaded(buffer) then
-        draw(buffer, file, true)
-      end
+      if state.revision == revision and api.nvim_buf_is_loaded(buffer) then draw(buffer, file, true) end
     end, stale_wait)
     return
   end
@@ -67,15 +61,11 @@ local function draw_visible()
   local files = {}
   for _, file in ipairs(state.files) do
     local buffer = documents.find(file.uri)
-    if buffer then
-      files[buffer] = file
-    end
+    if buffer then files[buffer] = file end
   end
   for buffer in pairs(vim.tbl_extend("keep", visible, drawn)) do
     if files[buffer] == nil or visible[buffer] then
-      if api.nvim_buf_is_loaded(buffer) then
-        draw(buffer, files[buffer], false)
-      end
+      if api.nvim_buf_is_loaded(buffer) then draw(buffer, files[buffer], false) end
     end
   end
 end
@@ -83,14 +73,10 @@ end
 --- Says in the transcripts what became of each tool call's changes.
 function M.refresh_transcripts()
   local session = package.loaded["kit.session"]
-  if not session then
-    return
-  end
+  if not session then return end
   for call, review in pairs(review_of_call) do
     local words = review.waiting and "pending" or review.outcome or "reviewed"
-    session.each_transcript(function(transcript)
-      transcript:set_review(call, words)
-    end)
+    session.each_transcript(function(transcript) transcript:set_review(call, words) end)
   end
 end
 
@@ -111,9 +97,7 @@ local function follow_calls(previous)
   for _, file in ipairs(previous.files) do
     for _, hunk in ipairs(file.hunks) do
       local review = review_of_call[hunk.toolCallId]
-      if not present[hunk.id] and review and outcome_of_hunk[hunk.id] then
-        review.outcome = outcome_of_hunk[hunk.id]
-      end
+      if not present[hunk.id] and review and outcome_of_hunk[hunk.id] then review.outcome = outcome_of_hunk[hunk.id] end
     end
   end
   M.refresh_transcripts()
@@ -122,9 +106,7 @@ end
 --- Handles kit/review.
 ---@param review table
 function M.on_review(review)
-  if review.revision < state.revision then
-    return
-  end
+  if review.revision < state.revision then return end
   local previous = state
   state = review
   draw_visible()
@@ -135,9 +117,7 @@ end
 
 --- The last kit/review.
 ---@return table
-function M.get()
-  return state
-end
+function M.get() return state end
 
 --- Forgets all changes: the server is gone.
 function M.clear()
@@ -156,14 +136,10 @@ function M.at_cursor()
   local places = paint.places(0)
   local row = api.nvim_win_get_cursor(0)[1] - 1
   for index, place in ipairs(places) do
-    if place.first <= row and row < place.stop then
-      return place, places, index
-    end
+    if place.first <= row and row < place.stop then return place, places, index end
   end
   for index, place in ipairs(places) do
-    if place.stop == place.first and (row == place.first or row == place.first - 1) then
-      return place, places, index
-    end
+    if place.stop == place.first and (row == place.first or row == place.first - 1) then return place, places, index end
   end
   return nil, places
 end
@@ -178,9 +154,7 @@ end
 ---@param file table
 ---@param hunk table
 local function open(file, hunk)
-  if require("kit.session").has_focus() then
-    vim.cmd.wincmd("p")
-  end
+  if require("kit.session").has_focus() then vim.cmd.wincmd("p") end
   local buffer = documents.find(file.uri) or vim.fn.bufadd(vim.uri_to_fname(file.uri))
   vim.bo[buffer].buflisted = true
   vim.cmd("normal! m'")
@@ -191,30 +165,22 @@ end
 --- Moves to the next or previous hunk, through the files in their order and around.
 ---@param step 1|-1
 function M.jump(step)
-  if #state.files == 0 then
-    return client.notify("No changes wait for review.")
-  end
+  if #state.files == 0 then return client.notify("No changes wait for review.") end
   local row = api.nvim_win_get_cursor(0)[1] - 1
   local places = paint.places(0)
   for index = step == 1 and 1 or #places, step == 1 and #places or 1, step do
     local place = places[index]
     local last = math.max(place.stop - 1, place.first)
-    if step == 1 and place.first > row or step == -1 and last < row then
-      return go_to(place.first)
-    end
+    if step == 1 and place.first > row or step == -1 and last < row then return go_to(place.first) end
   end
   local here = 0
   for index, file in ipairs(state.files) do
-    if documents.find(file.uri) == api.nvim_get_current_buf() then
-      here = index
-    end
+    if documents.find(file.uri) == api.nvim_get_current_buf() then here = index end
   end
   for offset = 1, #state.files do
     local file = state.files[(here - 1 + step * offset) % #state.files + 1]
     local hunk = file.hunks[step == 1 and 1 or #file.hunks]
-    if hunk and file.status ~= "deleted" then
-      return open(file, hunk)
-    end
+    if hunk and file.status ~= "deleted" then return open(file, hunk) end
   end
 end
 
@@ -245,9 +211,7 @@ function M.act(action, arguments, on_done)
   end
   client.execute("kit.review." .. action, arguments, function(answer)
     report(answer, outcome)
-    if on_done then
-      on_done()
-    end
+    if on_done then on_done() end
   end)
 end
 
@@ -263,19 +227,13 @@ end
 ---@param reason? string
 function M.act_at_cursor(action, reason)
   local place, places, index = M.at_cursor()
-  if not place then
-    return client.notify("No change of the agent is under the cursor.")
-  end
+  if not place then return client.notify("No change of the agent is under the cursor.") end
   local buffer = api.nvim_get_current_buf()
   local following = places[index + 1] or places[index - 1]
   M.act(action, { hunks = { place.id }, version = documents.version(buffer), reason = reason }, function()
-    if not config.get().review.jump or not following or api.nvim_get_current_buf() ~= buffer then
-      return
-    end
+    if not config.get().review.jump or not following or api.nvim_get_current_buf() ~= buffer then return end
     for _, candidate in ipairs(paint.places(0)) do
-      if candidate.id == following.id then
-        return go_to(candidate.first)
-      end
+      if candidate.id == following.id then return go_to(candidate.first) end
     end
   end)
 end
@@ -304,15 +262,11 @@ function M.act_on_scope(action, scope, reason)
     local place = M.at_cursor()
     for _, file in ipairs(state.files) do
       for _, hunk in ipairs(file.hunks) do
-        if place and hunk.id == place.id then
-          arguments.turn = hunk.turn
-        end
+        if place and hunk.id == place.id then arguments.turn = hunk.turn end
       end
     end
     arguments.turn = arguments.turn or require("kit.session").last_turn()
-    if not arguments.turn then
-      return client.notify("No turn is known.")
-    end
+    if not arguments.turn then return client.notify("No turn is known.") end
   end
   M.act(action, arguments)
 end
@@ -331,9 +285,7 @@ api.nvim_create_autocmd("OptionSet", {
   callback = function()
     local buffer = api.nvim_get_current_buf()
     vim.schedule(function()
-      if drawn[buffer] and api.nvim_buf_is_loaded(buffer) then
-        draw(buffer, file_of(buffer), false)
-      end
+      if drawn[buffer] and api.nvim_buf_is_loaded(buffer) then draw(buffer, file_of(buffer), false) end
     end)
   end,
 })
@@ -343,9 +295,7 @@ api.nvim_create_autocmd("BufWinEnter", {
   callback = function(event)
     if drawn[event.buf] ~= state.revision and state ~= empty then
       local file = file_of(event.buf)
-      if file or drawn[event.buf] then
-        draw(event.buf, file, false)
-      end
+      if file or drawn[event.buf] then draw(event.buf, file, false) end
     end
   end,
 })

@@ -27,9 +27,7 @@ M.current = nil ---@type string?
 
 ---@param session kit.Session
 ---@return string
-local function title(session)
-  return session.name or "Session " .. session.id:sub(1, 8)
-end
+local function title(session) return session.name or "Session " .. session.id:sub(1, 8) end
 
 ---@param id string
 ---@return kit.Session
@@ -68,9 +66,7 @@ end
 ---@param events table[]
 local function consume_all(session, events)
   for _, event in ipairs(events) do
-    if event.seq >= session.next_seq then
-      consume(session, event)
-    end
+    if event.seq >= session.next_seq then consume(session, event) end
   end
 end
 
@@ -83,9 +79,7 @@ local function catch_up(session)
     session.next_seq = math.max(session.next_seq, next_seq)
     consume_all(session, waiting)
     local review = package.loaded["kit.review"]
-    if review then
-      review.refresh_transcripts()
-    end
+    if review then review.refresh_transcripts() end
   end
   session.waiting = session.waiting or {}
   client.execute("kit.session.transcript", { session = session.id, from = session.next_seq }, function(answer)
@@ -166,9 +160,7 @@ end
 ---@return integer?
 function M.window()
   for _, window in ipairs(api.nvim_tabpage_list_wins(0)) do
-    if vim.w[window].kit_session then
-      return window
-    end
+    if vim.w[window].kit_session then return window end
   end
 end
 
@@ -221,9 +213,7 @@ function M.switch(answer)
   local session = get(answer.session)
   M.rename(answer)
   renew(session)
-  if not session.waiting then
-    catch_up(session)
-  end
+  if not session.waiting then catch_up(session) end
   M.show(answer.session)
 end
 
@@ -251,9 +241,7 @@ end
 --- Calls `use` with the current session's id, making a session when there is none.
 ---@param use fun(id: string)
 function M.with_current(use)
-  if M.current then
-    return use(M.current)
-  end
+  if M.current then return use(M.current) end
   client.execute("kit.session.new", {}, function(answer)
     M.current = M.current or answer.session
     use(M.current)
@@ -280,9 +268,7 @@ function M.ask(text, options)
   arguments.context = options.context and #options.context > 0 and options.context or nil
   client.execute("kit.session.prompt", arguments, function(answer)
     M.current = answer.session
-    if config.get().session.open_on_ask and not M.window() then
-      M.show(answer.session)
-    end
+    if config.get().session.open_on_ask and not M.window() then M.show(answer.session) end
   end)
 end
 
@@ -291,23 +277,17 @@ end
 function M.stop(scope)
   local arguments = { session = scope ~= "all" and M.current or nil }
   client.execute("kit.session.cancel", arguments, function(answer)
-    if #answer.cancelled == 0 then
-      client.notify("Nothing is running.")
-    end
+    if #answer.cancelled == 0 then client.notify("Nothing is running.") end
   end)
 end
 
 --- Whether the cursor is in the session's window or its prompt.
 ---@return boolean
-function M.has_focus()
-  return vim.w.kit_session == true or vim.bo.filetype == "kitprompt"
-end
+function M.has_focus() return vim.w.kit_session == true or vim.bo.filetype == "kitprompt" end
 
 --- The last turn of the current session, or nil.
 ---@return string?
-function M.last_turn()
-  return M.current and sessions[M.current] and sessions[M.current].last_turn
-end
+function M.last_turn() return M.current and sessions[M.current] and sessions[M.current].last_turn end
 
 --- Shows a line in the current session, if there is one.
 ---@param text string
@@ -316,9 +296,7 @@ end
 ---@return fun(text: string, group?: string) replace Writes the line anew.
 function M.notice(text, group, id)
   local session = sessions[id or M.current or ""]
-  if session and api.nvim_buf_is_valid(session.transcript.buffer) then
-    return session.transcript:notice(text, group)
-  end
+  if session and api.nvim_buf_is_valid(session.transcript.buffer) then return session.transcript:notice(text, group) end
   return function() end
 end
 

@@ -28,13 +28,9 @@ end
 ---@param use fun(summary: table)
 local function pick(prompt, use)
   client.execute("kit.session.list", { scope = "root" }, function(answer)
-    if #answer.sessions == 0 then
-      return client.notify("No sessions are stored for this workspace.")
-    end
+    if #answer.sessions == 0 then return client.notify("No sessions are stored for this workspace.") end
     vim.ui.select(answer.sessions, { prompt = prompt, format_item = describe, kind = "kit.session" }, function(choice)
-      if choice then
-        use(choice)
-      end
+      if choice then use(choice) end
     end)
   end)
 end
@@ -47,9 +43,7 @@ function actions.open()
   end)
 end
 
-function actions.new(name)
-  client.execute("kit.session.new", { name = name ~= "" and name or nil }, session.switch)
-end
+function actions.new(name) client.execute("kit.session.new", { name = name ~= "" and name or nil }, session.switch) end
 
 function actions.rename(name)
   local function rename(text)
@@ -57,15 +51,11 @@ function actions.rename(name)
       client.execute("kit.session.rename", { session = session.current, name = text }, session.rename)
     end
   end
-  if name ~= "" then
-    return rename(name)
-  end
+  if name ~= "" then return rename(name) end
   vim.ui.input({ prompt = "Name of the session: " }, rename)
 end
 
-function actions.fork()
-  client.execute("kit.session.fork", { session = session.current }, session.switch)
-end
+function actions.fork() client.execute("kit.session.fork", { session = session.current }, session.switch) end
 
 function actions.delete()
   pick("Delete session", function(summary)

@@ -16,9 +16,7 @@ local warning_share = 0.9
 
 --- The last kit/status, or nil while no server runs. The shape is that of the protocol.
 ---@return table?
-function M.get()
-  return current
-end
+function M.get() return current end
 
 ---@param usage table
 ---@return number
@@ -29,9 +27,7 @@ end
 
 ---@param usage table
 ---@return number
-local function context_share(usage)
-  return usage.contextWindow > 0 and usage.contextUsed / usage.contextWindow or 0
-end
+local function context_share(usage) return usage.contextWindow > 0 and usage.contextUsed / usage.contextWindow or 0 end
 
 ---@param status table
 ---@return string
@@ -55,9 +51,7 @@ end
 
 ---@type table<string, fun(status: table): string>
 local tokens = {
-  icon = function(status)
-    return icons[status.state] or icons.idle
-  end,
+  icon = function(status) return icons[status.state] or icons.idle end,
   label = label,
   ctx = function(status)
     local usage = status.usage
@@ -71,21 +65,11 @@ local tokens = {
     end
     return format.cost(status.usage.session)
   end,
-  today = function(status)
-    return format.cost(status.usage.today)
-  end,
-  hunks = function(status)
-    return status.review.hunks > 0 and format.count(status.review.hunks, "hunk") or ""
-  end,
-  agents = function(status)
-    return #status.agents > 0 and format.count(#status.agents, "agent") or ""
-  end,
-  model = function(status)
-    return status.model or ""
-  end,
-  mode = function(status)
-    return status.mode
-  end,
+  today = function(status) return format.cost(status.usage.today) end,
+  hunks = function(status) return status.review.hunks > 0 and format.count(status.review.hunks, "hunk") or "" end,
+  agents = function(status) return #status.agents > 0 and format.count(#status.agents, "agent") or "" end,
+  model = function(status) return status.model or "" end,
+  mode = function(status) return status.mode end,
   extra = function()
     local ui = package.loaded["kit.ui"]
     return ui and ui.status_text() or ""
@@ -97,9 +81,7 @@ local tokens = {
 ---@param options? string|{ format?: string, raw?: boolean }
 ---@return string
 function M.text(options)
-  if not current then
-    return ""
-  end
+  if not current then return "" end
   options = type(options) == "table" and options or { format = options }
   local text = (options.format or default_format):gsub("{(%a+)}", function(name)
     local token = tokens[name]
@@ -131,9 +113,7 @@ local function show_progress(status)
   if text == progress.label or vim.fn.has("nvim-0.12") == 0 or vim.api.nvim_get_mode().mode:sub(1, 1) == "c" then
     return
   end
-  if not require("kit.config").get().progress then
-    return
-  end
+  if not require("kit.config").get().progress then return end
   progress.label = text
   local message, state = text, "running"
   if is_over then

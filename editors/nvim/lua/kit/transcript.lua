@@ -60,9 +60,7 @@ function M.new(title)
   self:clear(title)
   vim.treesitter.language.register("markdown", "kit")
   vim.bo[buffer].filetype = "kit"
-  if not pcall(vim.treesitter.start, buffer, "markdown") then
-    vim.bo[buffer].syntax = "markdown"
-  end
+  if not pcall(vim.treesitter.start, buffer, "markdown") then vim.bo[buffer].syntax = "markdown" end
   return self
 end
 
@@ -73,25 +71,19 @@ function Transcript:clear(title)
   self.step, self.has_text = 0, false
   api.nvim_buf_clear_namespace(self.buffer, marks, 0, -1)
   api.nvim_buf_clear_namespace(self.buffer, colors, 0, -1)
-  self:change(function()
-    api.nvim_buf_set_lines(self.buffer, 0, -1, false, { "# " .. title })
-  end)
+  self:change(function() api.nvim_buf_set_lines(self.buffer, 0, -1, false, { "# " .. title }) end)
 end
 
 --- The first line.
 ---@param title string
 function Transcript:set_title(title)
-  self:change(function()
-    api.nvim_buf_set_lines(self.buffer, 0, 1, false, { "# " .. title })
-  end)
+  self:change(function() api.nvim_buf_set_lines(self.buffer, 0, 1, false, { "# " .. title }) end)
 end
 
 --- Changes the buffer; windows whose cursor stands on the last line follow its end.
 ---@param body fun()
 function Transcript:change(body)
-  if not api.nvim_buf_is_valid(self.buffer) then
-    return
-  end
+  if not api.nvim_buf_is_valid(self.buffer) then return end
   local last = api.nvim_buf_line_count(self.buffer)
   local following = vim.tbl_filter(function(window)
     return api.nvim_win_get_cursor(window)[1] >= last
@@ -106,9 +98,7 @@ function Transcript:change(body)
 end
 
 ---@param lines string[]
-function Transcript:append(lines)
-  api.nvim_buf_set_lines(self.buffer, -1, -1, false, lines)
-end
+function Transcript:append(lines) api.nvim_buf_set_lines(self.buffer, -1, -1, false, lines) end
 
 ---@param row integer
 ---@param from integer
@@ -125,9 +115,7 @@ end
 function Transcript:open(kind, lines)
   local previous = self.items[#self.items]
   local is_adjacent = kind == "tool" and previous and previous.kind == "tool"
-  if not is_adjacent then
-    self:append({ "" })
-  end
+  if not is_adjacent then self:append({ "" }) end
   local row = api.nvim_buf_line_count(self.buffer)
   self:append(lines)
   local item = { kind = kind, step = self.step, lead = 0 }
@@ -143,9 +131,7 @@ end
 
 ---@param item kit.Item
 ---@return integer
-function Transcript:row(item)
-  return api.nvim_buf_get_extmark_by_id(self.buffer, marks, item.mark, {})[1]
-end
+function Transcript:row(item) return api.nvim_buf_get_extmark_by_id(self.buffer, marks, item.mark, {})[1] end
 
 ---@param text string
 ---@param group? string
@@ -167,13 +153,9 @@ end
 function Transcript:notice(text, group)
   self:flush()
   local item
-  self:change(function()
-    item = self:add_notice(text, group)
-  end)
+  self:change(function() item = self:add_notice(text, group) end)
   return function(new_text, new_group)
-    if not api.nvim_buf_is_valid(self.buffer) or not vim.list_contains(self.items, item) then
-      return
-    end
+    if not api.nvim_buf_is_valid(self.buffer) or not vim.list_contains(self.items, item) then return end
     self:change(function()
       local row = self:row(item) + 1
       api.nvim_buf_set_lines(self.buffer, row, row + 1, false, { new_text })
@@ -187,15 +169,11 @@ end
 function Transcript:append_text(kind, text)
   local item = self.items[#self.items]
   if not item or item.kind ~= kind or item.step ~= self.step then
-    if vim.trim(text) == "" then
-      return
-    end
+    if vim.trim(text) == "" then return end
     self:open(kind, { kind == "reasoning" and fold_prefix or "" })
     text = text:gsub("^%s+", "")
   end
-  if kind == "reasoning" then
-    text = text:gsub("\n", "\n" .. fold_prefix)
-  end
+  if kind == "reasoning" then text = text:gsub("\n", "\n" .. fold_prefix) end
   local row = api.nvim_buf_line_count(self.buffer) - 1
   local column = #api.nvim_buf_get_lines(self.buffer, row, row + 1, false)[1]
   local lines = vim.split(text, "\n", { plain = true })
@@ -231,9 +209,7 @@ end
 ---@return string[]
 local function output_lines(text)
   local lines = vim.split(text, "\n", { plain = true })
-  if lines[#lines] == "" then
-    table.remove(lines)
-  end
+  if lines[#lines] == "" then table.remove(lines) end
   return lines
 end
 
@@ -262,9 +238,7 @@ end
 
 --- Appends collected text now.
 function Transcript:flush()
-  if #self.pending == 0 then
-    return
-  end
+  if #self.pending == 0 then return end
   local pending = self.pending
   self.pending = {}
   self:change(function()
@@ -274,9 +248,7 @@ function Transcript:flush()
         local text = (item.partial or "") .. part.text
         local complete, rest = text:match("^(.*\n)(.-)$")
         item.partial = rest or text
-        if complete then
-          self:append_output(item, output_lines(complete))
-        end
+        if complete then self:append_output(item, output_lines(complete)) end
       elseif not part.tool then
         self:append_text(part.kind, part.text)
       end
@@ -311,16 +283,12 @@ function Transcript:reset_step()
     for index = #self.items, 1, -1 do
       local item = self.items[index]
       local start = self:row(item) - item.lead
-      if item.step ~= self.step then
-        break
-      end
+      if item.step ~= self.step then break end
       if item.kind == "text" or item.kind == "reasoning" or item.kind == "tool" and not item.started then
         api.nvim_buf_set_lines(self.buffer, start, stop, false, {})
         api.nvim_buf_del_extmark(self.buffer, marks, item.mark)
         table.remove(self.items, index)
-        if item.call then
-          self.tools[item.call] = nil
-        end
+        if item.call then self.tools[item.call] = nil end
       end
       stop = start
     end
@@ -336,9 +304,7 @@ function Transcript:set_review(call, state)
   if item and item.changes and item.review ~= state then
     item.review = state
     item.suffix = ("%s [%s]"):format(item.changes, state)
-    self:change(function()
-      self:write_tool(item)
-    end)
+    self:change(function() self:write_tool(item) end)
   end
 end
 
@@ -401,9 +367,7 @@ end
 
 ---@param line string
 ---@return string?
-local function diff_group(line)
-  return ({ ["+"] = "KitSignAdd", ["-"] = "KitSignDelete" })[line:sub(1, 1)]
-end
+local function diff_group(line) return ({ ["+"] = "KitSignAdd", ["-"] = "KitSignDelete" })[line:sub(1, 1)] end
 
 ---@param event table
 function Transcript:finish_tool(event)
@@ -432,9 +396,7 @@ function Transcript:finish_tool(event)
     end
     item.status, item.changes = "edited", ("+%d −%d"):format(additions, deletions)
     item.suffix = item.changes
-    if item.lines == 0 then
-      self:append_output(item, shown, diff_group)
-    end
+    if item.lines == 0 then self:append_output(item, shown, diff_group) end
   end
   if item.partial and item.partial ~= "" then
     self:append_output(item, { item.partial })
@@ -442,9 +404,7 @@ function Transcript:finish_tool(event)
   elseif item.lines == 0 and #differences == 0 then
     self:append_output(item, output_lines(event.result))
   end
-  if item.dropped > 0 then
-    item.suffix = vim.trim(("%s  … %d more lines"):format(item.suffix or "", item.dropped))
-  end
+  if item.dropped > 0 then item.suffix = vim.trim(("%s  … %d more lines"):format(item.suffix or "", item.dropped)) end
   self:write_tool(item)
 end
 
@@ -459,9 +419,7 @@ function on_event.turn_start(self, event)
   self:color(self:row(item) + 1, 0, #lines[1], "KitUser")
 end
 
-function on_event.message_start(self)
-  self.step, self.has_text = self.step + 1, false
-end
+function on_event.message_start(self) self.step, self.has_text = self.step + 1, false end
 
 --- The whole text, for a client that has not seen it arrive.
 local function whole_text(self, event)
@@ -486,13 +444,9 @@ function on_event.tool_execution_start(self, event)
   self:write_tool(item)
 end
 
-function on_event.tool_result(self, event)
-  self:finish_tool(event)
-end
+function on_event.tool_result(self, event) self:finish_tool(event) end
 
-function on_event.stream_reset(self)
-  self:reset_step()
-end
+function on_event.stream_reset(self) self:reset_step() end
 
 function on_event.retry(self, event)
   self:add_notice(("↻ Retry %d in %s: %s"):format(event.attempt, format.duration(event.afterMs), event.reason), "KitWaiting")
@@ -508,14 +462,10 @@ function on_event.model_change(self, event)
   self:add_notice(("◇ Model: %s, was %s (%s)"):format(event.model, event.previous, event.source))
 end
 
-function on_event.error(self, event)
-  self:add_notice("✗ " .. event.message, "KitFailed")
-end
+function on_event.error(self, event) self:add_notice("✗ " .. event.message, "KitFailed") end
 
 function on_event.queue(self, event)
-  if event.length > 0 then
-    self:add_notice("◇ " .. format.count(event.length, "prompt") .. " queued")
-  end
+  if event.length > 0 then self:add_notice("◇ " .. format.count(event.length, "prompt") .. " queued") end
 end
 
 function on_event.turn_end(self, event)
@@ -537,9 +487,7 @@ local shown_of_subagents = {
 --- Shows one event.
 ---@param event table kit/event
 function Transcript:on_event(event)
-  if not api.nvim_buf_is_valid(self.buffer) or event.agent and not shown_of_subagents[event.type] then
-    return
-  end
+  if not api.nvim_buf_is_valid(self.buffer) or event.agent and not shown_of_subagents[event.type] then return end
   if event.type == "message_update" then
     self.has_text = true
     return self:collect("text", event.chunk)
@@ -549,22 +497,14 @@ function Transcript:on_event(event)
     return self:collect("output", event.chunk, event.toolCallId)
   end
   local show = on_event[event.type]
-  if not show then
-    return
-  end
-  if event.type ~= "stream_reset" then
-    self:flush()
-  end
-  self:change(function()
-    show(self, event)
-  end)
+  if not show then return end
+  if event.type ~= "stream_reset" then self:flush() end
+  self:change(function() show(self, event) end)
 end
 
 --- 'foldexpr' of windows that show a transcript.
 ---@return string
-function M.foldexpr()
-  return vim.startswith(vim.fn.getline(vim.v.lnum), fold_prefix) and "1" or "0"
-end
+function M.foldexpr() return vim.startswith(vim.fn.getline(vim.v.lnum), fold_prefix) and "1" or "0" end
 
 --- 'foldtext' of windows that show a transcript.
 ---@return string
