@@ -48,6 +48,10 @@ pub(crate) fn schema<T: JsonSchema>() -> Value {
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     simplify(&mut schema);
+    // The tool has a description of its own.
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("description");
+    }
     schema
 }
 
@@ -200,6 +204,47 @@ mod tests {
 
     #[test]
     fn the_schema_says_what_a_model_needs() {
-        insta::assert_json_snapshot!(schema::<Input>(), @"");
+        insta::assert_json_snapshot!(schema::<Input>(), @r#"
+        {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "name": {
+              "type": "string",
+              "description": "A name."
+            },
+            "count": {
+              "type": "integer",
+              "description": "How many.",
+              "minimum": 0
+            },
+            "flag": {
+              "type": "boolean",
+              "description": "Whether."
+            },
+            "parts": {
+              "type": "array",
+              "items": {
+                "description": "A part.",
+                "type": "object",
+                "properties": {
+                  "text": {
+                    "description": "Its text.",
+                    "type": "string"
+                  }
+                },
+                "additionalProperties": false,
+                "required": [
+                  "text"
+                ]
+              },
+              "description": "Parts."
+            }
+          },
+          "required": [
+            "name"
+          ]
+        }
+        "#);
     }
 }

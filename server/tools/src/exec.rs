@@ -23,7 +23,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::future::join;
+use futures::FutureExt;
+use futures::future::{FusedFuture, join};
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use tokio_util::sync::CancellationToken;
 
@@ -97,10 +98,8 @@ pub(crate) async fn run(
     let stdout = Mutex::new(Capture::new(false));
     let stderr = Mutex::new(Capture::new(true));
     let pipes = (child.stdout().take(), child.stderr().take());
-    let mut pumping = pin!(async {
-        join(capture::pump(pipes.0, &stdout, &streamed), capture::pump(pipes.1, &stderr, &streamed)).await;
-    });
-    let mut pumped = false;
+    let both = join(capture::pump(pipes.0, &stdout, &streamed), capture::pump(pipes.1, &stderr, &streamed));
+    let mut pumping = pin!(both.map(drop).fuse());
     let mut deadline = pin!(tokio::time::sleep(invocation.timeout));
     let ending = loop {
         tokio::select! {
@@ -108,25 +107,25 @@ pub(crate) async fn run(
             () = cancel.cancelled() => break Ending::Cancelled,
             status = child.wait() => break Ending::Exited { code: shell_code(status?) },
             () = &mut deadline => break Ending::TimedOut,
-            () = &mut pumping, if !pumped => pumped = true,
+            () = &mut pumping, if !pumping.is_terminated() => {}
         }
     };
     let stopped_background = match ending {
         Ending::Exited { .. } => {
             let quiet = async {
-                if !pumped {
+                if !pumping.is_terminated() {
                     pumping.as_mut().await;
                 }
                 tree.group_is_gone().await;
             };
             let left = tokio::time::timeout(GRACE, quiet).await.is_err();
             if left {
-                tree.stop(&mut *child, Reach::Group, Output { pumping: pumping.as_mut(), pumped }).await;
+                tree.stop(&mut *child, Reach::Group, pumping).await;
             }
             left
         }
         Ending::TimedOut | Ending::Cancelled => {
-            tree.stop(&mut *child, Reach::Everything, Output { pumping: pumping.as_mut(), pumped }).await;
+            tree.stop(&mut *child, Reach::Everything, pumping).await;
             false
         }
     };
@@ -174,12 +173,6 @@ fn shell_code(status: ExitStatus) -> i32 {
     status.code().unwrap_or(-1)
 }
 
-/// The pipes, while processes are being stopped: what they still print is kept, and a full pipe blocks none of them.
-struct Output<'pump, Pump> {
-    pumping: Pin<&'pump mut Pump>,
-    pumped: bool,
-}
-
 /// Which processes are stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
@@ -196,11 +189,12 @@ struct Tree {
 }
 
 impl Tree {
-    async fn stop<Pump: Future<Output = ()>>(
+    /// Stops the processes. What they still print is kept, and a full pipe blocks none of them.
+    async fn stop(
         &self,
         child: &mut dyn ChildWrapper,
         reach: Reach,
-        output: Output<'_, Pump>,
+        mut pumping: Pin<&mut (impl FusedFuture<Output = ()> + ?Sized)>,
     ) {
         let stopping = async {
             let found = self.strays(reach).await;
@@ -234,15 +228,14 @@ impl Tree {
             }
         };
         let mut stopping = pin!(stopping);
-        let Output { mut pumping, mut pumped } = output;
         loop {
             tokio::select! {
                 () = &mut stopping => break,
-                () = pumping.as_mut(), if !pumped => pumped = true,
+                () = pumping.as_mut(), if !pumping.is_terminated() => {}
             }
         }
         // What the pipes still hold is read; a holder that survived everything must not hang the call.
-        if !pumped && tokio::time::timeout(TERMINATION, pumping).await.is_err() {
+        if !pumping.is_terminated() && tokio::time::timeout(TERMINATION, pumping).await.is_err() {
             tracing::debug!("a process outside the command's group holds its output open");
         }
     }

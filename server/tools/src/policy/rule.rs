@@ -359,6 +359,8 @@ enum Anchor {
 impl PathPattern {
     fn parse(pattern: &str, home: &Path) -> Result<Self, InvalidRule> {
         let trimmed = pattern.strip_prefix("./").unwrap_or(pattern).trim_end_matches('/');
+        // What lies beneath is covered anyway, and the folder itself belongs to it.
+        let trimmed = trimmed.strip_suffix("/**").filter(|folder| !folder.is_empty()).unwrap_or(trimmed);
         let (anchor, glob) = match trimmed.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => {
                 (Anchor::Absolute, format!("{}{rest}", globset::escape(&home.to_string_lossy())))

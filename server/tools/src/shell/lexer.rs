@@ -273,6 +273,7 @@ impl Lexer {
             }
             (Some('['), _) => {
                 word.literal = false;
+                word.text.push('$');
                 self.doubts.push(Doubt::Arithmetic);
             }
             (Some('\''), Quoting::None) => {
