@@ -30,13 +30,20 @@ local plugs = {
   { "diff", "n", "diff", "Compare this file with its reviewed baseline", "<leader>ad" },
   { "permit", "n", "permit", "Answer what the agent asks", "<leader>ap" },
 }
+
+-- Whether nobody uses the key; Neovim's own maps are recognized by their description, a command.
+local function is_free(mode, key)
+  local map = vim.fn.maparg(key, mode, false, true)
+  return next(map) == nil or vim.startswith(map.desc or "", ":")
+end
+
 for _, plug in ipairs(plugs) do
   local name, modes, command, description, default = unpack(plug)
   local target = "<Plug>(kit-" .. name .. ")"
   for mode in modes:gmatch(".") do
     local right = mode == "x" and ":Kit " .. command .. "<CR>" or "<Cmd>Kit " .. command .. "<CR>"
     vim.keymap.set(mode, target, right, { desc = description, silent = true })
-    if vim.g.kit_default_maps and vim.fn.hasmapto(target, mode) == 0 and vim.fn.maparg(default, mode) == "" then
+    if vim.g.kit_default_maps and vim.fn.hasmapto(target, mode) == 0 and is_free(mode, default) then
       vim.keymap.set(mode, default, target, { desc = description })
     end
   end

@@ -71,6 +71,10 @@ return {
       local nvim = start({ before = "vim.g.mapleader = ' '; vim.g.kit_default_maps = true" })
       review(nvim, 1, hunks)
       nvim:sees("TWO  keep <Space>ay · undo <Space>az · 1/3 · main")
+      nvim:type("]a")
+      nvim:wait("vim.fn.line('.') == 2")
+      nvim:type("<Space>az")
+      nvim:wait("#_G.fake.ran('kit.review.undo') == 1")
     end,
   },
   {
@@ -210,6 +214,12 @@ return {
       nvim:type("q")
       nvim:wait("#vim.api.nvim_tabpage_list_wins(0) == 1 and not vim.wo.diff")
       nvim:sees("five")
+      nvim:lua("_G.fake.replies['kit.session.new'] = { session = 's1' }")
+      nvim:command("Kit")
+      nvim:wait("vim.bo.filetype == 'kitprompt'")
+      nvim:command("stopinsert | Kit diff")
+      nvim:wait("vim.fn.expand('%:t') == 'a.txt' and vim.wo.diff")
+      equal(nvim:get("vim.wo.winbar"), "")
     end,
   },
   {

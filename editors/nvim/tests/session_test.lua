@@ -254,7 +254,7 @@ return {
       nvim:wait("#_G.fake.ran('kit.session.cancel') == 1")
       local asked = nvim:get("_G.fake.ran('kit.session.prompt')")
       equal({ asked[1].text, asked[1].context[1].uri }, { "first\nline", nvim:uri("a.txt") })
-      equal(asked[2], { text = "second", session = session })
+      equal(asked[2], { text = "second", session = session, context = asked[1].context })
       equal(nvim:get("_G.fake.ran('kit.session.cancel')"), { { session = session } })
     end,
   },

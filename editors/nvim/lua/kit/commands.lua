@@ -17,40 +17,16 @@ local api = vim.api
 ---@field words? string[]|fun(): string[] What the first argument completes to.
 ---@field help string
 
----@param server vim.lsp.Client
----@param range? { first: integer, last: integer }
----@return table[]
-local function context_of(server, range)
-  local buffer = api.nvim_get_current_buf()
-  if not documents.is_eligible(buffer) then return {} end
-  local item = { uri = vim.uri_from_bufnr(buffer), version = documents.version(buffer) }
-  if range then
-    item.range = documents.line_range(buffer, range.first, range.last, server.offset_encoding)
-    local from, to = vim.fn.getpos("'<"), vim.fn.getpos("'>")
-    if vim.fn.visualmode() == "v" and from[2] == range.first and to[2] == range.last then
-      local first = api.nvim_buf_get_lines(buffer, range.first - 1, range.first, false)[1]
-      local last = api.nvim_buf_get_lines(buffer, range.last - 1, range.last, false)[1]
-      local from_column, to_column = math.min(from[3] - 1, #first), math.min(to[3], #last)
-      -- The selection ends with the whole character under the cursor.
-      to_column = to_column > 0 and to_column + vim.str_utf_end(last, to_column) or 0
-      item.range.start.character = vim.str_utfindex(first, server.offset_encoding, from_column, false)
-      if to[3] <= #last then
-        local character = vim.str_utfindex(last, server.offset_encoding, to_column, false)
-        item.range["end"] = { line = range.last - 1, character = character }
-      end
-    end
-  end
-  return { item }
-end
-
 ---@param delivery? "queue"|"steer"
 ---@return fun(invocation: kit.Invocation)
 local function asker(delivery)
   return function(invocation)
-    client.ensure(function(server)
-      local context = context_of(server, invocation.range)
-      if invocation.text == "" then return require("kit.session").prompt(context) end
-      require("kit.session").ask(invocation.text, { context = context, delivery = delivery })
+    client.ensure(function()
+      local context = require("kit.context")
+      if invocation.text == "" then
+        return require("kit.session").prompt(invocation.range and context.get(invocation.range))
+      end
+      require("kit.session").ask(invocation.text, { context = context.get(invocation.range), delivery = delivery })
     end)
   end
 end

@@ -52,7 +52,6 @@ local function map_keys(buffer)
     A = { "Keep the file", on_entry(function(entry) review.act("keep", { uri = entry.uri }) end) },
     U = { "Undo the file", on_entry(function(entry) review.act("undo", { uri = entry.uri }) end) },
     d = { "Compare with the baseline", on_entry(function(entry)
-      vim.cmd.wincmd("p")
       require("kit.content").diff(entry.uri)
     end) },
   }
@@ -108,7 +107,8 @@ end
 
 --- Shows the diff of the current file, or of the first changed one.
 function M.diff()
-  local buffer = api.nvim_get_current_buf()
+  local window = require("kit.context").file_window()
+  local buffer = window and api.nvim_win_get_buf(window)
   local files = require("kit.review").get().files
   for _, file in ipairs(files) do
     if documents.find(file.uri) == buffer then return require("kit.content").diff(file.uri) end

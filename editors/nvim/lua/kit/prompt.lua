@@ -8,7 +8,7 @@ local api = vim.api
 local height = 3
 
 local buffer ---@type integer?
-local context = {} ---@type table[]
+local selection ---@type table[]? What the next prompt is about, instead of the file in view.
 local history = {} ---@type string[]
 local place = 0 ---@type integer Which entry of the history is shown; 0 is what is being written.
 local draft = ""
@@ -49,7 +49,7 @@ end
 ---@return string
 function M.winbar()
   local names = {}
-  for _, item in ipairs(context) do
+  for _, item in ipairs(selection or require("kit.context").get()) do
     local path = vim.fn.fnamemodify(vim.uri_to_fname(item.uri), ":t")
     local range = item.range
     local last = range and (range["end"].character == 0 and range["end"].line or range["end"].line + 1)
@@ -66,9 +66,9 @@ function M.send()
   history[#history + 1] = text
   place, draft = 0, ""
   set_text("")
-  local about = context
-  context = {}
-  require("kit.session").ask(text, { context = about })
+  local context = selection or require("kit.context").get()
+  selection = nil
+  require("kit.session").ask(text, { context = context })
 end
 
 local function create()
@@ -92,10 +92,10 @@ end
 
 --- Opens the prompt below the session's window and moves the cursor into it.
 ---@param session_window integer
----@param about? table[] What the prompt is about.
-function M.open(session_window, about)
+---@param context? table[] What the prompt is about, instead of the file in view.
+function M.open(session_window, context)
   if not buffer or not api.nvim_buf_is_valid(buffer) then create() end
-  context = about or {}
+  selection = context
   local window = vim.fn.win_findbuf(buffer)[1]
   if window and api.nvim_win_get_tabpage(window) == api.nvim_get_current_tabpage() then
     api.nvim_set_current_win(window)

@@ -73,7 +73,7 @@ local function lines_of(question, is_focused)
     local lines = vim.split(vim.trim(request.message), "\n", { plain = true })
     return vim.list_slice(lines, 1, glance_lines)
   end
-  local lines = { (request.title:gsub("%s*\n%s*", " ")) }
+  local lines = { request.title }
   local agent = request.agent
   if type(agent) == "table" and #(agent.path or {}) > 1 then
     lines[#lines + 1] = "agent: " .. table.concat(agent.path, " ▸ ")
@@ -121,7 +121,7 @@ local function show()
   local question = queue[1]
   if not question or vim.fn.getcmdwintype() ~= "" then return close_float() end
   local is_focused = float.window ~= nil and api.nvim_get_current_win() == float.window
-  local lines = lines_of(question, is_focused)
+  local lines = vim.tbl_map(function(line) return (line:gsub("%s*\n%s*", " ")) end, lines_of(question, is_focused))
   local width = 30
   for _, line in ipairs(lines) do
     width = math.max(width, vim.fn.strdisplaywidth(line))
@@ -223,7 +223,7 @@ end
 function M.on_permission(request)
   local question = { request = request, is_permission = true }
   function question.refuse() return { option = rejection(request).id } end
-  return wait(question, "⚠ Asks: " .. request.title)
+  return wait(question, "⚠ Asks: " .. request.title:gsub("%s*\n%s*", " "))
 end
 
 --- Handles kit/ask.

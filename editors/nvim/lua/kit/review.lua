@@ -154,7 +154,7 @@ end
 ---@param file table
 ---@param hunk table
 local function open(file, hunk)
-  if require("kit.session").has_focus() then vim.cmd.wincmd("p") end
+  api.nvim_set_current_win(require("kit.context").file_window() or api.nvim_get_current_win())
   local buffer = documents.find(file.uri) or vim.fn.bufadd(vim.uri_to_fname(file.uri))
   vim.bo[buffer].buflisted = true
   vim.cmd("normal! m'")

@@ -158,6 +158,7 @@ function Transcript:notice(text, group)
     if not api.nvim_buf_is_valid(self.buffer) or not vim.list_contains(self.items, item) then return end
     self:change(function()
       local row = self:row(item) + 1
+      new_text = new_text:gsub("%s*\n%s*", " ")
       api.nvim_buf_set_lines(self.buffer, row, row + 1, false, { new_text })
       self:color(row, 0, #new_text, new_group or "KitMeta")
     end)
