@@ -303,24 +303,37 @@ impl ReviewFile {
         self.settle();
     }
 
-    /// Derives the hunks, and gives up agent text and marks where nothing is pending any more.
+    /// Derives the hunks. Where the agent has no part in a difference, the baseline takes it over; where nothing is
+    /// pending, the agent text and the marks go.
     fn settle(&mut self) {
         self.hunks = self.derive();
-        let state = &mut self.state;
-        if state.agent == state.current {
+        if self.state.agent == self.state.current {
             // Sharing the tree keeps one copy in memory.
-            state.agent.clone_from(&state.current);
-        } else if let (Some(agent), Some(current)) = (&state.agent, &state.current)
-            && !is_coarse(agent)
-            && !is_coarse(current)
+            self.state.agent.clone_from(&self.state.current);
+        } else if let (Some(agent), Some(current)) = (self.state.agent.clone(), self.state.current.clone())
+            && !is_coarse(&agent)
+            && !is_coarse(&current)
         {
-            let drift = diff::hunks(agent, current);
+            self.settle_base(&agent, &current);
+            let drift = diff::hunks(&agent, &current);
             let settled = drift
                 .iter()
                 .filter(|drift| !self.hunks.iter().any(|hunk| touch(drift.current, hunk.current)));
-            state.agent = Some(adopt(agent, current, settled));
+            self.state.agent = Some(adopt(&agent, &current, settled));
         }
-        state.marks.retain(|mark| self.hunks.iter().any(|hunk| touch(mark.lines, hunk.current)));
+        let hunks = &self.hunks;
+        self.state.marks.retain(|mark| hunks.iter().any(|hunk| touch(mark.lines, hunk.current)));
+    }
+
+    fn settle_base(&mut self, agent: &Text, current: &Text) {
+        let Some(base) = self.state.base.as_ref().filter(|base| !is_coarse(base)) else { return };
+        let agents = diff::hunks(base, agent);
+        let is_users = |hunk: &&LineHunk| !agents.iter().any(|agents| touch(agents.base, hunk.base));
+        let mut of_user = self.hunks.iter().filter(is_users).peekable();
+        if of_user.peek().is_some() {
+            self.state.base = Some(adopt(base, current, of_user));
+            self.hunks = self.derive();
+        }
     }
 
     fn derive(&self) -> Vec<LineHunk> {

@@ -3,7 +3,7 @@
 //! Keeping moves the baseline to the live text and touches nothing else. Undoing plans a new live text: lines that the
 //! user did not touch become the baseline's again; where the user typed inside a hunk, the step from agent text to
 //! agent text without the hunk is merged into the live text, so that the agent's part goes and what was typed stays.
-//! What stayed is the user's own then, and the baseline takes it over. If the merge fails, nothing of that hunk changes.
+//! What stays is the user's own then, and the baseline takes it over. If the merge fails, nothing of that hunk changes.
 
 use kit_text::diff::{self, LineHunk};
 use kit_text::{LineRange, Text, merge};
@@ -108,7 +108,7 @@ impl ReviewFile {
         };
         let agent_hunks = if drift.is_empty() { Vec::new() } else { diff::hunks(&base, &agent_text) };
 
-        let mut texts = Texts { base: base.clone(), agent: agent_text, current: live.clone() };
+        let mut texts = Texts { agent: agent_text, current: live.clone() };
         let (mut applied, mut conflicts) = (Vec::new(), Vec::new());
         for target in targets {
             let mixed = drift.iter().any(|drift| touch(drift.current, target.current));
@@ -125,7 +125,7 @@ impl ReviewFile {
                     .filter(|hunk| touch(hunk.base, target.base))
                     .map(|hunk| LineHunk { base: hunk.current, current: hunk.base })
                     .collect();
-                match texts.without(&base, &of_target, target.base) {
+                match texts.without(&base, &of_target) {
                     Ok(without) => {
                         texts = without;
                         applied.push(target);
@@ -142,7 +142,6 @@ impl ReviewFile {
         for mark in &mut state.marks {
             mark.lines = follow(mark.lines, &changes);
         }
-        state.base = state.base.map(|_| texts.base);
         state.agent = Some(texts.agent);
         state.current = Some(texts.current);
         Undone { state, applied, conflicts }
@@ -187,26 +186,17 @@ impl ReviewFile {
     }
 }
 
-/// The three texts while hunks are taken back one by one.
+/// Agent text and live text while hunks are taken back one by one.
 struct Texts {
-    base: Text,
     agent: Text,
     current: Text,
 }
 
 impl Texts {
-    /// The texts without one mixed hunk: `of_target` are its lines in agent text and original baseline.
-    fn without(
-        &self,
-        original: &Text,
-        of_target: &[LineHunk],
-        at: LineRange,
-    ) -> Result<Self, merge::Conflict> {
-        let agent = adopt(&self.agent, original, of_target);
+    /// The texts without one mixed hunk, whose lines in agent text and baseline are `of_target`.
+    fn without(&self, base: &Text, of_target: &[LineHunk]) -> Result<Self, merge::Conflict> {
+        let agent = adopt(&self.agent, base, of_target);
         let current = merge::three_way(&self.agent, &self.current, &agent)?;
-        let left: Vec<LineHunk> =
-            diff::hunks(&self.base, &current).into_iter().filter(|hunk| touch(hunk.base, at)).collect();
-        let base = adopt(&self.base, &current, &left);
-        Ok(Self { base, agent, current })
+        Ok(Self { agent, current })
     }
 }

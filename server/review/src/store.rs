@@ -128,7 +128,10 @@ impl Store {
         if self.known == Some(hash) {
             return Ok(());
         }
-        self.replace(&self.folder, &self.state_path(), &bytes).map_err(failed("write its state"))?;
+        // The names of the texts become durable before the state that refers to them.
+        sync_folder(&self.folder.join("blobs")).map_err(failed("write its texts"))?;
+        replace(&self.folder, &self.state_path(), &bytes).map_err(failed("write its state"))?;
+        sync_folder(&self.folder).map_err(failed("write its state"))?;
         self.known = Some(hash);
         Ok(())
     }
@@ -146,7 +149,7 @@ impl Store {
             return Ok(blob);
         }
         let bytes: Vec<u8> = text.chunks().flat_map(str::bytes).collect();
-        self.replace(&self.folder.join("blobs"), &path, &bytes).map_err(failed("store a text"))?;
+        replace(&self.folder.join("blobs"), &path, &bytes).map_err(failed("store a text"))?;
         Ok(blob)
     }
 
@@ -168,15 +171,25 @@ impl Store {
         }
         Ok(())
     }
+}
 
-    fn replace(&self, folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        // The new name is durable once the folder is; other systems than Unix offer no way to ask for that.
-        #[cfg(unix)]
-        File::open(folder)?.sync_all()?;
-        Ok(())
-    }
+/// Gives a file new content in one step.
+fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Makes the names in a folder durable.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Other systems than Unix offer no way to ask for that.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }

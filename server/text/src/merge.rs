@@ -11,7 +11,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use crate::diff::sequence_hunks;
-use crate::lines::{LineRange, LineTable};
+use crate::lines::{LineRange, LineTable, split_line_end};
 use crate::text::Text;
 
 /// Lines that both sides changed in different ways.
@@ -59,11 +59,11 @@ fn merge_texts(base: &Text, ours: &Text, theirs: &Text) -> (Text, Vec<ConflictRe
     let mut conflicts = Vec::new();
     for cluster in sides.clusters() {
         match sides.settle(&cluster, Unit::Lines) {
-            Some(items) => merged.extend(items),
+            Some(items) => push_lines(&mut merged, items),
             None => match merge_words(&sides, &cluster) {
-                Some(text) => merged.push_str(&text),
+                Some(text) => push_lines(&mut merged, LineTable::new(&text).lines()),
                 None => {
-                    merged.extend(slice(&ours, &cluster.ours).iter().copied());
+                    push_lines(&mut merged, slice(&ours, &cluster.ours).iter().copied());
                     conflicts.push(ConflictRegion {
                         base: LineRange::from_counts(cluster.base.start, cluster.base.end),
                         ours: LineRange::from_counts(cluster.ours.start, cluster.ours.end),
@@ -76,6 +76,17 @@ fn merge_texts(base: &Text, ours: &Text, theirs: &Text) -> (Text, Vec<ConflictRe
     (Text::from(merged), conflicts)
 }
 
+/// Appends lines. A last line without line end, behind which the other side added lines, gets their line end.
+fn push_lines<'a>(merged: &mut String, lines: impl IntoIterator<Item = &'a str>) {
+    for line in lines {
+        if !merged.is_empty() && !merged.ends_with(['\n', '\r']) {
+            let end = split_line_end(line).1;
+            merged.push_str(if end.is_empty() { "\n" } else { end });
+        }
+        merged.push_str(line);
+    }
+}
+
 fn merge_words(sides: &Sides<'_>, cluster: &Cluster) -> Option<String> {
     let base = slice(sides.base, &cluster.base).concat();
     let ours = slice(sides.ours, &cluster.ours).concat();
@@ -84,6 +95,18 @@ fn merge_words(sides: &Sides<'_>, cluster: &Cluster) -> Option<String> {
     let sides = Sides { base: &base, ours: &ours, theirs: &theirs };
     let mut merged = String::new();
     for cluster in sides.clusters() {
+        let begins_line = merged.is_empty() || merged.ends_with(['\n', '\r']);
+        // Words that began a line must not end up inside another, nor the other way round.
+        for change in &cluster.changes {
+            let (items, at) = match change.side {
+                Side::Ours => (sides.ours, cluster.ours.start),
+                Side::Theirs => (sides.theirs, cluster.theirs.start),
+            };
+            let before = at.checked_sub(1).and_then(|before| items.get(before));
+            if before.is_none_or(|before| before.ends_with(['\n', '\r'])) != begins_line {
+                return None;
+            }
+        }
         merged.extend(sides.settle(&cluster, Unit::Words)?);
     }
     Some(merged)
@@ -292,6 +315,12 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_never_glued_together() {
+        check("a\r\n", "a\r\nmine\r\n", "no line end", "no line end\r\nmine\r\n");
+        check("a\nb\n", "a\nb\nmine", "a\nB", "a\nB\nmine");
+    }
+
+    #[test]
     fn words_of_one_line_are_merged() {
         check("x = 2;\n", "x = 2; // mine\n", "x = 1;\n", "x = 1; // mine\n");
         check("x = 2\n", "x = 2  # mine\n", "x = 1\n", "x = 1  # mine\n");
@@ -302,6 +331,13 @@ mod tests {
             "let mine = one(1);\r\n",
         );
         check("print(\"😀 b\")\n", "print(\"😀 mine\")\n", "log(\"😀 b\")\n", "log(\"😀 mine\")\n");
+    }
+
+    #[test]
+    fn an_added_line_never_ends_up_inside_another() {
+        let merged = merge("a\nx\ny\n", "a\nmine\nx\ny\n", "a b\nc\ny\n");
+        assert_eq!(merged.as_deref(), Ok("a b\nmine\nc\ny\n"));
+        assert_eq!(merge("}\n", "mine\n\n}\n", "f()\n}\n"), Err(vec![(0, 0)]));
     }
 
     #[test]

@@ -1,0 +1,7 @@
+//! The ledger from outside: a desk with files, an agent and a user, and everything that can happen between them.
+
+mod contract;
+mod desk;
+mod persistence;
+mod properties;
+mod steps;
