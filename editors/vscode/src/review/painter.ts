@@ -65,6 +65,8 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
 
   private paint(editor: vscode.TextEditor): void {
     const { document } = editor;
+    // Without a column it is a side of a diff or a peek: those draw changes themselves.
+    if (editor.viewColumn === undefined) return;
     // The hunk of a file that is reviewed as a whole has no lines to show.
     const hunks = this.store.file(document.uri)?.wholeFile ? [] : this.store.hunks(document.uri);
     const last = document.lineCount - 1;
