@@ -169,7 +169,7 @@ fn answered(
         return Err(Refusal::Denied {
             denial: Denial::DeniedNoApprovalRuleAndCouldNotRequestFromUser,
             content: format!(
-                "permission denied: {why}, no rule allows it, and nobody could be asked \
+                "permission denied: {why}, and nobody could be asked \
                  (denied-no-approval-rule-and-could-not-request-from-user)."
             ),
         });

@@ -17,6 +17,7 @@
 
 mod command;
 mod guarded;
+mod lists;
 mod rule;
 mod store;
 mod suggestion;
@@ -27,38 +28,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use kit_protocol::{Mode, PermissionRules, PermissionScope, SessionId, ToolKind};
+use kit_protocol::{Mode, PermissionScope, SessionId, ToolKind};
 use kit_workspace::{Location, Paths, Root};
 
 use crate::shell::{self, Script};
 use crate::tool::Access;
 use command::Coverage;
+use lists::{Layered, Lists, Part, Sourced};
 use rule::{Hit, Place, Rule};
 use store::Store;
 
+pub use lists::{RuleLayer, RuleProblem};
 pub use rule::InvalidRule;
 pub use suggestion::Suggestion;
-
-/// Rules of one layer of settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RuleLayer {
-    /// Where they are from, for people: a file, or the editor's settings.
-    pub origin: String,
-    /// The rules.
-    pub rules: PermissionRules,
-}
-
-/// A rule that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("rule `{rule}` in {origin}: {error}")]
-pub struct RuleProblem {
-    /// As it was written.
-    pub rule: String,
-    /// Where.
-    pub origin: String,
-    /// Why.
-    pub error: InvalidRule,
-}
 
 /// One tool call as the policy sees it.
 #[derive(Clone, Copy, Debug)]
@@ -119,8 +101,8 @@ pub struct Policy {
     home: PathBuf,
     credentials: PathBuf,
     store: Store,
-    layers: RwLock<Lists>,
-    sessions: Mutex<HashMap<SessionId, Lists>>,
+    layers: RwLock<Arc<Lists>>,
+    sessions: Mutex<HashMap<SessionId, Arc<Lists>>>,
 }
 
 impl Policy {
@@ -140,7 +122,7 @@ impl Policy {
             credentials: paths.config.join("credentials.json"),
             store: Store::new(paths.config.join("permissions.json"), home.clone()),
             home,
-            layers: RwLock::new(lists),
+            layers: RwLock::new(Arc::new(lists)),
             sessions: Mutex::new(HashMap::new()),
         }
     }
@@ -148,7 +130,7 @@ impl Policy {
     /// Replaces the rules of the settings and says which cannot be read.
     pub fn set_layers(&self, layers: &[RuleLayer]) -> Vec<RuleProblem> {
         let (lists, problems) = Lists::of(layers, &self.home);
-        *self.layers.write().unwrap_or_else(PoisonError::into_inner) = lists;
+        *self.layers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lists);
         problems
     }
 
@@ -211,7 +193,7 @@ impl Policy {
         match scope {
             PermissionScope::Session => {
                 let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-                let lists = sessions.entry(session.clone()).or_default();
+                let lists = Arc::make_mut(sessions.entry(session.clone()).or_default());
                 lists.part_mut(effect).push(Sourced {
                     rule: parsed,
                     origin: "this session".into(),
@@ -230,10 +212,10 @@ impl Policy {
     }
 
     fn lists(&self, session: &SessionId, root: &Path) -> Vec<Arc<Lists>> {
-        let mut lists = vec![Arc::new(self.layers.read().unwrap_or_else(PoisonError::into_inner).clone())];
+        let mut lists = vec![Arc::clone(&self.layers.read().unwrap_or_else(PoisonError::into_inner))];
         lists.push(self.store.lists(root));
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.extend(sessions.get(session).cloned().map(Arc::new));
+        lists.extend(sessions.get(session).cloned());
         lists
     }
 
@@ -440,118 +422,6 @@ fn place<'a>(call: &Call<'a>, location: &'a Location) -> Place<'a> {
             None => (location.inside && !location.real.is_absolute()).then_some(location.real.as_path()),
         },
         root: root.map(|root| root.real.as_path()),
-    }
-}
-
-/// A rule and where it is from.
-#[derive(Clone, Debug)]
-struct Sourced {
-    rule: Rule,
-    origin: Arc<str>,
-    /// The project that it was remembered for.
-    project: Option<Arc<Path>>,
-}
-
-impl Sourced {
-    /// A rule that was remembered for one project says nothing about the other folders of a workspace.
-    fn allows_place(&self, place: Place<'_>) -> bool {
-        let elsewhere = match (&self.project, place.root) {
-            (Some(project), Some(root)) => **project != *root,
-            (Some(_), None) | (None, _) => false,
-        };
-        !elsewhere && self.rule.allows_place(place)
-    }
-}
-
-impl fmt::Display for Sourced {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` ({})", self.rule.text(), self.origin)
-    }
-}
-
-/// The rules of one source.
-#[derive(Clone, Debug, Default)]
-struct Lists {
-    deny: Vec<Sourced>,
-    ask: Vec<Sourced>,
-    allow: Vec<Sourced>,
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Deny,
-    Ask,
-    Allow,
-}
-
-impl Lists {
-    fn of(layers: &[RuleLayer], home: &Path) -> (Self, Vec<RuleProblem>) {
-        let mut lists = Self::default();
-        let mut problems = Vec::new();
-        for layer in layers {
-            problems.extend(lists.add(&layer.rules, &layer.origin, None, home));
-        }
-        (lists, problems)
-    }
-
-    /// Adds the rules of a source. What cannot be read asks if it was to deny or to ask, and is left out otherwise.
-    fn add(
-        &mut self,
-        rules: &PermissionRules,
-        origin: &str,
-        project: Option<&Path>,
-        home: &Path,
-    ) -> Vec<RuleProblem> {
-        let origin: Arc<str> = origin.into();
-        let project: Option<Arc<Path>> = project.map(Into::into);
-        let source = |rule| Sourced { rule, origin: origin.clone(), project: project.clone() };
-        let mut problems = Vec::new();
-        let parts = [(Part::Deny, &rules.deny), (Part::Ask, &rules.ask), (Part::Allow, &rules.allow)];
-        for (part, texts) in parts {
-            for text in texts {
-                match (Rule::parse(text, home), part) {
-                    (Ok(rule), Part::Deny) => self.deny.push(source(rule)),
-                    (Ok(rule), Part::Ask) => self.ask.push(source(rule)),
-                    (Ok(rule), Part::Allow) => self.allow.push(source(rule)),
-                    (Err(error), part) => {
-                        if matches!(part, Part::Deny | Part::Ask) {
-                            self.ask.extend(Rule::widest(text).into_iter().map(source));
-                        }
-                        problems.push(RuleProblem { rule: text.clone(), origin: origin.to_string(), error });
-                    }
-                }
-            }
-        }
-        problems
-    }
-
-    fn part(&self, part: Part) -> &[Sourced] {
-        match part {
-            Part::Deny => &self.deny,
-            Part::Ask => &self.ask,
-            Part::Allow => &self.allow,
-        }
-    }
-
-    fn part_mut(&mut self, effect: Effect) -> &mut Vec<Sourced> {
-        match effect {
-            Effect::Allow => &mut self.allow,
-            Effect::Deny => &mut self.deny,
-        }
-    }
-}
-
-/// One part of the rules of all sources, as far as it is about the call's tool.
-struct Layered<'a> {
-    lists: &'a [Arc<Lists>],
-    part: Part,
-    call: &'a Call<'a>,
-}
-
-impl Layered<'_> {
-    fn iter(&self) -> impl Iterator<Item = &Sourced> {
-        let rules = self.lists.iter().flat_map(|list| list.part(self.part));
-        rules.filter(|sourced| sourced.rule.is_about(self.call.tool, self.call.kind))
     }
 }
 

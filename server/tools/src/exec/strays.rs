@@ -12,6 +12,10 @@ use std::time::Duration;
 
 /// A process outside the command's group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "only Linux finds processes outside the group")
+)]
 pub(super) struct Process {
     pid: u32,
     parent: u32,

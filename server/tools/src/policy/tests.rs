@@ -1,4 +1,5 @@
 use super::*;
+use kit_protocol::PermissionRules;
 use kit_workspace::{DiskEditor, DocumentUri, Documents, Workspace};
 
 struct Silent;

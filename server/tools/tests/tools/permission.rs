@@ -50,7 +50,7 @@ async fn nobody_to_ask_means_no_with_a_reason_for_machines() {
     );
     assert_eq!(
         failed(output),
-        "permission denied: no rule allows `touch made`, no rule allows it, and nobody could be asked \
+        "permission denied: no rule allows `touch made`, and nobody could be asked \
          (denied-no-approval-rule-and-could-not-request-from-user)."
     );
     assert!(!desk.path("made").exists());
