@@ -7,7 +7,9 @@ use serde_json::json;
 /// Statement 12 for closed files.
 #[tokio::test]
 async fn untouched_bytes_of_a_closed_file_stay_as_they_are() {
-    let cases: [(&str, &[u8], &str, &str, &[u8]); 6] = [
+    /// Name, bytes before, text to find, replacement, bytes after.
+    type Case = (&'static str, &'static [u8], &'static str, &'static str, &'static [u8]);
+    let cases: [Case; 6] = [
         ("LF", b"one\ntwo\n", "two", "2", b"one\n2\n"),
         ("CRLF", b"one\r\ntwo\r\n", "two", "2\n3", b"one\r\n2\r\n3\r\n"),
         ("BOM", b"\xef\xbb\xbfone\ntwo\n", "one", "1", b"\xef\xbb\xbf1\ntwo\n"),

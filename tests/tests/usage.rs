@@ -21,16 +21,13 @@ async fn expected_cost(client: &kit_testkit::LanguageClient, model: &str, counts
     let price = &info["price"];
     assert!(price.is_object(), "{model} has a price: {info}");
     // The catalogue's prices are micro-USD per million tokens.
-    let of = |names: &[&str]| {
-        names.iter().find_map(|name| price[*name].as_f64()).unwrap_or_else(|| panic!("{names:?} in {price}"))
-    };
+    let of = |name: &str| price[name].as_u64().unwrap_or_else(|| panic!("{name} in {price}"));
     let cost = |count: &TokenCount| {
-        let sum = count.input as f64 * of(&["input", "inputMicros", "inputMicrosPerMillion"])
-            + count.output as f64 * of(&["output", "outputMicros", "outputMicrosPerMillion"])
-            + count.cache_read as f64 * of(&["cacheRead", "cacheReadMicros", "cacheReadMicrosPerMillion"])
-            + count.cache_write as f64
-                * of(&["cacheWrite", "cacheWriteMicros", "cacheWriteMicrosPerMillion"]);
-        (sum / 1e6).round() as u64
+        let sum = count.input * of("input")
+            + count.output * of("output")
+            + count.cache_read * of("cacheRead")
+            + count.cache_write * of("cacheWrite");
+        (sum + 500_000) / 1_000_000
     };
     counts.iter().map(cost).sum()
 }

@@ -18,7 +18,7 @@ test("a prompt becomes a reviewed edit of an unsaved buffer", { timeout: 240_000
   const editor = await Editor.start({ files: { "greet.js": greet }, environment: { KIT_MODEL: "scripted/demo" } });
   t.after(() => editor.close());
   await editor.open("greet.js");
-  await editor.typeAtStart("// typed and not saved\n");
+  await editor.typeAtStart("const typed = \"and not saved\";\n");
   await editor.ask("add comments to greet.js");
 
   const answer = await editor.session.locator("body").innerText();
@@ -33,14 +33,14 @@ test("a prompt becomes a reviewed edit of an unsaved buffer", { timeout: 240_000
   assert.match(status, /\$/, "the status bar tells the cost");
   assert.match(status, /%/, "and how full the context is");
   assert.equal(await editor.onDisk("greet.js"), greet, "nothing was written behind the editor's back");
-  assert.match(await editor.text(), /typed and not saved/);
+  assert.match(await editor.text(), /typed = "and not saved"/);
 
   await editor.lens("Keep").first().click();
   await editor.page.locator("[id='kit.kit.kit.status']", { hasText: "1 hunk" }).waitFor();
   await editor.lens("Undo").first().click();
   await editor.lens("Keep").first().waitFor({ state: "detached" });
   const text = await editor.text();
-  assert.match(text, /typed and not saved/);
+  assert.match(text, /typed = "and not saved"/);
   assert.equal(text.match(/Kit's demo|second change/g)?.length, 1, `one change was kept: ${text}`);
   assert.equal(await editor.onDisk("greet.js"), greet, "an unsaved document stays unsaved");
 });

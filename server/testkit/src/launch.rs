@@ -1,7 +1,7 @@
 //! How a `kit-ls` is started for a test: a clean environment, planted keys, capabilities and settings.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ impl Launch {
         let (name, secret) = PLANTED[2];
         environment.insert(name.into(), secret.into());
         Launch {
-            program: cache::kit_ls(),
+            program: PathBuf::new(),
             arguments: Vec::new(),
             environment,
             root: project.root(),
@@ -143,6 +143,12 @@ impl Launch {
         self
     }
 
+    /// Starts another build of the server.
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = program.to_owned();
+        self
+    }
+
     /// Adds a command-line argument.
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
@@ -180,7 +186,10 @@ impl Launch {
     }
 
     /// Starts the process and nothing more.
-    pub async fn spawn(self) -> LanguageClient {
+    pub async fn spawn(mut self) -> LanguageClient {
+        if self.program.as_os_str().is_empty() {
+            self.program = cache::kit_ls();
+        }
         LanguageClient::spawn(self).await
     }
 

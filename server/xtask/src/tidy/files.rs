@@ -1,4 +1,6 @@
 //! Rules for single files: length, names, words that must not appear.
+//!
+//! A banned word is allowed where the line above it is a comment `// tidy: REASON`, so that each exception says why.
 
 use super::{Finding, Source};
 
@@ -127,14 +129,25 @@ fn banned_words(source: &Source, code: &str, tests: &str) -> Vec<Finding> {
         if banned.word == "time::sleep" && (tests.contains("start_paused") || tests.contains("time::pause")) {
             continue;
         }
+        let mut reasoned = false;
         for (index, line) in text.lines().enumerate() {
-            if line.contains(banned.word) {
+            let allowed = std::mem::replace(&mut reasoned, line.trim_start().starts_with("// tidy: "));
+            if holds(line, banned.word) && !allowed {
                 let what = format!("`{}`: {}", banned.word, banned.why);
                 findings.push(Finding::new(&source.path, offset + index + 1, what));
             }
         }
     }
     findings
+}
+
+/// Whether a line holds a word; a path counts from its beginning only.
+fn holds(line: &str, word: &str) -> bool {
+    let begins = |at: usize| {
+        let before = line[..at].chars().next_back();
+        !word.starts_with('/') || !before.is_some_and(|c| c.is_alphanumeric() || "_}.-".contains(c))
+    };
+    line.match_indices(word).any(|(at, _)| begins(at))
 }
 
 #[cfg(test)]
@@ -165,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn an_exception_says_why_on_the_line_above() {
+        let text =
+            "// tidy: the process is not ours and announces nothing.\nthread::sleep(x)\nthread::sleep(x)\n";
+        let found = check_one("server/a/tests/b.rs", text);
+        assert_eq!(found, [(3, "`thread::sleep`: a test waits for a state, not for a time".to_owned())]);
+    }
+
+    #[test]
     fn a_paused_clock_allows_sleeping() {
         assert_eq!(
             check_one("server/a/tests/b.rs", "#[tokio::test(start_paused = true)]\ntokio::time::sleep(x)"),
@@ -176,6 +197,7 @@ mod tests {
     fn names_and_machine_paths_are_found_in_every_kind_of_file() {
         let named = check_one("server/a/src/utils.rs", "");
         assert_eq!(named, [(1, "a file is named for its one subject".to_owned())]);
+        assert_eq!(check_one("docs/a.md", "$folder/root/x"), []);
         let path = check_one("docs/a.md", "see\n/root/x");
         assert_eq!(path, [(2, "`/root/`: no path of one machine is named".to_owned())]);
     }

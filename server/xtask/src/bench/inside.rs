@@ -1,0 +1,76 @@
+//! Figures of single functions: criterion runs the crates' benches, and its own records are read.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Figure;
+use crate::run;
+
+const NANOSECONDS_PER_MILLISECOND: f64 = 1e6;
+
+/// A bench of a crate, and what the design says about it in milliseconds.
+const TARGETS: &[(&str, f64)] = &[
+    ("keystroke in a document of 100,000 lines", 0.2),
+    ("hunks of 50,000 lines with 500 changes", 30.0),
+    ("user edit with 500 hunks pending in 50,000 lines", 30.0),
+];
+
+/// Our search may take this many times as long as ripgrep.
+const SEARCH_FACTOR: f64 = 1.3;
+
+pub(super) fn measure() -> Result<Vec<Figure>> {
+    let crates = ["--package", "kit-text", "--package", "kit-workspace", "--package", "kit-review"];
+    run::succeed(run::cargo().args(["bench", "--quiet", "--benches"]).args(crates))?;
+    let metadata = run::output(run::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let metadata: Value = serde_json::from_str(&metadata)?;
+    let target = metadata["target_directory"].as_str().context("cargo names no target folder")?;
+    let means = means(&Path::new(target).join("criterion"));
+    let mean = |wanted: &str| means.iter().find(|(name, _)| name == wanted).map(|(_, mean)| *mean);
+
+    let mut figures = Vec::new();
+    for (name, target) in TARGETS {
+        let mean = mean(name).with_context(|| format!("criterion has no record of {name:?}"))?;
+        figures.push(Figure::new(*name, mean, *target, "ms"));
+    }
+    let ripgrep = Command::new("rg").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !ripgrep {
+        println!("rg is not installed, so searching is not compared with it (apt-get install ripgrep)");
+        return Ok(figures);
+    }
+    for (name, ours) in means.iter().filter(|(name, _)| name.contains("/kit ")) {
+        if let Some(theirs) = mean(&name.replace("/kit ", "/rg ")) {
+            figures.push(Figure::new(
+                name.replace("/kit ", ": ") + " against rg",
+                *ours,
+                theirs * SEARCH_FACTOR,
+                "ms",
+            ));
+        }
+    }
+    Ok(figures)
+}
+
+/// The full name and the mean in milliseconds of every bench that criterion has a newest record of.
+fn means(folder: &Path) -> Vec<(String, f64)> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let json = |name: &str| -> Option<Value> {
+            serde_json::from_slice(&std::fs::read(folder.join(name)).ok()?).ok()
+        };
+        if folder.ends_with("new")
+            && let (Some(bench), Some(estimates)) = (json("benchmark.json"), json("estimates.json"))
+            && let (Some(name), Some(mean)) =
+                (bench["full_id"].as_str(), estimates["mean"]["point_estimate"].as_f64())
+        {
+            found.push((name.to_owned(), mean / NANOSECONDS_PER_MILLISECOND));
+        }
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        folders.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
