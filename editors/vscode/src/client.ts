@@ -148,7 +148,8 @@ export class Client implements vscode.Disposable {
   }
 
   private async forward(command: string, argument: unknown): Promise<unknown> {
-    if (!this.language?.isRunning()) throw new Error("The server is not running");
+    // A client that is still starting sends the request when it is ready.
+    if (!this.language || this.state === "stopped") throw new Error("The server is not running");
     return this.language.sendRequest(ExecuteCommandRequest.type, { command, arguments: [argument ?? {}] });
   }
 

@@ -30,7 +30,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const cards = new Cards();
   const review = new ReviewStore(started);
   const content = new Content(started, review);
-  const store = new SessionStore(started);
+  const store = new SessionStore(started, context.workspaceState);
   const view = new SessionView(context.extensionUri, started, store, cards, review);
   const sessions = new Sessions(started, store, content, () => view.reveal());
   const status = new StatusItem(started);

@@ -34,7 +34,7 @@ function toCard(request: PermissionRequest): Card {
     uri: subject.uri,
     blocks: subject.diffBlocks ?? [],
     options: request.options.map(({ id, label, kind, rule, scope }) => ({
-      id, label, kind, rule: rule ? (scope ? `${rule} (${scope})` : rule) : "",
+      id, label, kind, rule: rule && !label.includes(rule) ? (scope ? `${rule} (${scope})` : rule) : "",
     })),
   };
 }

@@ -54,10 +54,15 @@ test("a tool row passes through its states and gets output and diffs", () => {
   assert.deepEqual(states, [["pending", "", 0], ["running", "", 0], ["running", "ok\n", 0], ["running", "ok\n", 0], ["done", "ok\n", 1]]);
 });
 
+test("a call id that another turn used before is another row", () => {
+  const { model } = play({ type: "turn_start", prompt: "hi" }, call, end, { type: "turn_start", prompt: "again" }, call, { type: "tool_execution_start", ...edit });
+  assert.deepEqual(model.items.flatMap((item) => (item.kind === "tool" ? [[item.id, item.status]] : [])), [["e2", "failed"], ["e5", "running"]]);
+});
+
 test("a failed call shows its result", () => {
   const { model } = play(call, { type: "tool_result", ...edit, toolArgs: "{}", result: "no such text", isError: true });
   assert.deepEqual(model.items, [
-    { kind: "tool", id: "c1", agent: "", toolKind: "edit", title: "edit a.rs", arguments: "{}", status: "failed", output: "no such text", diffs: [] },
+    { kind: "tool", id: "e1", call: "c1", agent: "", toolKind: "edit", title: "edit a.rs", arguments: "{}", status: "failed", output: "no such text", diffs: [] },
   ]);
 });
 
@@ -66,7 +71,7 @@ test("a stream reset takes back what the step has shown, and nothing before it",
     { type: "turn_start", prompt: "hi" }, { type: "message_start" }, { type: "message_update", chunk: "one" }, { type: "message_end", content: "one" },
     { type: "message_start" }, { type: "message_update", chunk: "tw" }, call, { type: "stream_reset" }, { type: "message_start" }, { type: "message_update", chunk: "two" });
   assert.deepEqual(kinds(model), ["user", "text:one", "text:two…"]);
-  assert.deepEqual(changes[7], { drawn: [], removed: ["e6", "c1"] });
+  assert.deepEqual(changes[7], { drawn: [], removed: ["e6", "e7"] });
 });
 
 test("a subagent's text does not mix with its parent's", () => {

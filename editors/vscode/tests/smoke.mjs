@@ -1,5 +1,5 @@
 // Drives the extension in a real VS Code (code-server) with a real browser, and checks what is on the screen.
-// Environment: KIT_CODE_SERVER (folder of the installation), KIT_LS (server binary; the fake server without it),
+// Environment: KIT_VSCODE (folder of the installation), KIT_LS (server binary; the fake server without it),
 // KIT_PICTURES (folder for screenshots; none are taken without it), CHROMIUM.
 
 import assert from "node:assert/strict";
@@ -12,7 +12,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const extension = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const installation = process.env.KIT_CODE_SERVER ?? path.join(os.homedir(), ".cache/kit/code-server");
+const installation = process.env.KIT_VSCODE ?? path.join(os.homedir(), ".cache/kit/code-server");
 const { chromium } = createRequire(path.join(installation, "package.json"))("playwright-core");
 const realServer = process.env.KIT_LS;
 const pictures = process.env.KIT_PICTURES;
@@ -169,6 +169,13 @@ async function story(page) {
   await page.locator(viewFrame).waitFor({ state: "detached" });
   await run(page, "Kit: Show Session");
   await view.locator(".turn-end").first().waitFor();
+
+  if (realServer) {
+    // So does the session after a reload of the window, which starts the server anew.
+    await page.reload();
+    await view.locator(".turn-end").first().waitFor({ timeout: 60_000 });
+    await shot("7-reloaded");
+  }
 }
 
 /** Permission by card, with a reason; a question by picker; stop; an error as one sentence. */

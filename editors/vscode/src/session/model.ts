@@ -23,6 +23,8 @@ export interface TextItem {
 export interface ToolItem {
   kind: "tool";
   id: string;
+  /** The model's id of the call; another turn may use it again. */
+  call: string;
   agent: string;
   toolKind: ToolKind;
   title: string;
@@ -99,11 +101,11 @@ export function apply(model: SessionModel, event: KitEvent): Change {
       return joined(finish(model, agent), { drawn: [streamed.id], removed: [] });
     }
     case "tool_call":
-      model.step[agent]?.push(event.toolCallId);
+      (model.step[agent] ??= []).push(id);
       return joined(
         finish(model, agent),
         add(model, {
-          kind: "tool", id: event.toolCallId, agent: agentName(event.agent), toolKind: event.toolKind, title: event.title || event.toolName,
+          kind: "tool", id, call: event.toolCallId, agent: agentName(event.agent), toolKind: event.toolKind, title: event.title || event.toolName,
           arguments: event.toolArgs, status: "pending", output: "", diffs: [],
         }),
       );
@@ -193,11 +195,11 @@ function finish(model: SessionModel, agent: string): Change {
   return { drawn, removed: [] };
 }
 
-function withTool(model: SessionModel, id: string, update: (tool: ToolItem) => void): Change {
-  const tool = model.items.findLast((item): item is ToolItem => item.kind === "tool" && item.id === id);
+function withTool(model: SessionModel, call: string, update: (tool: ToolItem) => void): Change {
+  const tool = model.items.findLast((item): item is ToolItem => item.kind === "tool" && item.call === call);
   if (!tool) return nothing;
   update(tool);
-  return { drawn: [id], removed: [] };
+  return { drawn: [tool.id], removed: [] };
 }
 
 /** A call that never got a result ended with its turn. */

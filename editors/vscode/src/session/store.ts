@@ -8,6 +8,8 @@ import { report } from "../errors.ts";
 import type { KitEvent, PromptAnswer, Status } from "../protocol.ts";
 import { apply, emptySession, type SessionModel } from "./model.ts";
 
+const rememberedSession = "session";
+
 export class SessionStore implements vscode.Disposable {
   private readonly eventEmitter = new vscode.EventEmitter<KitEvent[]>();
   private readonly resetEmitter = new vscode.EventEmitter<void>();
@@ -22,12 +24,15 @@ export class SessionStore implements vscode.Disposable {
   private waiting: KitEvent[] = [];
   private fetching = false;
 
-  constructor(private readonly client: Client) {
+  constructor(
+    private readonly client: Client,
+    private readonly memory: vscode.Memento,
+  ) {
     this.subscriptions = [
       client.onEvent((event) => this.take(event)),
       client.onStatus((status) => this.adopt(status)),
       client.onState((state) => {
-        if (state === "running" && this.model) void this.fetch();
+        if (state === "running") void (this.model ? this.fetch() : this.restore());
       }),
     ];
   }
@@ -42,6 +47,7 @@ export class SessionStore implements vscode.Disposable {
     this.model = emptySession(session);
     this.waiting = [];
     this.fetching = false;
+    void this.memory.update(rememberedSession, session);
     this.resetEmitter.fire();
     void this.fetch();
   }
@@ -49,7 +55,20 @@ export class SessionStore implements vscode.Disposable {
   /** Shows no session: the next prompt starts one. */
   clear(): void {
     this.model = undefined;
+    void this.memory.update(rememberedSession, undefined);
     this.resetEmitter.fire();
+  }
+
+  /** After a reload of the window the session that was shown comes back, if it still exists. */
+  private async restore(): Promise<void> {
+    const session = this.memory.get<string>(rememberedSession);
+    if (!session) return;
+    try {
+      await this.client.call("kit.session.open", { session });
+    } catch {
+      return;
+    }
+    if (!this.model) this.show(session);
   }
 
   started(answer: PromptAnswer): void {
