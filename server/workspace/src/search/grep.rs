@@ -174,17 +174,25 @@ impl Matcher {
         }
     }
 
-    fn searcher(&self, query: &GrepQuery) -> Searcher {
-        let context = query.context.min(MAX_CONTEXT);
-        SearcherBuilder::new()
-            .line_number(true)
+    fn searchers(&self, query: &GrepQuery) -> Searchers {
+        let mut builder = SearcherBuilder::new();
+        builder
             .multi_line(self.multi_line)
-            .before_context(context)
-            .after_context(context)
             .heap_limit(Some(MAX_HEAP_BYTES))
             .binary_detection(BinaryDetection::quit(0))
-            .build()
+            .line_number(false);
+        let counting = builder.build();
+        let context = query.context.min(MAX_CONTEXT);
+        let showing = builder.line_number(true).before_context(context).after_context(context).build();
+        Searchers { showing, counting }
     }
+}
+
+/// What one thread searches with.
+struct Searchers {
+    showing: Searcher,
+    /// For files behind the limit, of which no line is shown; counting lines is most of the work in them.
+    counting: Searcher,
 }
 
 struct Search<'a> {
@@ -219,13 +227,13 @@ impl Search<'_> {
         match metadata {
             // Only the editor has it.
             None | Some(Err(WorkspaceError::NotFound { .. })) if self.open.contains_key(&top) => {
-                self.visit(&mut self.matcher.searcher(&self.query), &top);
+                self.visit(&mut self.matcher.searchers(&self.query), &top);
             }
             None => return Err(WorkspaceError::NotOpen { uri: self.location.uri }.into()),
             Some(Err(error)) => return Err(error.into()),
             Some(Ok(metadata)) if metadata.is_dir() => unreadable = self.walk(&top),
             Some(Ok(metadata)) if metadata.is_file() => {
-                self.visit(&mut self.matcher.searcher(&self.query), &top);
+                self.visit(&mut self.matcher.searchers(&self.query), &top);
             }
             Some(Ok(_)) => return Err(WorkspaceError::NotAFile { path: self.location.path }.into()),
         }
@@ -241,19 +249,19 @@ impl Search<'_> {
             Some(_) | None => Hidden::Skip,
         };
         let unreadable = walk(top, hidden, self.cancel, || {
-            let mut searcher = self.matcher.searcher(&self.query);
-            move |entry: &DirEntry| self.visit(&mut searcher, entry.path())
+            let mut searchers = self.matcher.searchers(&self.query);
+            move |entry: &DirEntry| self.visit(&mut searchers, entry.path())
         });
         let mut unwritten: Vec<&PathBuf> = self.open.keys().filter(|path| !path.exists()).collect();
         unwritten.sort();
-        let mut searcher = self.matcher.searcher(&self.query);
+        let mut searchers = self.matcher.searchers(&self.query);
         for path in unwritten {
-            self.visit(&mut searcher, path);
+            self.visit(&mut searchers, path);
         }
         unreadable
     }
 
-    fn visit(&self, searcher: &mut Searcher, path: &Path) {
+    fn visit(&self, searchers: &mut Searchers, path: &Path) {
         let relative = path.strip_prefix(&self.location.real).unwrap_or(path);
         if let Some(glob) = &self.glob {
             let in_root = self.root.as_ref().and_then(|root| path.strip_prefix(root).ok());
@@ -262,10 +270,13 @@ impl Search<'_> {
                 return;
             }
         }
+        let shows = !self.found.lock().unwrap_or_else(PoisonError::into_inner).is_behind_limit(path);
+        let (searcher, limit) =
+            if shows { (&mut searchers.showing, self.query.limit) } else { (&mut searchers.counting, 0) };
         let mut lines = Lines {
             lines: Vec::new(),
             matches: 0,
-            limit: self.query.limit,
+            limit,
             binary: false,
             since_check: 0,
             cancel: self.cancel,
@@ -295,9 +306,18 @@ impl Search<'_> {
 }
 
 impl Found {
+    /// Whether the limit is reached by files before this one.
+    fn is_behind_limit(&self, path: &Path) -> bool {
+        self.kept >= self.limit && self.files.last_key_value().is_none_or(|(last, _)| **last < *path)
+    }
+
     fn add(&mut self, file: FileMatches) {
         self.result.total_matches += file.total_matches;
         self.result.total_files += 1;
+        // A file that was only counted may come here; files before it fill the limit for good.
+        if self.is_behind_limit(&file.path) {
+            return;
+        }
         self.kept += file.total_matches.min(self.limit);
         self.files.insert(file.path.clone(), file);
         while let Some(last) = self.files.last_entry() {
