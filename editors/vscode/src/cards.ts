@@ -2,6 +2,7 @@
 // Each is answered once: by a button of either, by a command, or by being withdrawn.
 
 import * as vscode from "vscode";
+import { withoutLinks } from "./format.ts";
 import type { DiffBlock, PermissionOption } from "./protocol.ts";
 import { setting } from "./settings.ts";
 
@@ -97,7 +98,7 @@ export class Cards implements vscode.Disposable {
     const buttons = quick.map((option) => ({ title: option.label, option: option.id }));
     const detail = card.code || card.uri ? `: ${card.code.split("\n", 1)[0] || (card.uri ?? "")}` : "";
     const message = card.title.includes(detail.slice(2)) ? card.title : card.title + detail;
-    void vscode.window.showInformationMessage(`Kit: ${message}`, ...buttons, { title: "More…", option: "" }).then((choice) => {
+    void vscode.window.showInformationMessage(`Kit: ${withoutLinks(message)}`, ...buttons, { title: "More…", option: "" }).then((choice) => {
       if (!choice) return;
       if (choice.option) this.settle(card.id, { option: choice.option, feedback: "" });
       else void vscode.commands.executeCommand("kit.showSession");

@@ -1,6 +1,7 @@
 // Turns whatever a call of the server threw into one sentence for the user. Never a stack.
 
 import * as vscode from "vscode";
+import { withoutLinks } from "./format.ts";
 
 interface KitErrorData {
   kind?: string;
@@ -32,7 +33,7 @@ export function report(error: unknown): void {
   const kind = errorKind(error);
   if (kind === "cancelled" || error instanceof vscode.CancellationError) return;
   const [label, command] = kind === "auth" ? ["Doctor", "kit.doctor"] as const : ["Show Log", "kit.log"] as const;
-  void vscode.window.showErrorMessage(`Kit: ${sentence(error)}`, label).then((choice) => {
+  void vscode.window.showErrorMessage(`Kit: ${withoutLinks(sentence(error))}`, label).then((choice) => {
     if (choice) void vscode.commands.executeCommand(command);
   });
 }

@@ -72,3 +72,8 @@ export function baseName(uri: string): string {
     return last;
   }
 }
+
+/** Notifications turn `[text](command:…)` into links that run commands: what a model wrote must not become one. */
+export function withoutLinks(text: string): string {
+  return text.replace(/\]\(/g, "]\u200b(");
+}

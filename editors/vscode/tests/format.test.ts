@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { baseName, cost, count, duration, elideMiddle, money, usageLine } from "../src/format.ts";
+import { baseName, cost, count, duration, elideMiddle, money, usageLine, withoutLinks } from "../src/format.ts";
 import type { UsageTotals } from "../src/protocol.ts";
 
 const usage = (fields: Partial<UsageTotals>): UsageTotals => ({
@@ -40,4 +40,8 @@ test("long names lose their middle, counted in characters", () => {
 test("a base name is decoded where it can be", () => {
   assert.equal(baseName("file:///a/with%20space.rs"), "with space.rs");
   assert.equal(baseName("file:///a/100%.rs"), "100%.rs");
+});
+
+test("a link to a command stays text", () => {
+  assert.equal(withoutLinks("run [ok](command:evil)?"), "run [ok]\u200b(command:evil)?");
 });
