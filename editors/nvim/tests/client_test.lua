@@ -36,6 +36,35 @@ return {
     end,
   },
   {
+    "reads files again that a shell command changed, except those with unsaved changes",
+    function()
+      local nvim = editor.start({ ["a.txt"] = "one\n", ["b.txt"] = "b\n" }, { open = "a.txt" })
+      nvim:command("edit b.txt")
+      nvim:wait("_G.fake.is_open(...)", nvim:uri("b.txt"))
+      nvim:command("normal! Atyped")
+      for _, name in ipairs({ "a.txt", "b.txt" }) do
+        local file = assert(io.open(nvim.project .. "/" .. name, "wb"))
+        file:write("changed by sed\n")
+        file:close()
+      end
+      nvim:notify("kit/event", { session = "s1", seq = 1, at = 0, type = "turn_start", prompt = "go" })
+      nvim:notify("kit/event", {
+        session = "s1",
+        seq = 2,
+        at = 0,
+        type = "tool_result",
+        toolCallId = "c1",
+        toolName = "bash",
+        toolKind = "execute",
+        toolArgs = "{}",
+        result = "",
+        isError = false,
+      })
+      nvim:wait("_G.fake.documents[...].text == 'changed by sed\\n'", nvim:uri("a.txt"))
+      equal(nvim:lines(), { "btyped" })
+    end,
+  },
+  {
     "knows files without a filetype and lone files, and no others",
     function()
       local nvim = editor.start({ ["a.txt"] = "one\n", ["plain"] = "text\n" }, { open = "a.txt" })
@@ -54,7 +83,10 @@ return {
   {
     "adds a second root to the same server as a workspace folder",
     function()
-      local nvim = editor.start({ ["a.txt"] = "one\n", ["inner/.git/HEAD"] = "", ["inner/b.txt"] = "b\n" }, { open = "a.txt" })
+      local nvim = editor.start(
+        { ["a.txt"] = "one\n", ["inner/.git/HEAD"] = "", ["inner/b.txt"] = "b\n" },
+        { open = "a.txt" }
+      )
       nvim:command("edit inner/b.txt")
       nvim:wait("_G.fake.is_open(...)", nvim:uri("inner/b.txt"))
       local added = nvim:get([[vim.iter(_G.fake.notifications):filter(function(entry)
@@ -121,7 +153,9 @@ return {
       })
       equal(nvim:get("vim.fn.getcompletion('Kit re', 'cmdline')"), { "restart", "retry", "revert", "review" })
       equal(nvim:get([[vim.fn.getcompletion("'<,'>Kit undo ", 'cmdline')]]), { "hunk", "file", "turn", "all" })
-      nvim:lua("_G.fake.replies['kit.model.list'] = { models = { { id = 'scripted/demo', provider = 'scripted', name = 'Demo' } } }")
+      nvim:lua(
+        "_G.fake.replies['kit.model.list'] = { models = { { id = 'scripted/demo', provider = 'scripted', name = 'Demo' } } }"
+      )
       equal(nvim:get("vim.fn.getcompletion('Kit model s', 'cmdline')"), { "scripted/demo" })
     end,
   },
@@ -155,7 +189,10 @@ return {
       nvim:lua("_G.fake.contents['kit-session:s1'] = '# Hello\\n\\ntext\\n'")
       nvim:command("edit kit-session:s1")
       nvim:wait("vim.fn.getline(1) == '# Hello'")
-      equal(nvim:get("{ vim.bo.filetype, vim.bo.modifiable, vim.bo.modified, vim.fn.line('$') }"), { "markdown", false, false, 3 })
+      equal(
+        nvim:get("{ vim.bo.filetype, vim.bo.modifiable, vim.bo.modified, vim.fn.line('$') }"),
+        { "markdown", false, false, 3 }
+      )
     end,
   },
   {
@@ -172,7 +209,12 @@ return {
       nvim:command("Kit doctor")
       nvim:wait("vim.bo.filetype == 'checkhealth' and vim.fn.search('sandbox: the kernel has none', 'nw') > 0")
       local report = table.concat(nvim:lines(), "\n")
-      for _, expected in ipairs({ "kit-ls 0.0.0 runs", "The protocol's version is 1", "model: scripted/demo", "use a newer kernel" }) do
+      for _, expected in ipairs({
+        "kit-ls 0.0.0 runs",
+        "The protocol's version is 1",
+        "model: scripted/demo",
+        "use a newer kernel",
+      }) do
         equal({ expected, report:find(expected, 1, true) ~= nil }, { expected, true })
       end
       equal(report:find("ERROR", 1, true), nil)
@@ -204,7 +246,8 @@ return {
     "costs nothing before it is used",
     function()
       local nvim = editor.start({ ["a.txt"] = "one\n" })
-      local loaded = nvim:get([[vim.iter(_G.loaded_at_start):filter(function(name) return name:match("^kit") end):totable()]])
+      local loaded =
+        nvim:get([[vim.iter(_G.loaded_at_start):filter(function(name) return name:match("^kit") end):totable()]])
       equal(loaded, {})
       equal(nvim:get("vim.fn.exists(':Kit')"), 2)
     end,

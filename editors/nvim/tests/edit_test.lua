@@ -80,7 +80,10 @@ return {
           },
         },
       })
-      equal(nvim:answer("both"), { result = { applied = false, failureReason = "b.txt is not open", failedChange = 1 } })
+      equal(
+        nvim:answer("both"),
+        { result = { applied = false, failureReason = "b.txt is not open", failedChange = 1 } }
+      )
       equal(nvim:lines(), { "one" })
       equal(nvim:get("vim.fn.bufexists(...)", nvim.project .. "/b.txt"), 0)
     end,

@@ -39,7 +39,10 @@ function M.start(files, options)
     file:close()
   end
   local command = vim.list_extend(program(), { "--headless", "--embed", "--clean", "-n" })
-  vim.list_extend(command, { "--cmd", "set rtp^=" .. vim.fs.dirname(folder), "--cmd", "lua " .. (options.before or "") })
+  vim.list_extend(
+    command,
+    { "--cmd", "set rtp^=" .. vim.fs.dirname(folder), "--cmd", "lua " .. (options.before or "") }
+  )
   local environment = { NVIM_LOG_FILE = project .. "/.git/nvim.log" }
   local channel = vim.fn.jobstart(command, { rpc = true, cwd = project, env = environment })
   assert(channel > 0, "Neovim did not start")
@@ -96,7 +99,10 @@ function Editor:wait(expression, ...)
     return value ~= nil and value ~= vim.NIL and value ~= false
   end, 5)
   if not came then
-    error(("never true: %s\nmessages: %s\n%s"):format(expression, vim.inspect(self:get("_G.messages")), self:screen()), 2)
+    error(
+      ("never true: %s\nmessages: %s\n%s"):format(expression, vim.inspect(self:get("_G.messages")), self:screen()),
+      2
+    )
   end
   return value
 end

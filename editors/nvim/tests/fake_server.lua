@@ -139,9 +139,7 @@ end
 function M.ran(command)
   local found = {}
   for _, entry in ipairs(M.commands) do
-    if entry.command == command then
-      found[#found + 1] = entry.argument
-    end
+    if entry.command == command then found[#found + 1] = entry.argument end
   end
   return found
 end

@@ -11,7 +11,13 @@ local function permission(id, fields)
     subject = { command = "cargo publish", cwd = "/tmp/x" },
     options = {
       { id = "once", label = "Allow once", kind = "allowOnce" },
-      { id = "always", label = "Always allow", kind = "allowAlways", scope = "project", rule = "Bash(cargo publish:*)" },
+      {
+        id = "always",
+        label = "Always allow",
+        kind = "allowAlways",
+        scope = "project",
+        rule = "Bash(cargo publish:*)",
+      },
       { id = "no", label = "Reject", kind = "rejectOnce" },
     },
     why = "shell commands ask",
@@ -77,7 +83,11 @@ return {
     function()
       local nvim = start()
       nvim:request("p1", "kit/permission", permission("q1"))
-      nvim:request("p2", "kit/permission", permission("q2", { title = "Run `rm -rf`", subject = { command = "rm -rf" } }))
+      nvim:request(
+        "p2",
+        "kit/permission",
+        permission("q2", { title = "Run `rm -rf`", subject = { command = "rm -rf" } })
+      )
       nvim:sees("Kit asks · 1 of 2")
       nvim:command("Kit permit n")
       equal(nvim:answer("p1"), { result = { option = "no" } })
@@ -96,10 +106,20 @@ return {
       nvim:request("p1", "kit/permission", permission("q1"))
       nvim:request("p2", "kit/permission", permission("q2", { session = "s2" }))
       nvim:sees("1 of 2")
-      local usage = { inputTokens = 0, outputTokens = 0, cacheReadTokens = 0, cacheWriteTokens = 0, costKind = "unknown" }
+      local usage =
+        { inputTokens = 0, outputTokens = 0, cacheReadTokens = 0, cacheWriteTokens = 0, costKind = "unknown" }
       nvim:notify("kit/event", {
-        session = "s1", seq = 2, at = 0, type = "turn_end", response = "", stopReason = "cancelled",
-        toolCallCount = 0, toolNames = {}, llmCallCount = 0, usage = usage, durationMs = 1,
+        session = "s1",
+        seq = 2,
+        at = 0,
+        type = "turn_end",
+        response = "",
+        stopReason = "cancelled",
+        toolCallCount = 0,
+        toolNames = {},
+        llmCallCount = 0,
+        usage = usage,
+        durationMs = 1,
       })
       equal(nvim:answer("p1"), { result = { option = "no" } })
       nvim:sees("Kit asks ─")

@@ -27,13 +27,17 @@ local function review(nvim, revision, list, fields)
 end
 
 local function start(options)
-  local nvim = editor.start({ ["a.txt"] = text, ["b.txt"] = "b\n" }, vim.tbl_extend("force", { open = "a.txt" }, options or {}))
+  local nvim =
+    editor.start({ ["a.txt"] = text, ["b.txt"] = "b\n" }, vim.tbl_extend("force", { open = "a.txt" }, options or {}))
   for _, action in ipairs({ "keep", "undo" }) do
-    nvim:lua([[
+    nvim:lua(
+      [[
       _G.fake.replies["kit.review." .. ...] = function(argument)
         return { applied = argument.hunks or {}, conflicts = {} }
       end
-    ]], action)
+    ]],
+      action
+    )
   end
   return nvim
 end
@@ -83,7 +87,10 @@ return {
       local nvim = start({ before = "_G.options = { review = { deleted_lines = 2 } }" })
       review(nvim, 1, { hunk("h1", "delete", { 0, 4 }, { 0, 0 }, "a\nb\nc\nd\n", "") })
       nvim:sees("2 more")
-      equal(rows(nvim, 1, 4), { "  a", "  b", "  … 2 more (:Kit diff)", "▁ one  :Kit keep · :Kit undo · 1/1 · main" })
+      equal(
+        rows(nvim, 1, 4),
+        { "  a", "  b", "  … 2 more (:Kit diff)", "▁ one  :Kit keep · :Kit undo · 1/1 · main" }
+      )
     end,
   },
   {
@@ -199,7 +206,10 @@ return {
     function()
       local nvim = start()
       review(nvim, 1, hunks)
-      nvim:lua("_G.fake.contents[...] = 'one\\ntwo\\nthree\\nfour\\nfive\\nsix\\n'", (nvim:uri("a.txt"):gsub("^file:", "kit-base:")))
+      nvim:lua(
+        "_G.fake.contents[...] = 'one\\ntwo\\nthree\\nfour\\nfive\\nsix\\n'",
+        (nvim:uri("a.txt"):gsub("^file:", "kit-base:"))
+      )
       nvim:command("Kit diff")
       nvim:wait("vim.fn.tabpagenr('$') == 2 and #vim.api.nvim_tabpage_list_wins(0) == 2")
       nvim:sees("│  ▎ TWO")
@@ -228,10 +238,21 @@ return {
       local nvim = start()
       nvim:notify("kit/event", { session = "s1", turn = "t1", seq = 1, at = 0, type = "turn_start", prompt = "go" })
       local block = { oldText = "two\n", newText = "TWO\n", oldRange = { 1, 2 }, newRange = { 1, 2 } }
-      local difference = { uri = nvim:uri("a.txt"), path = "a.txt", additions = 1, deletions = 1, diffBlocks = { block } }
+      local difference =
+        { uri = nvim:uri("a.txt"), path = "a.txt", additions = 1, deletions = 1, diffBlocks = { block } }
       nvim:notify("kit/event", {
-        session = "s1", turn = "t1", seq = 2, at = 0, type = "tool_result", toolCallId = "c1", toolName = "edit",
-        toolKind = "edit", toolArgs = "{}", result = "ok", isError = false, metadata = { fileDiffs = { difference } },
+        session = "s1",
+        turn = "t1",
+        seq = 2,
+        at = 0,
+        type = "tool_result",
+        toolCallId = "c1",
+        toolName = "edit",
+        toolKind = "edit",
+        toolArgs = "{}",
+        result = "ok",
+        isError = false,
+        metadata = { fileDiffs = { difference } },
       })
       review(nvim, 1, { hunks[1] })
       local tool = "vim.fn.getbufline(vim.fn.bufnr('kit://s1'), 7)[1]"

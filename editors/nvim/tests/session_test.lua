@@ -5,7 +5,8 @@ local session = "0123456789abcdef"
 
 --- An editor with an open file, and a function that sends the session's next event.
 local function start(options)
-  local nvim = editor.start({ ["a.txt"] = "one\ntwo\nthree\n" }, vim.tbl_extend("force", { open = "a.txt" }, options or {}))
+  local nvim =
+    editor.start({ ["a.txt"] = "one\ntwo\nthree\n" }, vim.tbl_extend("force", { open = "a.txt" }, options or {}))
   local seq = 0
   local function event(type, fields)
     seq = seq + 1
@@ -171,7 +172,8 @@ return {
     function()
       local nvim, event = start()
       local block = { oldText = "two\n", newText = "TWO\nmore\n", oldRange = { 1, 2 }, newRange = { 1, 3 } }
-      local difference = { uri = nvim:uri("a.txt"), path = "a.txt", additions = 2, deletions = 1, diffBlocks = { block } }
+      local difference =
+        { uri = nvim:uri("a.txt"), path = "a.txt", additions = 2, deletions = 1, diffBlocks = { block } }
       local edit = { toolName = "edit", toolKind = "edit", result = "ok", isError = false }
       edit.metadata = { fileDiffs = { difference } }
       event("turn_start", { prompt = "go" })
@@ -179,7 +181,10 @@ return {
       event("tool_result", call("c2", "edit a.txt", edit))
       event("turn_end", turn_end({ toolCallCount = 2 }))
       local last = "Done in 1m12s · 2 tools · 1 file (+4 −2) · 18.2k in (91% cached) / 2.1k out · $0.06"
-      equal(vim.list_slice(transcript(nvim, last), 5, 9), { "", "▾ edit a.txt  +2 −1", "┆ -two", "┆ +TWO", "┆ +more" })
+      equal(
+        vim.list_slice(transcript(nvim, last), 5, 9),
+        { "", "▾ edit a.txt  +2 −1", "┆ -two", "┆ +TWO", "┆ +more" }
+      )
     end,
   },
   {
@@ -211,7 +216,8 @@ return {
     "reads an opened session anew",
     function()
       local nvim = start()
-      nvim:lua([[
+      nvim:lua(
+        [[
         local id = ...
         _G.fake.replies["kit.session.list"] = { sessions = {
           { id = id, path = "/x.jsonl", cwd = "/", created = "2026-01-02T03:04:05Z", modified = "2026-01-02T03:04:05Z",
@@ -226,7 +232,9 @@ return {
           _G.offered = vim.tbl_map(options.format_item, items)
           choose(items[1], 1)
         end
-      ]], session)
+      ]],
+        session
+      )
       nvim:command("Kit sessions")
       nvim:sees("# Panic hunt")
       nvim:sees("Fixed.")

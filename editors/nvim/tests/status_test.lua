@@ -45,7 +45,10 @@ local budget = { limitMicros = 5000000, usedMicros = 4610000, scope = "session" 
 
 return {
   { "shows context and cost", check(status(), "✦ 34%% $0.43", "✦ 34% $0.43") },
-  { "shows hunks", check(status({ review = { files = 1, hunks = 7 } }), "✦ 34%% $0.43 7 hunks", "✦ 34% $0.43 7 hunks") },
+  {
+    "shows hunks",
+    check(status({ review = { files = 1, hunks = 7 } }), "✦ 34%% $0.43 7 hunks", "✦ 34% $0.43 7 hunks"),
+  },
   {
     "shows what runs, shortened in the middle",
     check(

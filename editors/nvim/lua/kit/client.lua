@@ -237,13 +237,17 @@ function M.execute(command, arguments, on_answer, on_error)
       return M.notify(("This server has no %s; update it."):format(command), vim.log.levels.WARN)
     end
     local argument = next(arguments) and arguments or vim.empty_dict()
-    client:request("workspace/executeCommand", { command = command, arguments = { argument } }, function(problem, answer)
-      if problem then
-        (on_error or M.report)(problem)
-      elseif on_answer then
-        on_answer(without_nulls(answer) or {})
+    client:request(
+      "workspace/executeCommand",
+      { command = command, arguments = { argument } },
+      function(problem, answer)
+        if problem then
+          (on_error or M.report)(problem)
+        elseif on_answer then
+          on_answer(without_nulls(answer) or {})
+        end
       end
-    end)
+    )
   end)
 end
 

@@ -39,9 +39,11 @@ end
 local function setter(command, key, title, list)
   local function set(value)
     local session = require("kit.session").current
-    client.execute(command, { [key] = value, session = session }, function(answer)
-      client.notify(("%s: %s"):format(title, answer[key] or value))
-    end)
+    client.execute(
+      command,
+      { [key] = value, session = session },
+      function(answer) client.notify(("%s: %s"):format(title, answer[key] or value)) end
+    )
   end
   return function(invocation)
     if invocation.text ~= "" then return set(invocation.text) end
@@ -66,9 +68,10 @@ local scopes = { "hunk", "file", "turn", "all" }
 ---@param answer? table
 ---@return string[]
 local function model_ids(answer)
-  return vim.tbl_map(function(model)
-    return model.id:find("/", 1, true) and model.id or model.provider .. "/" .. model.id
-  end, answer and answer.models or {})
+  return vim.tbl_map(
+    function(model) return model.id:find("/", 1, true) and model.id or model.provider .. "/" .. model.id end,
+    answer and answer.models or {}
+  )
 end
 
 ---@param action kit.ReviewAction
@@ -80,7 +83,10 @@ local function reviewer(action)
     reason = reason ~= "" and reason or nil
     if scope and not vim.list_contains(scopes, scope) then
       local hint = near.hint(scope, scopes)
-      return client.notify(('"%s" is none of %s.%s'):format(scope, table.concat(scopes, ", "), hint), vim.log.levels.WARN)
+      return client.notify(
+        ('"%s" is none of %s.%s'):format(scope, table.concat(scopes, ", "), hint),
+        vim.log.levels.WARN
+      )
     elseif invocation.range then
       review.act_on_lines(action, invocation.range.first, invocation.range.last, reason)
     elseif not scope or scope == "hunk" then
@@ -99,19 +105,26 @@ local function trust(invocation)
     local root = documents.is_eligible(buffer) and documents.root(buffer)
       or vim.tbl_get(server, "workspace_folders", 1, "name")
       or vim.fn.getcwd()
-    client.execute("kit.trust.set", { root = vim.uri_from_fname(root), trusted = trusted }, function()
-      client.notify(("%s is %s."):format(vim.fn.fnamemodify(root, ":~"), trusted and "trusted" or "not trusted"))
-    end)
+    client.execute(
+      "kit.trust.set",
+      { root = vim.uri_from_fname(root), trusted = trusted },
+      function()
+        client.notify(("%s is %s."):format(vim.fn.fnamemodify(root, ":~"), trusted and "trusted" or "not trusted"))
+      end
+    )
   end)
 end
 
 local function open_log()
   local answer = client.execute_sync("kit.doctor", {}, 1000)
-  for _, check in ipairs(answer and answer.checks or {}) do
-    local path = check.name:lower():find("log", 1, true) and check.detail:match("(%S*[/\\]%S+)")
-    if path and vim.fn.filereadable(path) == 1 then return vim.cmd.tabedit(vim.fn.fnameescape(path)) end
-  end
   local path = vim.fs.joinpath(vim.fn.stdpath("log") --[[@as string]], "lsp.log")
+  for _, check in ipairs(answer and answer.checks or {}) do
+    if check.name == "log" then
+      -- The check names the folder; the names of the daily files in it are in order.
+      local files = vim.fn.sort(vim.fn.glob(vim.fs.joinpath(check.detail, "*.log"), true, true))
+      path = files[#files] or path
+    end
+  end
   vim.cmd.tabedit(vim.fn.fnameescape(path))
 end
 
@@ -144,8 +157,16 @@ local subcommands = {
     run = function() require("kit.hunklist").diff() end,
     help = "Compare the file with its reviewed baseline",
   },
-  keep = { run = reviewer("keep"), words = scopes, help = "Keep the hunk, the selected lines, the file, the turn or all" },
-  undo = { run = reviewer("undo"), words = scopes, help = "Undo the hunk, the selected lines, the file, the turn or all" },
+  keep = {
+    run = reviewer("keep"),
+    words = scopes,
+    help = "Keep the hunk, the selected lines, the file, the turn or all",
+  },
+  undo = {
+    run = reviewer("undo"),
+    words = scopes,
+    help = "Undo the hunk, the selected lines, the file, the turn or all",
+  },
   revert = {
     run = function() require("kit.review").revert() end,
     help = "Take back the last keep or undo",

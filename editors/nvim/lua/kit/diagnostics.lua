@@ -47,9 +47,7 @@ function M.on_request(parameters, context)
   local items = {}
   for _, uri in ipairs(parameters.uris) do
     local buffer = documents.find(uri)
-    if buffer then
-      items[#items + 1] = { uri = uri, diagnostics = collect(buffer, client) }
-    end
+    if buffer then items[#items + 1] = { uri = uri, diagnostics = collect(buffer, client) } end
   end
   return { items = items }
 end

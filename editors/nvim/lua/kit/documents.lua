@@ -73,6 +73,18 @@ function M.line_range(buffer, first, last, encoding)
   return { start = { line = first - 1, character = 0 }, ["end"] = ending }
 end
 
+--- Reads buffers again whose file the agent has changed on disk by other means than edits, such as a shell command.
+--- Buffers with unsaved changes are left alone, because Neovim would ask about them.
+---@param client vim.lsp.Client
+function M.reload(client)
+  local inserting = vim.api.nvim_get_mode().mode:match("^[iR]") and vim.api.nvim_get_current_buf()
+  for buffer in pairs(client.attached_buffers) do
+    if vim.api.nvim_buf_is_loaded(buffer) and not vim.bo[buffer].modified and buffer ~= inserting then
+      vim.cmd("silent! checktime " .. buffer)
+    end
+  end
+end
+
 --- Attaches every eligible buffer now, and those that come later when they are entered.
 ---@param client vim.lsp.Client
 function M.attach_all(client)

@@ -38,7 +38,9 @@ api.nvim_create_autocmd({ "LspAttach", "BufReadPost", "BufWritePost", "FileChang
 })
 api.nvim_create_autocmd("BufUnload", {
   group = "kit.edit",
-  callback = function(event) seen_on_disk[event.buf], ours[event.buf] = nil, nil end,
+  callback = function(event)
+    seen_on_disk[event.buf], ours[event.buf] = nil, nil
+  end,
 })
 
 ---@class kit.TextEdit An edit in byte positions; `tail` when it reaches the end of the document.

@@ -16,7 +16,10 @@ local function check_neovim()
     health.info("'undofile' is off: native undo of the agent's edits ends with the session; :Kit undo does not.")
   end
   if not vim.o.autoread then
-    health.warn("'autoread' is off: files that the agent changes on disk are not reloaded by themselves.", "set autoread")
+    health.warn(
+      "'autoread' is off: files that the agent changes on disk are not reloaded by themselves.",
+      "set autoread"
+    )
   end
   if not pcall(vim.treesitter.language.inspect, "markdown") then
     health.info("There is no Markdown parser: sessions are highlighted by the older syntax file.")
@@ -59,9 +62,9 @@ local function check_binary()
     })
     return false
   end
-  local finished, result = pcall(function()
-    return vim.system({ path, "--version" }, { text = true, timeout = 3000 }):wait()
-  end)
+  local finished, result = pcall(
+    function() return vim.system({ path, "--version" }, { text = true, timeout = 3000 }):wait() end
+  )
   if finished and result.code == 0 then
     health.ok(("%s (%s)"):format(path, vim.trim(result.stdout)))
   else
@@ -74,11 +77,16 @@ end
 local function check_connection(server)
   local offer = vim.tbl_get(server.server_capabilities, "experimental", "kit") or {}
   local info = server.server_info or {}
-  health.ok(("%s %s runs (client %d)"):format(info.name or "The server", offer.serverVersion or info.version or "", server.id))
+  health.ok(
+    ("%s %s runs (client %d)"):format(info.name or "The server", offer.serverVersion or info.version or "", server.id)
+  )
   if offer.version == 1 then
     health.ok("The protocol's version is 1")
   else
-    health.error(("The protocol's version is %s, this plugin speaks 1"):format(tostring(offer.version)), "Update the older one.")
+    health.error(
+      ("The protocol's version is %s, this plugin speaks 1"):format(tostring(offer.version)),
+      "Update the older one."
+    )
   end
   for _, folder in ipairs(server.workspace_folders or {}) do
     health.info("Root: " .. folder.name)

@@ -51,9 +51,7 @@ local function map_keys(buffer)
     u = { "Undo the hunk", on_entry(function(entry) review.act("undo", { hunks = { entry.id } }) end) },
     A = { "Keep the file", on_entry(function(entry) review.act("keep", { uri = entry.uri }) end) },
     U = { "Undo the file", on_entry(function(entry) review.act("undo", { uri = entry.uri }) end) },
-    d = { "Compare with the baseline", on_entry(function(entry)
-      require("kit.content").diff(entry.uri)
-    end) },
+    d = { "Compare with the baseline", on_entry(function(entry) require("kit.content").diff(entry.uri) end) },
   }
   for key, action in pairs(actions) do
     vim.keymap.set("n", key, action[2], { buffer = buffer, nowait = true, desc = action[1] })

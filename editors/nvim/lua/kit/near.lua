@@ -25,7 +25,9 @@ function M.match(word, known)
   local best, best_distance
   for _, candidate in ipairs(known) do
     local far = vim.startswith(candidate, word) and 0 or distance(word, candidate)
-    if not best_distance or far < best_distance then best, best_distance = candidate, far end
+    if not best_distance or far < best_distance then
+      best, best_distance = candidate, far
+    end
   end
   return best_distance and best_distance <= math.max(1, math.floor(#word / 2)) and best or nil
 end

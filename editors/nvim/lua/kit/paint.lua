@@ -119,7 +119,13 @@ local function draw(buffer, hunk, position, total)
     anchor.hl_group, anchor.hl_eol = "KitAdd", true
     local group = hunk.kind == "add" and "KitSignAdd" or "KitSignChange"
     for row = first, math.min(stop, first + sign_limit) - 1 do
-      api.nvim_buf_set_extmark(buffer, drawing, row, 0, { sign_text = "▎", sign_hl_group = group, priority = priority })
+      api.nvim_buf_set_extmark(
+        buffer,
+        drawing,
+        row,
+        0,
+        { sign_text = "▎", sign_hl_group = group, priority = priority }
+      )
     end
     local lines = api.nvim_buf_get_lines(buffer, first, stop, false)
     if #lines == #deleted and #lines <= word_limit then
@@ -127,14 +133,26 @@ local function draw(buffer, hunk, position, total)
         local from, to = changed_part(deleted[index], line)
         if to > from then
           local row = first + index - 1
-          api.nvim_buf_set_extmark(buffer, drawing, row, from, { end_col = to, hl_group = "KitChange", priority = priority + 1 })
+          api.nvim_buf_set_extmark(
+            buffer,
+            drawing,
+            row,
+            from,
+            { end_col = to, hl_group = "KitChange", priority = priority + 1 }
+          )
         end
       end
     end
   end
   if config.get().review.hints then
     local text = { { hint(total, position, hunk), "KitHint" } }
-    api.nvim_buf_set_extmark(buffer, drawing, first, 0, { virt_text = text, virt_text_pos = "eol", hl_mode = "combine" })
+    api.nvim_buf_set_extmark(
+      buffer,
+      drawing,
+      first,
+      0,
+      { virt_text = text, virt_text_pos = "eol", hl_mode = "combine" }
+    )
   end
   local id = api.nvim_buf_set_extmark(buffer, anchors, first, 0, anchor)
   hunk_of_anchor[buffer][id] = hunk.id
@@ -175,9 +193,7 @@ function M.places(buffer)
   for _, mark in ipairs(api.nvim_buf_get_extmarks(buffer, anchors, 0, -1, { details = true })) do
     local id, row, _, details = unpack(mark)
     local hunk = (hunk_of_anchor[buffer] or {})[id]
-    if hunk then
-      places[#places + 1] = { id = hunk, first = row, stop = details.end_row or row }
-    end
+    if hunk then places[#places + 1] = { id = hunk, first = row, stop = details.end_row or row } end
   end
   return places
 end

@@ -46,12 +46,8 @@ local function subject_lines(request)
       lines[index] = (index == 1 and "$ " or "  ") .. line
     end
   end
-  if subject.cwd then
-    lines[#lines + 1] = "in " .. vim.fn.fnamemodify(subject.cwd, ":~")
-  end
-  if subject.uri then
-    lines[#lines + 1] = require("kit.documents").display(subject.uri)
-  end
+  if subject.cwd then lines[#lines + 1] = "in " .. vim.fn.fnamemodify(subject.cwd, ":~") end
+  if subject.uri then lines[#lines + 1] = require("kit.documents").display(subject.uri) end
   for _, block in ipairs(subject.diffBlocks or {}) do
     for _, side in ipairs({ { "-", block.oldText }, { "+", block.newText } }) do
       for line in side[2]:gmatch("([^\n]*)\n?") do
@@ -81,9 +77,7 @@ local function lines_of(question, is_focused)
   local subject = subject_lines(request)
   local limit = is_focused and vim.o.lines - 12 or glance_lines
   vim.list_extend(lines, vim.list_slice(subject, 1, limit))
-  if #subject > limit then
-    lines[#lines + 1] = ("… %d more lines"):format(#subject - limit)
-  end
+  if #subject > limit then lines[#lines + 1] = ("… %d more lines"):format(#subject - limit) end
   if request.why then vim.list_extend(lines, vim.split("why: " .. request.why, "\n", { plain = true })) end
   lines[#lines + 1] = ""
   for _, entry in ipairs(keyed_options(request)) do
@@ -259,9 +253,11 @@ end
 local ask = {}
 
 function ask.select(request, done)
-  vim.ui.select(request.options or {}, { prompt = request.message }, function(choice, index)
-    done(choice and { value = choice, index = index - 1, cancelled = false })
-  end)
+  vim.ui.select(
+    request.options or {},
+    { prompt = request.message },
+    function(choice, index) done(choice and { value = choice, index = index - 1, cancelled = false }) end
+  )
 end
 
 function ask.overlay(request, done)
@@ -270,9 +266,11 @@ function ask.overlay(request, done)
 end
 
 function ask.confirm(request, done)
-  vim.ui.select({ "Yes", "No" }, { prompt = request.message }, function(choice, index)
-    done(choice and { value = choice == "Yes", index = index - 1, cancelled = false })
-  end)
+  vim.ui.select(
+    { "Yes", "No" },
+    { prompt = request.message },
+    function(choice, index) done(choice and { value = choice == "Yes", index = index - 1, cancelled = false }) end
+  )
 end
 
 function ask.multiSelect(request, done)
@@ -305,9 +303,10 @@ function ask.input(request, done)
     return done(secret ~= "" and { value = secret, cancelled = false } or nil)
   end
   local default = type(request.default) == "string" and request.default or nil
-  vim.ui.input({ prompt = prompt, default = default }, function(text)
-    done(text and { value = text, cancelled = false })
-  end)
+  vim.ui.input(
+    { prompt = prompt, default = default },
+    function(text) done(text and { value = text, cancelled = false }) end
+  )
 end
 
 local function reject_with_reason(question)
@@ -358,7 +357,11 @@ function M.answer(words)
     return ask[request.kind](request, function(answer)
       if not is_answered then
         is_answered = true
-        settle(question, answer or question.refuse(), (answer and "▸ Answered: " or "✗ Cancelled: ") .. request.message)
+        settle(
+          question,
+          answer or question.refuse(),
+          (answer and "▸ Answered: " or "✗ Cancelled: ") .. request.message
+        )
       end
     end)
   end
@@ -370,10 +373,14 @@ function M.answer(words)
   if choice == "r" then
     return reason == "" and reject_with_reason(question) or permit(question, rejection(request), reason)
   end
-  local kinds = { allow = "allowOnce", yes = "allowOnce", always = "allowAlways", no = "rejectOnce", reject = "rejectOnce" }
+  local kinds =
+    { allow = "allowOnce", yes = "allowOnce", always = "allowAlways", no = "rejectOnce", reject = "rejectOnce" }
   for index, entry in ipairs(keyed_options(request)) do
     local option = entry.option
-    if vim.list_contains({ entry.key, tostring(index), option.id, option.kind }, choice) or kinds[choice] == option.kind then
+    if
+      vim.list_contains({ entry.key, tostring(index), option.id, option.kind }, choice)
+      or kinds[choice] == option.kind
+    then
       return permit(question, option, reason)
     end
   end

@@ -273,9 +273,13 @@ end
 
 --- Takes back the last keep or undo.
 function M.revert()
-  client.execute("kit.review.revert", {}, function(answer)
-    client.notify(#answer.applied > 0 and "The last keep or undo is taken back." or "There is nothing to take back.")
-  end)
+  client.execute(
+    "kit.review.revert",
+    {},
+    function(answer)
+      client.notify(#answer.applied > 0 and "The last keep or undo is taken back." or "There is nothing to take back.")
+    end
+  )
 end
 
 api.nvim_create_autocmd("OptionSet", {

@@ -5,6 +5,7 @@
 -- beside the others and never takes the cursor unless the user asked for it.
 local client = require("kit.client")
 local config = require("kit.config")
+local documents = require("kit.documents")
 local transcript = require("kit.transcript")
 
 local M = {}
@@ -45,6 +46,8 @@ local function get(id)
   return session
 end
 
+local may_change_disk = { execute = true, agent = true, other = true }
+
 ---@param session kit.Session
 ---@param event table
 local function consume(session, event)
@@ -58,6 +61,10 @@ local function consume(session, event)
       M.set_busy(session, 0)
       require("kit.question").withdraw(session.id)
     end
+  end
+  if event.type == "tool_result" and may_change_disk[event.toolKind] then
+    local server = client.get()
+    if server and vim.o.autoread then documents.reload(server) end
   end
   session.transcript:on_event(event)
 end

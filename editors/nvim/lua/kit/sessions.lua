@@ -13,14 +13,11 @@ M.actions = { "delete", "fork", "new", "open", "rename" }
 ---@return string
 local function describe(summary)
   local title = summary.name or vim.trim(summary.firstMessage:gsub("%s+", " "))
-  local parts = { format.shorten(title ~= "" and title or "(empty)", 60), format.count(summary.messageCount, "message") }
+  local parts =
+    { format.shorten(title ~= "" and title or "(empty)", 60), format.count(summary.messageCount, "message") }
   parts[#parts + 1] = summary.modified:gsub("T", " "):match("^%S+ %d+:%d+") or summary.modified
-  if summary.running then
-    parts[#parts + 1] = "running"
-  end
-  if summary.id == session.current then
-    parts[#parts + 1] = "current"
-  end
+  if summary.running then parts[#parts + 1] = "running" end
+  if summary.id == session.current then parts[#parts + 1] = "current" end
   return table.concat(parts, " · ")
 end
 
@@ -38,9 +35,10 @@ end
 local actions = {}
 
 function actions.open()
-  pick("Open session", function(summary)
-    client.execute("kit.session.open", { session = summary.id }, session.switch)
-  end)
+  pick(
+    "Open session",
+    function(summary) client.execute("kit.session.open", { session = summary.id }, session.switch) end
+  )
 end
 
 function actions.new(name) client.execute("kit.session.new", { name = name ~= "" and name or nil }, session.switch) end

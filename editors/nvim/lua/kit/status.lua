@@ -37,9 +37,7 @@ local function label(status)
     if status.pending.permissions > 0 then
       waiting[#waiting + 1] = format.count(status.pending.permissions, "approval")
     end
-    if status.pending.questions > 0 then
-      waiting[#waiting + 1] = format.count(status.pending.questions, "question")
-    end
+    if status.pending.questions > 0 then waiting[#waiting + 1] = format.count(status.pending.questions, "question") end
     return vim.trim("waiting " .. table.concat(waiting, ", "))
   elseif status.state == "signedOut" then
     return status.label ~= "" and status.label or "signed out"
@@ -55,7 +53,9 @@ local tokens = {
   label = label,
   ctx = function(status)
     local usage = status.usage
-    return usage.contextWindow > 0 and usage.contextUsed > 0 and ("%d%%"):format(math.floor(100 * context_share(usage) + 0.5))
+    return usage.contextWindow > 0
+        and usage.contextUsed > 0
+        and ("%d%%"):format(math.floor(100 * context_share(usage) + 0.5))
       or ""
   end,
   cost = function(status)

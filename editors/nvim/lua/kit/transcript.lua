@@ -85,9 +85,10 @@ end
 function Transcript:change(body)
   if not api.nvim_buf_is_valid(self.buffer) then return end
   local last = api.nvim_buf_line_count(self.buffer)
-  local following = vim.tbl_filter(function(window)
-    return api.nvim_win_get_cursor(window)[1] >= last
-  end, vim.fn.win_findbuf(self.buffer))
+  local following = vim.tbl_filter(
+    function(window) return api.nvim_win_get_cursor(window)[1] >= last end,
+    vim.fn.win_findbuf(self.buffer)
+  )
   vim.bo[self.buffer].modifiable = true
   body()
   vim.bo[self.buffer].modifiable, vim.bo[self.buffer].modified = false, false
@@ -278,7 +279,7 @@ end
 
 --- Removes what the current step has shown: its text, its reasoning, and tool calls that have not started.
 function Transcript:reset_step()
-  self.pending = {}
+  self.pending = vim.tbl_filter(function(part) return part.tool ~= nil end, self.pending)
   self:change(function()
     local stop = api.nvim_buf_line_count(self.buffer)
     for index = #self.items, 1, -1 do
@@ -325,16 +326,12 @@ local stops = {
 ---@return string
 local function turn_summary(event, files)
   local parts = { ("%s in %s"):format(stops[event.stopReason] or "Ended", format.duration(event.durationMs)) }
-  if event.toolCallCount > 0 then
-    parts[#parts + 1] = format.count(event.toolCallCount, "tool")
-  end
+  if event.toolCallCount > 0 then parts[#parts + 1] = format.count(event.toolCallCount, "tool") end
   local count, additions, deletions = 0, 0, 0
   for _, file in pairs(files) do
     count, additions, deletions = count + 1, additions + file.additions, deletions + file.deletions
   end
-  if count > 0 then
-    parts[#parts + 1] = ("%s (+%d −%d)"):format(format.count(count, "file"), additions, deletions)
-  end
+  if count > 0 then parts[#parts + 1] = ("%s (+%d −%d)"):format(format.count(count, "file"), additions, deletions) end
   parts[#parts + 1] = format.usage(event.usage)
   return table.concat(parts, " · ")
 end
@@ -420,7 +417,9 @@ function on_event.turn_start(self, event)
   self:color(self:row(item) + 1, 0, #lines[1], "KitUser")
 end
 
-function on_event.message_start(self) self.step, self.has_text = self.step + 1, false end
+function on_event.message_start(self)
+  self.step, self.has_text = self.step + 1, false
+end
 
 --- The whole text, for a client that has not seen it arrive.
 local function whole_text(self, event)
@@ -450,7 +449,10 @@ function on_event.tool_result(self, event) self:finish_tool(event) end
 function on_event.stream_reset(self) self:reset_step() end
 
 function on_event.retry(self, event)
-  self:add_notice(("↻ Retry %d in %s: %s"):format(event.attempt, format.duration(event.afterMs), event.reason), "KitWaiting")
+  self:add_notice(
+    ("↻ Retry %d in %s: %s"):format(event.attempt, format.duration(event.afterMs), event.reason),
+    "KitWaiting"
+  )
 end
 
 function on_event.compaction(self, event)

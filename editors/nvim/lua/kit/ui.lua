@@ -19,10 +19,7 @@ local function joined(slots)
     if left.priority ~= right.priority then return left.priority > right.priority end
     return left.text < right.text
   end)
-  return table.concat(
-    vim.tbl_map(function(entry) return (entry.text:gsub("%s*\n%s*", " · ")) end, found),
-    " · "
-  )
+  return table.concat(vim.tbl_map(function(entry) return (entry.text:gsub("%s*\n%s*", " · ")) end, found), " · ")
 end
 
 --- Handles kit/ui.
@@ -34,7 +31,9 @@ function M.on_ui(update)
     if update.op ~= "remove" and text ~= "" then require("kit.session").notice(text, "Normal") end
     return
   end
-  entries[key] = update.op ~= "remove" and text ~= "" and { slot = update.slot, text = text, priority = update.priority or 0 }
+  entries[key] = update.op ~= "remove"
+      and text ~= ""
+      and { slot = update.slot, text = text, priority = update.priority or 0 }
     or nil
   vim.cmd.redrawstatus({ bang = true })
 end
@@ -51,9 +50,7 @@ function M.winbar()
   local parts = {}
   if current then parts = { current.model or "no model", current.mode } end
   local extra = joined({ header = true, widget = true, footer = true })
-  if extra ~= "" then
-    parts[#parts + 1] = format.shorten(extra, 60)
-  end
+  if extra ~= "" then parts[#parts + 1] = format.shorten(extra, 60) end
   local left = table.concat(parts, " · "):gsub("%%", "%%%%")
   return ("Kit  %s%%=%s"):format(left, status.text("{label} {ctx} {cost}"))
 end

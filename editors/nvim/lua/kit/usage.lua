@@ -11,9 +11,7 @@ function M.show()
   client.execute("kit.usage.get", { session = require("kit.session").current }, function(answer)
     local lines = {}
     for _, row in ipairs({ { "Turn", answer.turn }, { "Session", answer.session }, { "Today", answer.today } }) do
-      if row[2] then
-        lines[#lines + 1] = ("%-8s %s"):format(row[1], format.usage(row[2]))
-      end
+      if row[2] then lines[#lines + 1] = ("%-8s %s"):format(row[1], format.usage(row[2])) end
     end
     local context = answer.context
     if context and context.window > 0 then
@@ -22,9 +20,7 @@ function M.show()
       lines[#lines + 1] = ("%-8s %s of %s (%d%%)"):format("Context", used, window, share)
     end
     local calls = answer.calls or {}
-    if #calls > 0 then
-      lines[#lines + 1] = ""
-    end
+    if #calls > 0 then lines[#lines + 1] = "" end
     if #calls > shown_calls then
       lines[#lines + 1] = ("… %s before"):format(format.count(#calls - shown_calls, "call"))
     end
