@@ -55,9 +55,13 @@ pub(crate) fn describe(command: &Command) -> String {
 /// Builds `kit-ls` in a profile and returns its path.
 pub(crate) fn build_server(profile: &str) -> Result<PathBuf> {
     succeed(cargo().args(["build", "--quiet", "--package", "kit-ls", "--profile", profile]))?;
+    server_path(if profile == "dev" { "debug" } else { profile })
+}
+
+/// Where cargo puts `kit-ls`; the folder of the development profile is called `debug`.
+pub(crate) fn server_path(folder: &str) -> Result<PathBuf> {
     let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     let target = metadata["target_directory"].as_str().context("cargo names no target folder")?;
-    let folder = if profile == "dev" { "debug" } else { profile };
     Ok(Path::new(target).join(folder).join(format!("kit-ls{}", std::env::consts::EXE_SUFFIX)))
 }

