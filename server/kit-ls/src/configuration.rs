@@ -1,5 +1,7 @@
 //! Settings from all layers, merged.
 //!
+//! Permission rules are kept per layer, because a rule of one layer must not hide those of another.
+//!
 //! From low to high: the user's file (`~/.kit.yml`, `.yaml`, `.json`), the project's file in the first root when that root
 //! is trusted, `KIT_*` environment variables, the client's `initializationOptions`, the command line. Maps are merged by
 //! key, everything else is replaced. A wrong value is left out and reported with its file and key; the rest holds.
@@ -8,6 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use kit_protocol::Settings;
+use kit_tools::RuleLayer;
 use serde_json::{Map, Value};
 
 /// Keys of upstream Kit that other parts of it read; they are no mistakes.
@@ -32,6 +35,8 @@ pub(crate) struct Layer {
 pub(crate) struct Configuration {
     /// The merged settings.
     pub(crate) settings: Settings,
+    /// The permission rules of each layer that has some.
+    pub(crate) rules: Vec<RuleLayer>,
     /// The layers that were read, lowest first.
     pub(crate) origins: Vec<String>,
     /// One sentence for each thing that was left out.
@@ -102,6 +107,9 @@ pub(crate) fn merge(layers: Vec<Layer>) -> Configuration {
             let mut alone = Map::new();
             alone.insert(name.clone(), value.clone());
             match serde_path_to_error::deserialize::<_, Settings>(Value::Object(alone)) {
+                Ok(Settings { permissions: Some(rules), .. }) => {
+                    configuration.rules.push(RuleLayer { origin: layer.origin.clone(), rules });
+                }
                 Ok(_) => combine(merged.entry(name).or_insert(Value::Null), value),
                 Err(error) => configuration.problems.push(format!(
                     "{} sets `{}` to something wrong: {}",

@@ -9,11 +9,13 @@ mod configuration;
 mod doctor;
 mod logging;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use kit_tools::sandbox;
 use kit_workspace::Paths;
 
 use crate::application::Kit;
@@ -21,17 +23,23 @@ use crate::arguments::{Command, Serve};
 
 /// Worker threads: documents and turns need few, and each costs memory.
 const WORKERS: usize = 2;
+/// The exit code of a wrong command line.
+const MISUSED: i32 = 2;
+/// The exit code that shells use for a program that cannot be run.
+const CANNOT_RUN: i32 = 126;
 
 #[expect(clippy::exit, reason = "stdin's thread would keep the process alive after main returned")]
 fn main() {
-    if let Some(code) = kit_tools::sandbox::run_helper() {
-        std::process::exit(code);
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.peek().is_some_and(|argument| argument == sandbox::HELPER_ARGUMENT) {
+        complain(&sandbox::run_helper(arguments.skip(1)).to_string());
+        std::process::exit(CANNOT_RUN);
     }
-    let code = match run() {
+    let code = match run(arguments) {
         Ok(code) => code,
         Err(error) => {
             complain(&format!("{error:#}"));
-            2
+            MISUSED
         }
     };
     std::process::exit(code);
@@ -47,8 +55,8 @@ fn say(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{text}").context("stdout is closed")
 }
 
-fn run() -> anyhow::Result<i32> {
-    let command = arguments::parse(std::env::args_os().skip(1)).map_err(anyhow::Error::msg)?;
+fn run(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<i32> {
+    let command = arguments::parse(arguments).map_err(anyhow::Error::msg)?;
     match command {
         Command::Help => say(arguments::help().trim_end()).map(|()| 0),
         Command::Version => say(&format!("kit-ls {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
@@ -72,7 +80,7 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn paths() -> anyhow::Result<Paths> {
-    Paths::discover(|name| std::env::var_os(name)).context("no home folder is known; set KIT_HOME")
+    Paths::discover(|name| std::env::var_os(name)).map_err(anyhow::Error::from)
 }
 
 async fn serve_editor(serve: Serve) -> anyhow::Result<i32> {
@@ -108,7 +116,7 @@ async fn report(serve: Serve) -> anyhow::Result<i32> {
     let paths = paths()?;
     let root = std::env::current_dir().context("the current folder is gone")?;
     let kit = Kit::new(paths, serve);
-    let answer = kit.examine(&root).await;
+    let answer = kit.examine(&root);
     let mut failed = false;
     for check in &answer.checks {
         failed |= !check.ok;

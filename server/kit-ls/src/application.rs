@@ -1,0 +1,148 @@
+//! Wires the crates together at `initialize`, and again where the settings change.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kit_lsp::{Application, Running, Startup};
+use kit_protocol::{Check, DoctorAnswer, ErrorKind, KitError, Trust};
+use kit_provider::{Environment, Models, ProviderSettings};
+use kit_session::{Attention, Dependencies, ReviewDesk, Sessions};
+use kit_tools::sandbox::Sandbox;
+use kit_tools::{Policy, Registry, ToolSettings};
+use kit_workspace::{DocumentUri, Documents, Paths, Root, Workspace};
+use serde_json::Value;
+
+use crate::arguments::Serve;
+use crate::configuration::{self, Configuration};
+use crate::doctor;
+
+/// The application behind the language server.
+pub(crate) struct Kit {
+    paths: Paths,
+    serve: Serve,
+    trust: kit_workspace::Trust,
+    state: Mutex<State>,
+}
+
+/// What the doctor tells and trust changes.
+#[derive(Default)]
+struct State {
+    options: Value,
+    configuration: Configuration,
+    policy: Option<Arc<Policy>>,
+}
+
+impl Kit {
+    /// An application that keeps its files in `paths`.
+    pub(crate) fn new(paths: Paths, serve: Serve) -> Self {
+        let trust = kit_workspace::Trust::new(&paths);
+        Self { paths, serve, trust, state: Mutex::default() }
+    }
+
+    fn configure(&self, root: Option<&Path>, options: Value) -> Configuration {
+        let trusted = root.filter(|root| self.trust.is_trusted(root));
+        configuration::load(
+            &self.paths.home,
+            self.serve.config.as_ref(),
+            trusted,
+            &|name| std::env::var(name).ok(),
+            options,
+            self.serve.settings.clone(),
+        )
+    }
+
+    /// The checks of the doctor for a folder, without an editor.
+    pub(crate) fn examine(&self, root: &Path) -> DoctorAnswer {
+        let configuration = self.configure(Some(root), Value::Null);
+        let models = Models::new(&ProviderSettings::from(&configuration.settings), Environment::capture());
+        let roots = [Root::new(root)];
+        DoctorAnswer { checks: doctor::checks(&self.paths, &configuration, &models, &roots, &self.trust) }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Application for Kit {
+    fn start(&self, startup: Startup) -> Result<Running, KitError> {
+        let roots = if startup.roots.is_empty() {
+            // A lone file: the editor started us in the folder that it works in.
+            std::env::current_dir().map(Root::new).into_iter().collect()
+        } else {
+            startup.roots
+        };
+        let first = roots.first().map(|root| root.path.clone());
+        let configuration = self.configure(first.as_deref(), startup.options.clone());
+        for problem in &configuration.problems {
+            tracing::warn!(%problem, "settings");
+        }
+        let settings = configuration.settings.clone();
+        let models = Models::new(&ProviderSettings::from(&settings), Environment::capture());
+        let policy = Arc::new(Policy::new(&self.paths, &configuration.rules));
+        let sandbox = std::env::current_exe().ok().map(|helper| Sandbox {
+            helper,
+            writable: Vec::new(),
+            hidden: vec![self.paths.config.clone()],
+        });
+        let documents = Arc::new(Documents::new());
+        let desk = ReviewDesk::new();
+        let attention = Attention::new();
+        let editor = attention.watch(startup.editor);
+        let workspace = Arc::new(Workspace::new(roots, Arc::clone(&documents), editor, desk.clone()));
+        workspace.set_save_after_edit(settings.save_after_edit.unwrap_or_default());
+        let sessions = Sessions::new(Dependencies {
+            models: Arc::new(models),
+            workspace: Arc::clone(&workspace),
+            documents: Arc::clone(&documents),
+            tools: Arc::new(Registry::builtin(&settings)),
+            tool_settings: Arc::new(ToolSettings::new(&settings, sandbox)),
+            policy: Arc::clone(&policy),
+            paths: self.paths.clone(),
+            settings,
+            sink: startup.sink,
+            desk,
+            attention,
+        });
+        *self.state() = State { options: startup.options, configuration, policy: Some(policy) };
+        Ok(Running { sessions, documents, workspace })
+    }
+
+    fn doctor(&self, running: &Running) -> DoctorAnswer {
+        let configuration = self.state().configuration.clone();
+        let models = Models::new(&ProviderSettings::from(&configuration.settings), Environment::capture());
+        let roots = running.workspace.roots();
+        let mut checks = doctor::checks(&self.paths, &configuration, &models, &roots, &self.trust);
+        checks.push(Check {
+            name: "documents".to_owned(),
+            ok: true,
+            detail: format!("{} open", running.documents.list().len()),
+            fix: None,
+        });
+        DoctorAnswer { checks }
+    }
+
+    fn trust(&self, running: &Running, trust: Trust) -> Result<Trust, KitError> {
+        let root = DocumentUri::parse(&trust.root).to_path().unwrap_or_else(|| PathBuf::from(&trust.root));
+        if !root.is_absolute() {
+            let text = format!("`root` must be an absolute path or a file URI, not `{}`", trust.root);
+            return Err(KitError::new(ErrorKind::InvalidRequest, text));
+        }
+        self.trust.set(&root, trust.trusted).map_err(|error| {
+            let text = format!("the trust in {} could not be stored: {error}", root.display());
+            KitError::new(ErrorKind::Unavailable, text)
+        })?;
+        let first = running.workspace.roots().first().map(|root| root.path.clone());
+        let mut state = self.state();
+        let configuration = self.configure(first.as_deref(), state.options.clone());
+        if let Some(policy) = &state.policy {
+            for problem in policy.set_layers(&configuration.rules) {
+                tracing::warn!(%problem, "settings");
+            }
+        }
+        running.workspace.set_save_after_edit(configuration.settings.save_after_edit.unwrap_or_default());
+        running.sessions.set_settings(configuration.settings.clone());
+        state.configuration = configuration;
+        Ok(Trust { root: trust.root, trusted: self.trust.is_trusted(&root) })
+    }
+}

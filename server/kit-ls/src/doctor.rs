@@ -1,0 +1,90 @@
+//! The checks of `kit.doctor` and `kit-ls doctor`: each says what was found and, where something is wrong, what mends it.
+
+use std::path::Path;
+
+use kit_protocol::Check;
+use kit_provider::Models;
+use kit_tools::sandbox::{self, SandboxStatus};
+use kit_workspace::{Paths, Root, Trust};
+
+use crate::configuration::Configuration;
+
+/// All checks, none of which waits for the network.
+pub(crate) fn checks(
+    paths: &Paths,
+    configuration: &Configuration,
+    models: &Models,
+    roots: &[Root],
+    trust: &Trust,
+) -> Vec<Check> {
+    let mut checks = vec![well("version", format!("kit-ls {}", env!("CARGO_PKG_VERSION")))];
+    checks.push(model(configuration, models));
+    checks.push(settings(configuration));
+    for (name, folder) in [("sessions", &paths.sessions), ("state", &paths.state), ("config", &paths.config)] {
+        checks.push(writable(name, folder));
+    }
+    checks.push(well("log", paths.logs.display().to_string()));
+    checks.push(match sandbox::status() {
+        SandboxStatus::Available => well("sandbox", "shell commands of mode auto run confined".to_owned()),
+        SandboxStatus::Unavailable(why) => {
+            well("sandbox", format!("not available, so shell commands ask in every mode: {why}"))
+        }
+    });
+    for root in roots {
+        let trusted = trust.is_trusted(&root.path);
+        checks.push(well(
+            "workspace",
+            format!(
+                "{} is {}",
+                root.path.display(),
+                if trusted { "trusted" } else { "not trusted: its .kit.yml is not read" }
+            ),
+        ));
+    }
+    checks
+}
+
+fn well(name: &str, detail: String) -> Check {
+    Check { name: name.to_owned(), ok: true, detail, fix: None }
+}
+
+fn broken(name: &str, detail: String, fix: String) -> Check {
+    Check { name: name.to_owned(), ok: false, detail, fix: Some(fix) }
+}
+
+fn model(configuration: &Configuration, models: &Models) -> Check {
+    let Some(name) = configuration.settings.model.as_deref() else {
+        return well("model", "none is set: a key, a local server or the demo script decides".to_owned());
+    };
+    let resolved = match name.parse() {
+        Ok(id) => models.resolve(&id).map_err(|error| error.message),
+        Err(error) => Err(error.to_string()),
+    };
+    match resolved {
+        Ok(model) => well("model", model.info().id.to_string()),
+        Err(why) => broken("model", why, "set `model` to provider/name and the provider's key".to_owned()),
+    }
+}
+
+fn settings(configuration: &Configuration) -> Check {
+    if configuration.problems.is_empty() {
+        return well("settings", format!("from {}", configuration.origins.join(", ")));
+    }
+    broken(
+        "settings",
+        configuration.problems.join("; "),
+        "mend or remove what is named; everything else holds".to_owned(),
+    )
+}
+
+fn writable(name: &str, folder: &Path) -> Check {
+    let probe = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    match probe {
+        Ok(_) => well(name, folder.display().to_string()),
+        Err(error) => broken(
+            name,
+            format!("{} cannot be written: {error}", folder.display()),
+            "make the folder writable, or set KIT_HOME to another one".to_owned(),
+        ),
+    }
+}

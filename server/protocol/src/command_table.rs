@@ -1,0 +1,51 @@
+//! The one list of the server's commands: the handshake, the clients' menus and the documentation are made from it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A command as the handshake announces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CommandInfo {
+    /// The name in `workspace/executeCommand`.
+    pub id: &'static str,
+    /// A title for palettes.
+    pub title: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+}
+
+macro_rules! commands {
+    ($($id:literal $title:literal $description:literal;)*) => {
+        /// Every command of the server.
+        pub const COMMANDS: &[CommandInfo] = &[$(CommandInfo { id: $id, title: $title, description: $description }),*];
+    };
+}
+
+commands! {
+    "kit.session.prompt" "Ask" "Starts a turn, or queues or steers when one runs.";
+    "kit.session.ask" "Ask …" "Asks the user for a prompt, then starts a turn with it.";
+    "kit.session.cancel" "Stop" "Cancels the running turn and all that belongs to it.";
+    "kit.session.new" "New Session" "Starts an empty session.";
+    "kit.session.open" "Open Session" "Makes a stored session the current one.";
+    "kit.session.fork" "Fork Session" "Copies a session up to an entry into a new file.";
+    "kit.session.branch" "Branch" "Continues from an earlier entry of the same session.";
+    "kit.session.rename" "Rename Session" "Names a session.";
+    "kit.session.delete" "Delete Session" "Deletes a session's files.";
+    "kit.session.export" "Export Session" "Copies a session's file.";
+    "kit.session.retry" "Retry" "Repeats the last prompt from where it was asked.";
+    "kit.session.list" "Sessions" "Lists stored sessions, newest first.";
+    "kit.session.tree" "Session Tree" "Shows a session's entries with their branches.";
+    "kit.session.transcript" "Transcript" "Gives the events that a client missed.";
+    "kit.review.list" "Changes" "Lists the agent's changes that wait for review.";
+    "kit.review.keep" "Keep" "Accepts hunks.";
+    "kit.review.undo" "Undo" "Takes hunks back, keeping what the user typed.";
+    "kit.review.revert" "Take Back Review Step" "Takes back the last keep or undo.";
+    "kit.review.rewind" "Rewind" "Restores files, conversation or both to before a turn.";
+    "kit.model.list" "Models" "Lists models.";
+    "kit.model.set" "Set Model" "Chooses the model.";
+    "kit.thinking.set" "Set Thinking Level" "Chooses how much the model reasons.";
+    "kit.mode.set" "Set Mode" "Chooses what the agent may do without asking.";
+    "kit.usage.get" "Usage" "Gives tokens and money per call, turn, session and day.";
+    "kit.trust.set" "Trust Workspace" "Trusts a workspace root, or stops trusting it.";
+    "kit.doctor" "Doctor" "Checks the installation.";
+}
