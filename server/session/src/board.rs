@@ -112,10 +112,6 @@ impl Board {
         self.change(|posted| posted.today = today);
     }
 
-    pub(crate) fn pulse(&self, session: &SessionId) -> Option<Pulse> {
-        self.lock().pulses.get(session).cloned()
-    }
-
     /// The running and waiting turns of all sessions.
     pub(crate) fn turns(&self) -> Vec<(SessionId, Pulse)> {
         let posted = self.lock();

@@ -10,6 +10,7 @@ pub(crate) mod read;
 pub(crate) mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kit_protocol::EntryId;
 
@@ -24,49 +25,45 @@ use crate::history::{EntryIndex, History, Record, RecordKind, Span};
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
-    header: Header,
-    history: History,
+    history: Arc<History>,
     writer: Writer,
 }
 
 impl Journal {
     /// A journal whose file appears with its first entry.
     pub(crate) fn create(path: PathBuf, header: Header) -> Self {
-        let writer = Writer::create(path.clone(), header.clone());
-        Self { path, header, history: History::default(), writer }
+        let writer = Writer::create(path.clone(), header);
+        Self { path, history: Arc::default(), writer }
     }
 
     /// Opens a file for appending and hands out what was found beside its entries. Blocks.
     pub(crate) fn open(path: PathBuf) -> Result<(Self, Loaded), JournalError> {
         let (writer, mut loaded) = Writer::open(path.clone())?;
-        let history = std::mem::take(&mut loaded.history);
-        Ok((Self { path, header: loaded.header.clone(), history, writer }, loaded))
+        let history = Arc::new(std::mem::take(&mut loaded.history));
+        Ok((Self { path, history, writer }, loaded))
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(crate) fn header(&self) -> &Header {
-        &self.header
-    }
-
-    pub(crate) fn history(&self) -> &History {
+    pub(crate) fn history(&self) -> &Arc<History> {
         &self.history
     }
 
     /// Continues from an earlier entry, or from before the first one.
     pub(crate) fn move_leaf(&mut self, to: Option<EntryIndex>) {
-        self.history.move_leaf(to);
+        Arc::make_mut(&mut self.history).move_leaf(to);
     }
 
-    /// Appends entries, each following the one before, and makes the last one the leaf.
+    /// Appends entries, each following the one before, makes the last one the leaf, and answers the first one's place.
     pub(crate) async fn append(
         &mut self,
         at: Millis,
         bodies: &[Body],
         durability: Durability,
-    ) -> Result<(), JournalError> {
+    ) -> Result<EntryIndex, JournalError> {
+        let first = EntryIndex(self.history.records().len());
         let mut lines = Vec::new();
         let mut written = Vec::with_capacity(bodies.len());
         let mut parent = self.history.leaf_id().cloned();
@@ -83,17 +80,13 @@ impl Journal {
             parent = Some(id);
         }
         let start = self.writer.append(lines, durability).await?;
+        let history = Arc::make_mut(&mut self.history);
         for (id, kind, offset, len) in written {
             let span = Span { offset: start + u64::try_from(offset).unwrap_or(0), len };
-            let parent = self.history.leaf();
-            self.history.push(Record { id, parent, kind, span });
+            let parent = history.leaf();
+            history.push(Record { id, parent, kind, span });
         }
-        Ok(())
-    }
-
-    /// Reads entries back.
-    pub(crate) fn lines(&self, entries: &[EntryIndex]) -> Result<Lines, JournalError> {
-        lines_of(&self.path, &self.history, entries)
+        Ok(first)
     }
 
     /// Lets go of the file once everything is written.

@@ -1,24 +1,39 @@
-//! Session actor, pure turn machine, history tree, JSONL journal and usage.
+//! Sessions: prompts become turns, turns become messages, tool calls, edits under review, and entries of a file.
+//!
+//! [`Sessions`] has one method for each command and is all that an embedder needs: make the [`Dependencies`], send a
+//! prompt, and listen at a [`Sink`]. Each session is an actor that owns its file and feeds a pure turn machine; the
+//! [`ReviewDesk`] keeps the ledger of what agents changed. `examples/one_prompt.rs` is a whole program.
+//!
+//! The crate knows no LSP, no HTTP and no extension runtime: models, editor, tools and clients are ports.
 
+mod actor;
 mod attention;
 mod board;
 mod clock;
 mod compose;
 mod conversation;
 mod day;
+mod dependencies;
 mod desk;
 mod error;
+mod fork;
 mod history;
 mod journal;
 mod markdown;
+mod op;
 mod replay;
+mod restore;
+mod sessions;
 mod sink;
 mod stream;
 mod system;
+mod tree;
 mod turn;
 mod usage;
 
 pub use attention::Attention;
+pub use dependencies::Dependencies;
 pub use desk::ReviewDesk;
 pub use error::JournalError;
+pub use sessions::Sessions;
 pub use sink::Sink;

@@ -14,8 +14,9 @@ use serde_json::Value;
 
 use crate::clock::Millis;
 use crate::history::History;
-use crate::journal::entry::{self, Body, Note, ToolNote, TurnEndNote};
+use crate::journal::entry::{self, Body, Note, PromptNote, ToolNote, TurnEndNote};
 use crate::journal::read::Lines;
+use crate::restore;
 
 /// What clients are told about a turn that a crash cut off.
 pub(crate) const INTERRUPTED: &str = "Kit was stopped before this turn ended; send the prompt again to go on";
@@ -28,8 +29,8 @@ pub(crate) struct Replayed {
     pub(crate) body: EventBody,
 }
 
-/// The events of the current branch. `running` is the turn that runs right now and is left open.
-pub(crate) fn events(history: &History, lines: &Lines, running: Option<&TurnId>) -> Vec<Replayed> {
+/// The events of the current branch. `live` are the turns that run or wait right now; they are left open.
+pub(crate) fn events(history: &History, lines: &Lines, live: &[TurnId]) -> Vec<Replayed> {
     let mut entries = Vec::new();
     let mut notes = HashMap::new();
     for record in history.current_branch().into_iter().filter_map(|index| history.get(index)) {
@@ -42,14 +43,26 @@ pub(crate) fn events(history: &History, lines: &Lines, running: Option<&TurnId>)
         }
         entries.push((record.id.as_str().to_owned(), at, body, note));
     }
-    let mut teller =
-        Teller { told: Vec::new(), turn: None, at: Millis(0), notes, calls: Vec::new(), model: None };
+    let mut teller = Teller {
+        told: Vec::new(),
+        turn: None,
+        at: Millis(0),
+        notes,
+        calls: Vec::new(),
+        waiting: Vec::new(),
+        model: None,
+    };
     for (id, at, body, note) in entries {
         teller.at = at;
         teller.entry(&id, body, note);
     }
-    if teller.turn.as_ref().is_some_and(|turn| Some(&turn.id) != running) {
+    if teller.turn.as_ref().is_some_and(|turn| !live.contains(&turn.id)) {
         teller.close();
+    }
+    for prompt in std::mem::take(&mut teller.waiting) {
+        if !live.contains(&prompt.turn) {
+            teller.unstarted(prompt);
+        }
     }
     teller.told
 }
@@ -69,6 +82,8 @@ struct Teller {
     notes: HashMap<ToolCallId, ToolNote>,
     /// Calls without a result yet.
     calls: Vec<ToolCallPart>,
+    /// Accepted prompts whose turn has not started yet.
+    waiting: Vec<PromptNote>,
     model: Option<String>,
 }
 
@@ -80,8 +95,20 @@ impl Teller {
 
     fn entry(&mut self, id: &str, body: Body, note: Option<Note>) {
         match (body, note) {
-            (_, Some(Note::TurnStart(start))) => self.begin(start.turn, start.prompt, true),
-            (_, Some(Note::TurnEnd(end))) => self.end(end),
+            (_, Some(Note::TurnStart(start))) => {
+                self.waiting.retain(|prompt| prompt.turn != start.turn);
+                self.begin(start.turn, start.prompt, true);
+            }
+            (_, Some(Note::TurnEnd(end))) => {
+                match self.waiting.iter().position(|prompt| prompt.turn == end.turn) {
+                    Some(at) => {
+                        let prompt = self.waiting.remove(at);
+                        self.unstarted(prompt);
+                    }
+                    None => self.end(end),
+                }
+            }
+            (_, Some(Note::Prompt(prompt))) if !prompt.steer => self.waiting.push(prompt),
             (_, Some(Note::Usage(usage))) => self.tell(EventBody::StepUsage(usage.usage)),
             (_, Some(Note::Prompt(_) | Note::Join(_) | Note::Tool(_) | Note::Settings(_))) => {}
             (Body::Message { role, parts, .. }, None) => self.message(id, Message { role, parts }),
@@ -207,6 +234,18 @@ impl Teller {
             is_error: result.is_error,
             metadata,
         });
+    }
+
+    /// Tells a prompt that was accepted and never started.
+    fn unstarted(&mut self, prompt: PromptNote) {
+        let open = self.turn.take();
+        let calls = std::mem::take(&mut self.calls);
+        self.turn =
+            Some(OpenTurn { id: prompt.turn.clone(), began: self.at, noted: true, response: String::new() });
+        self.tell(EventBody::TurnStart { prompt: restore::own_text(&prompt.parts) });
+        self.end(restore::unstarted(prompt.turn));
+        self.turn = open;
+        self.calls = calls;
     }
 
     fn end(&mut self, end: TurnEndNote) {

@@ -35,22 +35,37 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// A stream that continues what the session's file tells. Those events are remembered, not sent.
-    pub(crate) fn new(session: SessionId, sink: Arc<dyn Sink>, told: Vec<Replayed>) -> Self {
-        let mut stream = Self {
+    /// A stream whose next event has the number.
+    pub(crate) fn new(session: SessionId, sink: Arc<dyn Sink>, next_seq: u64) -> Self {
+        Self {
             session,
             sink,
-            next_seq: 1,
+            next_seq,
             remembered: VecDeque::new(),
             bytes: 0,
             held: Vec::new(),
             last_delta: None,
-        };
-        for Replayed { turn, at, body } in told {
-            let event = stream.stamp(turn, at, body);
-            stream.remember(event);
         }
-        stream
+    }
+
+    /// Numbers and remembers what the session's file tells, without sending it.
+    pub(crate) fn remember_told(&mut self, told: Vec<Replayed>) {
+        for Replayed { turn, at, body } in told {
+            let event = self.stamp(turn, at, body);
+            self.remember(event);
+        }
+    }
+
+    /// Keeps numbers free for what the session's file tells, to be told when somebody asks.
+    pub(crate) fn skip(&mut self, numbers: u64) {
+        self.next_seq = self.next_seq.saturating_add(numbers);
+    }
+
+    /// Forgets what was told, because another branch is the current one.
+    pub(crate) fn forget(&mut self) {
+        self.flush();
+        self.remembered.clear();
+        self.bytes = 0;
     }
 
     /// The number that the next event will have.
@@ -299,7 +314,7 @@ mod tests {
 
     fn stream() -> (Stream, Arc<Collected>) {
         let sink = Arc::new(Collected::default());
-        (Stream::new("s".into(), sink.clone(), Vec::new()), sink)
+        (Stream::new("s".into(), sink.clone(), 1), sink)
     }
 
     #[tokio::test(start_paused = true)]

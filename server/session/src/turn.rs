@@ -211,11 +211,6 @@ impl Machine {
         &self.plan.turn
     }
 
-    /// The sum over the turn's model calls so far.
-    pub(crate) fn usage(&self) -> &UsageTotals {
-        &self.usage
-    }
-
     /// Whether the turn is over or only waits for cancelled calls.
     pub(crate) fn is_ending(&self) -> bool {
         matches!(self.state, State::Ended) || self.ending.is_some()

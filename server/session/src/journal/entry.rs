@@ -6,8 +6,8 @@
 //! is `Body::Unknown`, and its line stays as it is.
 
 use kit_protocol::{
-    ContextItem, EntryId, ErrorKind, Mode, Part, Role, SessionId, StopReason, ThinkingLevel, ToolCallId,
-    ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
+    EntryId, ErrorKind, Mode, Part, Role, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind,
+    ToolMetadata, TurnId, Usage, UsageTotals,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -237,14 +237,8 @@ impl Note {
 pub(crate) struct PromptNote {
     /// The turn that it was promised: its own, or the running one that it joins.
     pub(crate) turn: TurnId,
-    /// What the user said.
-    pub(crate) text: String,
-    /// Documents and selections.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) context: Vec<ContextItem>,
-    /// Attached files.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) attachments: Vec<String>,
+    /// The user message as it was composed when the prompt was accepted.
+    pub(crate) parts: Vec<Part>,
     /// Whether it joins the running turn.
     #[serde(default)]
     pub(crate) steer: bool,
@@ -374,9 +368,7 @@ mod tests {
         let notes = [
             Note::Prompt(PromptNote {
                 turn: "t".into(),
-                text: "x".into(),
-                context: Vec::new(),
-                attachments: vec!["file:///a".into()],
+                parts: vec![Part::Text(kit_protocol::TextPart { text: "x".into() })],
                 steer: true,
             }),
             Note::Settings(SettingsNote { mode: Some(Mode::Plan), thinking: None }),

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kit_protocol::{EntryId, Role, SessionId};
 use serde::Deserialize;
@@ -75,12 +75,6 @@ pub(crate) struct Loaded {
     pub(crate) problems: Problems,
     /// Whether the next append must start a line of its own.
     pub(crate) torn_tail: bool,
-}
-
-/// Reads and indexes a session file.
-pub(crate) fn load(path: &Path) -> Result<Loaded, JournalError> {
-    let bytes = std::fs::read(path).map_err(|error| JournalError::io("read", path, error))?;
-    Ok(index(&bytes, path))
 }
 
 /// Indexes the bytes of a session file. `path` only names a session whose header is lost.
@@ -253,21 +247,6 @@ impl Lines {
     }
 }
 
-/// A session file together with its index.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    pub(crate) path: PathBuf,
-    pub(crate) loaded: Loaded,
-}
-
-impl Stored {
-    /// Loads a file.
-    pub(crate) fn load(path: PathBuf) -> Result<Self, JournalError> {
-        let loaded = load(&path)?;
-        Ok(Self { path, loaded })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,11 +321,11 @@ mod tests {
         let path = directory.path().join("s.jsonl");
         let a = r#"{"type":"label","id":"a","target_id":"z","label":"ä"}"#;
         std::fs::write(&path, format!("{HEADER}\r\n{a}\n{a}")).unwrap();
-        let stored = Stored::load(path).unwrap();
-        let spans = || stored.loaded.history.records().iter().map(|record| record.span);
-        let lines = Lines::read(&stored.path, spans()).unwrap();
+        let loaded = index(&std::fs::read(&path).unwrap(), &path);
+        let spans = || loaded.history.records().iter().map(|record| record.span);
+        let lines = Lines::read(&path, spans()).unwrap();
         assert_eq!(spans().map(|span| lines.get(span).into_owned()).collect::<Vec<_>>(), [a, a]);
-        assert!(stored.loaded.torn_tail);
+        assert!(loaded.torn_tail);
         assert_eq!(lines.get(Span { offset: 0, len: 4 }), "");
     }
 }

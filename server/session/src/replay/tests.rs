@@ -23,7 +23,7 @@ fn told(entries: &[Value]) -> Vec<String> {
     std::fs::write(&path, lines.join("\n")).unwrap();
     let loaded = read::index(&std::fs::read(&path).unwrap(), Path::new("s"));
     let lines = Lines::read(&path, loaded.history.records().iter().map(|record| record.span)).unwrap();
-    events(&loaded.history, &lines, None)
+    events(&loaded.history, &lines, &[])
         .into_iter()
         .map(|one| {
             let value = serde_json::to_value(&one.body).unwrap();
@@ -117,4 +117,16 @@ fn a_turn_that_a_crash_cut_off_ends_and_answers_its_calls() {
         told[told.len() - 3..],
         ["t1 tool_result interrupted".to_owned(), "t1 error".to_owned(), "t1 turn_end error".to_owned()]
     );
+}
+
+#[test]
+fn a_prompt_that_was_accepted_and_never_started_is_told_as_such() {
+    let prompt = json!({"turn": "t2", "parts": [{"type": "text", "data": {"text": "later"}}]});
+    let expected = ["t2 turn_start later", "t2 turn_end cancelled"];
+    assert_eq!(told(&[note("prompt", &prompt)]), expected);
+    let end = json!({"turn": "t2", "response": "", "stopReason": "cancelled"});
+    assert_eq!(told(&[note("prompt", &prompt), note("turn-end", &end)]), expected);
+    let start = json!({"turn": "t2", "prompt": "later"});
+    let started = told(&[note("prompt", &prompt), note("turn-start", &start), note("turn-end", &end)]);
+    assert_eq!(started, expected);
 }

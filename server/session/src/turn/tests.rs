@@ -333,7 +333,7 @@ fn usage_is_numbered_and_summed() {
         }));
     }
     assert_eq!(usages, [(7, 0, 3), (8, 1, 3)]);
-    assert_eq!((machine.usage().output_tokens, machine.usage().cost_micros), (6, Some(6)));
+    assert_eq!((machine.usage.output_tokens, machine.usage.cost_micros), (6, Some(6)));
 }
 
 /// The owner of a machine as the tests play it: it knows what is under way, and checks every effect.

@@ -1,0 +1,509 @@
+//! The session actor: the only one who changes a session's history, settings, usage and queue (I6).
+//!
+//! It takes requests one at a time and, while a turn runs, what model and tools report, and feeds the turn machine,
+//! whose effects it performs in order. It never waits for a model, a tool or a person; it waits for its own file, so
+//! that nothing is told before it is saved (I7). Turns follow each other: what comes while one runs joins it or waits.
+//! All its tasks live in it and die with it.
+
+mod attempt;
+mod branches;
+mod plan;
+mod prompts;
+mod tools;
+mod turn;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kit_protocol::{
+    ErrorKind, EventBody, KitError, Message, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, RunState,
+    SessionAnswer, SessionId, ThinkingLevel, ThinkingSetAnswer, TurnId, UsageAnswer,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use self::attempt::AttemptEvent;
+use self::prompts::Waiting;
+use self::tools::ToolDone;
+use self::turn::Running;
+use crate::board::Pulse;
+use crate::clock::Millis;
+use crate::conversation;
+use crate::dependencies::Shared;
+use crate::history::{EntryIndex, History};
+use crate::journal::entry::{Body, Header, Note, SettingsNote};
+use crate::journal::read::{Lines, Loaded};
+use crate::journal::write::Durability;
+use crate::journal::{Journal, files, lines_of};
+use crate::op::{Answer, Changes, Op, reply};
+use crate::replay::{self, Replayed};
+use crate::restore::{self, Remembered};
+use crate::stream::Stream;
+use crate::usage::SessionUsage;
+
+/// Requests that may wait. One more is refused as busy.
+pub(crate) const OPS: usize = 64;
+/// Sessions up to this size are told to clients as soon as they are opened; larger ones when somebody asks.
+const TOLD_AT_ONCE: usize = 5_000;
+/// How many events an entry becomes at most, as far as numbers are kept free for them.
+const EVENTS_PER_ENTRY: u64 = 8;
+
+/// Where a session comes from.
+pub(crate) enum Start {
+    /// It is new; its file appears with its first entry.
+    New { cwd: PathBuf, name: Option<String>, settings: Changes },
+    /// It lies in a file.
+    Stored { path: PathBuf },
+}
+
+/// Runs a session until it is closed or nobody can reach it any more.
+pub(crate) async fn run(shared: Arc<Shared>, session: SessionId, start: Start, mut ops: mpsc::Receiver<Op>) {
+    match Actor::open(Arc::clone(&shared), session, start).await {
+        Ok(actor) => actor.run(ops).await,
+        Err(error) => {
+            ops.close();
+            while let Some(op) = ops.recv().await {
+                op.refuse(error.clone());
+            }
+        }
+    }
+}
+
+struct Actor {
+    shared: Arc<Shared>,
+    session: SessionId,
+    cwd: PathBuf,
+    journal: Journal,
+    name: Option<String>,
+    mode: Mode,
+    thinking: ThinkingLevel,
+    /// The model; found out with the first turn where nobody chose one.
+    model: Option<ModelId>,
+    /// The model that the file tells, or will with the next entry.
+    noted_model: Option<ModelId>,
+    context_window: u64,
+    usage: SessionUsage,
+    /// The messages of the current branch, once a turn needed them.
+    conversation: Option<Vec<Message>>,
+    /// Changes of mode and thinking level, and where turns begin, on whatever branch.
+    settings: Vec<(EntryIndex, SettingsNote)>,
+    turns: Vec<(EntryIndex, TurnId)>,
+    /// Entries that are written before the next one.
+    repairs: Vec<Body>,
+    stream: Stream,
+    queue: VecDeque<Waiting>,
+    running: Option<Running>,
+    /// What the status says beside the running turn.
+    state: RunState,
+    label: String,
+    closing: Vec<oneshot::Sender<PathBuf>>,
+}
+
+/// What happens next.
+enum Next {
+    Op(Option<Op>),
+    Attempt(Option<AttemptEvent>),
+    Tool(ToolDone),
+    Output,
+    Timer,
+}
+
+impl Actor {
+    async fn open(shared: Arc<Shared>, session: SessionId, start: Start) -> Result<Self, KitError> {
+        let defaults = shared.board.defaults();
+        let sink = Arc::clone(&shared.with.sink);
+        let (journal, loaded, cwd, name, settings) = match start {
+            Start::New { cwd, name, settings } => {
+                let at = Millis::now();
+                let directory = cwd.to_string_lossy().into_owned();
+                let path = files::new_path(&shared.with.paths.sessions, &directory, &session, at);
+                (
+                    Journal::create(path, Header::new(session.clone(), at, directory)),
+                    None,
+                    cwd,
+                    name,
+                    settings,
+                )
+            }
+            Start::Stored { path } => {
+                let opened = tokio::task::spawn_blocking(move || Journal::open(path)).await;
+                let (journal, loaded) = opened.map_err(|error| internal(&error))??;
+                let cwd = PathBuf::from(&loaded.header.cwd);
+                let name = loaded.name.clone();
+                (journal, Some(loaded), cwd, name, Changes::default())
+            }
+        };
+        let mut actor = Self {
+            stream: Stream::new(session.clone(), sink, 1),
+            session,
+            cwd,
+            journal,
+            name: None,
+            mode: settings.mode.unwrap_or(defaults.mode),
+            thinking: settings.thinking.or(shared.with.settings.thinking_level).unwrap_or_default(),
+            model: settings.model,
+            noted_model: None,
+            context_window: 0,
+            usage: SessionUsage::default(),
+            conversation: None,
+            settings: Vec::new(),
+            turns: Vec::new(),
+            repairs: Vec::new(),
+            queue: VecDeque::new(),
+            running: None,
+            state: RunState::Idle,
+            label: String::new(),
+            closing: Vec::new(),
+            shared,
+        };
+        match loaded {
+            Some(loaded) => {
+                actor.name = name;
+                actor.restore(loaded).await?;
+            }
+            None => {
+                if let Some(name) = name {
+                    actor.rename(name).await?;
+                }
+            }
+        }
+        actor.know_window();
+        actor.post();
+        Ok(actor)
+    }
+
+    /// Takes over what the file tells.
+    async fn restore(&mut self, loaded: Loaded) -> Result<(), KitError> {
+        let remembered = restore::remember(loaded.notes);
+        self.repairs = remembered.repairs();
+        let Remembered { usage, settings, turns, .. } = remembered;
+        self.usage = usage;
+        self.settings = settings;
+        self.turns = turns;
+        self.read_branch_settings().await?;
+        let entries = self.journal.history().records().len();
+        if entries <= TOLD_AT_ONCE {
+            let told = self.told().await?;
+            self.stream.remember_told(told);
+        } else {
+            self.stream.skip(u64::try_from(entries).unwrap_or(u64::MAX).saturating_mul(EVENTS_PER_ENTRY));
+        }
+        if let Some(problem) = loaded.problems.sentence(self.journal.path()) {
+            tracing::warn!(session = %self.session, problem);
+            self.stream.emit(None, EventBody::Error { kind: ErrorKind::Conflict, message: problem });
+        }
+        Ok(())
+    }
+
+    async fn run(mut self, mut ops: mpsc::Receiver<Op>) {
+        loop {
+            match self.next(&mut ops).await {
+                Next::Op(Some(op)) => self.op(op).await,
+                Next::Op(None) => self.cancel(None).await,
+                Next::Attempt(event) => self.attempt_event(event).await,
+                Next::Tool(done) => self.tool_done(done).await,
+                Next::Output => self.tell_output(),
+                Next::Timer => self.timer().await,
+            }
+            self.start_next().await;
+            self.stream_flush_if_due();
+            let ends = ops.is_closed() && ops.is_empty() || !self.closing.is_empty();
+            if ends && self.running.is_none() {
+                break;
+            }
+        }
+        ops.close();
+        let closed = KitError::new(ErrorKind::NotFound, format!("the session {} is closed", self.session));
+        while let Some(op) = ops.recv().await {
+            op.refuse(closed.clone());
+        }
+        self.stream.flush();
+        self.shared.board.remove(&self.session);
+        let path = self.journal.path().to_owned();
+        self.journal.close().await;
+        for done in self.closing {
+            // Whoever asked may have given up.
+            let _unread = done.send(path.clone());
+        }
+    }
+
+    async fn next(&mut self, ops: &mut mpsc::Receiver<Op>) -> Next {
+        let flush = self.stream.due();
+        let Some(running) = &mut self.running else {
+            return tokio::select! {
+                op = ops.recv() => Next::Op(op),
+                () = sleep_until(flush) => Next::Timer,
+            };
+        };
+        let timer = [flush, running.retry_at, running.deadline].into_iter().flatten().min();
+        // Without senders there is nothing to receive, and the running turn is being cancelled.
+        let open = !ops.is_closed() || !ops.is_empty();
+        tokio::select! {
+            op = ops.recv(), if open => Next::Op(op),
+            event = attempt::next(&mut running.attempt) => Next::Attempt(event),
+            done = running.tools.next() => Next::Tool(done),
+            () = running.outputs.ready() => Next::Output,
+            () = sleep_until(timer) => Next::Timer,
+        }
+    }
+
+    fn stream_flush_if_due(&mut self) {
+        if self.stream.due().is_some_and(|due| due <= Instant::now()) {
+            self.stream.flush();
+        }
+    }
+
+    async fn op(&mut self, op: Op) {
+        match op {
+            Op::Prompt(prompt, answer) => self.prompt(*prompt, answer).await,
+            Op::Retry(turn, answer) => self.retry(turn, answer).await,
+            Op::Cancel(turn) => self.cancel(turn).await,
+            Op::Describe(answer) => reply(answer, Ok(self.describe())),
+            Op::Rename(name, answer) => {
+                let renamed = self.rename(name).await;
+                reply(answer, renamed.map(|()| self.describe()));
+            }
+            Op::Branch(entry, answer) => {
+                let branched = self.branch(entry).await;
+                reply(answer, branched);
+            }
+            Op::Fork(entry, name, answer) => {
+                let forked = self.fork(entry, name).await;
+                reply(answer, forked);
+            }
+            Op::Export(path, answer) => {
+                let exported = self.export(path).await;
+                reply(answer, exported);
+            }
+            Op::Tree(answer) => {
+                let tree = self.tree().await;
+                reply(answer, tree);
+            }
+            Op::Transcript(from, answer) => {
+                let transcript = self.transcript(from).await;
+                reply(answer, transcript);
+            }
+            Op::Markdown(answer) => {
+                let markdown = self.markdown().await;
+                reply(answer, markdown);
+            }
+            Op::Usage(answer) => self.tell_usage(answer),
+            Op::SetModel(model, answer) => {
+                let changes = Changes { model: Some(model.clone()), ..Changes::default() };
+                let changed = self.change(changes).await;
+                reply(answer, changed.map(|()| ModelSetAnswer { model }));
+            }
+            Op::SetThinking(level, answer) => {
+                let changed = self.change(Changes { thinking: Some(level), ..Changes::default() }).await;
+                reply(answer, changed.map(|()| ThinkingSetAnswer { level }));
+            }
+            Op::SetMode(mode, answer) => {
+                let changed = self.change(Changes { mode: Some(mode), ..Changes::default() }).await;
+                reply(answer, changed.map(|()| ModeSetAnswer { mode }));
+            }
+            Op::TurnsFrom(turn, answer) => reply(answer, self.turns_from(&turn)),
+            Op::RewindTo(turn, answer) => {
+                let rewound = self.rewind_to(&turn).await;
+                reply(answer, rewound);
+            }
+            Op::Close(done) => {
+                self.closing.push(done);
+                self.cancel(None).await;
+            }
+        }
+        self.post();
+    }
+
+    async fn timer(&mut self) {
+        let now = Instant::now();
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if self.running.as_ref().is_some_and(|running| due(running.deadline)) {
+            self.deadline().await;
+        } else if self.running.as_ref().is_some_and(|running| due(running.retry_at)) {
+            self.retry_due().await;
+        }
+    }
+
+    fn describe(&self) -> SessionAnswer {
+        SessionAnswer {
+            session: self.session.clone(),
+            path: Some(self.journal.path().to_string_lossy().into_owned()),
+            name: self.name.clone(),
+        }
+    }
+
+    async fn rename(&mut self, name: String) -> Result<(), KitError> {
+        self.append(vec![Body::SessionInfo { name: name.clone() }], Durability::Synced).await?;
+        self.name = Some(name).filter(|name| !name.is_empty());
+        Ok(())
+    }
+
+    fn tell_usage(&self, answer: Answer<UsageAnswer>) {
+        let shared = Arc::clone(&self.shared);
+        let (turn, session) = (self.usage.turn.clone(), Some(self.usage.session.clone()));
+        let (context, calls) = (self.usage.context(self.context_window), self.usage.calls.clone());
+        // Reading what other processes spent takes a moment that the session need not wait for.
+        tokio::spawn(async move {
+            let today = shared.today().await;
+            reply(answer, Ok(UsageAnswer { turn, session, today, context, calls }));
+        });
+    }
+
+    /// Changes settings of the session from here on.
+    async fn change(&mut self, changes: Changes) -> Result<(), KitError> {
+        let Changes { mode, model, thinking } = changes;
+        let mode = mode.filter(|mode| *mode != self.mode);
+        let thinking = thinking.filter(|thinking| *thinking != self.thinking);
+        let mut entries = Vec::new();
+        if mode.is_some() || thinking.is_some() {
+            entries.push(Body::from(&Note::Settings(SettingsNote { mode, thinking })));
+        }
+        let model = model.filter(|model| self.model.as_ref() != Some(model));
+        if let Some(model) = &model {
+            self.shared.with.models.resolve(model).map_err(from_model)?;
+            entries.push(Body::ModelChange {
+                provider: model.provider().to_owned(),
+                model_id: model.name().to_owned(),
+            });
+        }
+        // A session without messages has no file yet, and a choice alone is no reason to make one.
+        if self.journal.history().records().is_empty() {
+            self.repairs.extend(entries);
+        } else if !entries.is_empty() {
+            self.append(entries, Durability::Synced).await?;
+        }
+        self.mode = mode.unwrap_or(self.mode);
+        self.thinking = thinking.unwrap_or(self.thinking);
+        if let Some(model) = model {
+            self.noted_model = Some(model.clone());
+            let previous = self.model.replace(model.clone()).map(|previous| previous.to_string());
+            self.know_window();
+            self.stream.emit(
+                None,
+                EventBody::ModelChange {
+                    model: model.to_string(),
+                    previous: previous.unwrap_or_default(),
+                    source: "user".to_owned(),
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn know_window(&mut self) {
+        let known = self.model.as_ref().and_then(|model| self.shared.with.models.resolve(model).ok());
+        self.context_window = known.map_or(0, |model| model.info().context_window);
+    }
+
+    /// Appends entries, with the repairs that are due, and takes them into the conversation.
+    async fn append(&mut self, bodies: Vec<Body>, durability: Durability) -> Result<(), KitError> {
+        let mut all = self.repairs.clone();
+        all.extend(bodies);
+        if all.is_empty() {
+            return Ok(());
+        }
+        let first = self.journal.append(Millis::now(), &all, durability).await?;
+        self.repairs.clear();
+        for (offset, body) in all.into_iter().enumerate() {
+            let index = EntryIndex(first.0 + offset);
+            match body.note() {
+                Some(Note::Settings(note)) => self.settings.push((index, note)),
+                Some(Note::TurnStart(start)) => self.turns.push((index, start.turn)),
+                Some(Note::Prompt(_) | Note::Join(_) | Note::Usage(_) | Note::Tool(_) | Note::TurnEnd(_))
+                | None => {}
+            }
+            if let Some(conversation) = &mut self.conversation
+                && let Some(message) = conversation::message_of(body)
+            {
+                conversation.push(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads entries of the current branch and works on them where that may take its time.
+    async fn on_branch<R: Send + 'static>(
+        &self,
+        entries: Vec<EntryIndex>,
+        work: impl FnOnce(&History, &Lines) -> R + Send + 'static,
+    ) -> Result<R, KitError> {
+        let history = Arc::clone(self.journal.history());
+        let path = self.journal.path().to_owned();
+        let worked = tokio::task::spawn_blocking(move || {
+            let lines = lines_of(&path, &history, &entries)?;
+            Ok(work(&history, &lines))
+        });
+        worked.await.map_err(|error| internal(&error))?.map_err(|error: crate::JournalError| error.into())
+    }
+
+    /// Sets model, mode and thinking level to what the current branch says.
+    async fn read_branch_settings(&mut self) -> Result<(), KitError> {
+        let branch = self.journal.history().current_branch();
+        let entries = restore::settings_entries(self.journal.history(), &branch);
+        let notes: Vec<SettingsNote> = self
+            .settings
+            .iter()
+            .filter(|(index, _)| branch.binary_search(index).is_ok())
+            .map(|(_, note)| *note)
+            .collect();
+        let wanted = entries.clone();
+        let found = self
+            .on_branch(entries, move |history, lines| {
+                restore::settings(history, lines, &wanted, notes.into_iter())
+            })
+            .await?;
+        self.mode = found.mode.unwrap_or(self.mode);
+        self.thinking = found.thinking.unwrap_or(self.thinking);
+        self.noted_model.clone_from(&found.model);
+        self.model = found.model.or(self.model.take());
+        self.know_window();
+        Ok(())
+    }
+
+    /// What the file tells about the current branch.
+    async fn told(&self) -> Result<Vec<Replayed>, KitError> {
+        let live: Vec<TurnId> = self.live_turns().cloned().collect();
+        let branch = self.journal.history().current_branch();
+        self.on_branch(branch, move |history, lines| replay::events(history, lines, &live)).await
+    }
+
+    /// The running turn and those that wait.
+    fn live_turns(&self) -> impl Iterator<Item = &TurnId> {
+        let running = self.running.iter().map(|running| running.machine.turn());
+        running.chain(self.queue.iter().map(|waiting| &waiting.turn))
+    }
+
+    /// Posts how the session is.
+    fn post(&self) {
+        let running = self.running.as_ref();
+        let pulse = Pulse {
+            state: if running.is_some() { RunState::Running } else { self.state },
+            label: self.label.clone(),
+            turn: running.map(|running| running.machine.turn().clone()),
+            queued: self.queue.iter().map(|waiting| waiting.turn.clone()).collect(),
+            model: self.model.clone(),
+            context_window: self.context_window,
+            mode: self.mode,
+            context_used: self.usage.context_used,
+            turn_usage: self.usage.turn.clone().unwrap_or_default(),
+            session_usage: self.usage.session.clone(),
+        };
+        self.shared.board.post(&self.session, pulse);
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn internal(error: &tokio::task::JoinError) -> KitError {
+    KitError::new(ErrorKind::Internal, format!("a task of the session failed: {error}"))
+}
+
+fn from_model(error: kit_provider::ModelError) -> KitError {
+    KitError::new(error.kind, error.message)
+}

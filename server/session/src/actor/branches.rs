@@ -1,0 +1,244 @@
+//! Moving within a session's tree, copying it, and showing it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kit_protocol::{
+    EntryId, ErrorKind, KitError, Part, PromptAnswer, Role, SessionAnswer, SessionId, SessionTreeAnswer,
+    TranscriptAnswer, TurnId,
+};
+
+use super::prompts::Waiting;
+use super::{Actor, Millis, internal};
+use crate::error::JournalError;
+use crate::fork;
+use crate::history::{EntryIndex, RecordKind};
+use crate::journal::entry::{Body, Header};
+use crate::journal::files;
+use crate::markdown;
+use crate::op::{Answer, Changes, reply};
+use crate::tree;
+use crate::turn::Input;
+
+impl Actor {
+    /// Continues from an entry, or from before the first one. Nothing is written: the next entry tells it.
+    pub(super) async fn branch(&mut self, entry: Option<EntryId>) -> Result<SessionAnswer, KitError> {
+        self.must_be_idle()?;
+        let to = entry.map(|entry| self.find(&entry)).transpose()?;
+        self.move_to(to).await?;
+        Ok(self.describe())
+    }
+
+    async fn move_to(&mut self, to: Option<EntryIndex>) -> Result<(), KitError> {
+        self.journal.move_leaf(to);
+        self.conversation = None;
+        self.stream.forget();
+        self.read_branch_settings().await
+    }
+
+    fn must_be_idle(&self) -> Result<(), KitError> {
+        match &self.running {
+            None => Ok(()),
+            Some(_) => Err(KitError::new(ErrorKind::Busy, "a turn runs in this session; stop it first")),
+        }
+    }
+
+    fn find(&self, entry: &EntryId) -> Result<EntryIndex, KitError> {
+        self.journal
+            .history()
+            .find(entry)
+            .ok_or_else(|| KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}")))
+    }
+
+    /// Goes back to before the last prompt of the branch and sends it again.
+    pub(super) async fn retry(&mut self, turn: TurnId, answer: Answer<PromptAnswer>) {
+        match self.retried(turn.clone()).await {
+            Ok(()) => {
+                reply(answer, Ok(PromptAnswer { session: self.session.clone(), turn, queued: false }));
+                self.input(Input::Begin).await;
+            }
+            Err(error) => reply(answer, Err(error)),
+        }
+    }
+
+    async fn retried(&mut self, turn: TurnId) -> Result<(), KitError> {
+        self.must_be_idle()?;
+        let history = Arc::clone(self.journal.history());
+        let branch = history.current_branch();
+        let of = |index: &EntryIndex| history.get(*index);
+        let is_start = |index: &EntryIndex| self.turns.iter().any(|(start, _)| start == index);
+        // Where our notes tell the turn, its first message counts, not one that joined it later.
+        let start = branch.iter().rposition(is_start);
+        let user = RecordKind::Message(Some(Role::User));
+        let is_user = |index: &EntryIndex| of(index).is_some_and(|record| record.kind == user);
+        let message = match start {
+            Some(start) => branch.iter().skip(start).find(|index| is_user(index)),
+            None => branch.iter().rev().find(|index| is_user(index)),
+        };
+        let nothing = || KitError::new(ErrorKind::NotFound, "there is no prompt to repeat");
+        let message = *message.ok_or_else(nothing)?;
+        let first = start.and_then(|start| branch.get(start).copied()).unwrap_or(message);
+        let parts: Vec<Part> = self
+            .on_branch(vec![message], move |history, lines| {
+                let line = history.get(message).map(|record| lines.get(record.span));
+                match line.map(|line| Body::parse(&line)) {
+                    Some(Body::Message { parts, .. }) => parts,
+                    Some(
+                        Body::ModelChange { .. }
+                        | Body::BranchSummary { .. }
+                        | Body::Label { .. }
+                        | Body::SessionInfo { .. }
+                        | Body::ExtensionData { .. }
+                        | Body::Compaction { .. }
+                        | Body::Unknown,
+                    )
+                    | None => Vec::new(),
+                }
+            })
+            .await?;
+        // Model, mode and thinking level stay what they are now: they may be why the prompt is repeated.
+        let now = Changes { mode: Some(self.mode), model: self.model.clone(), thinking: Some(self.thinking) };
+        self.move_to(of(&first).and_then(|record| record.parent)).await?;
+        self.start(Waiting { turn, parts, changes: now }).await
+    }
+
+    /// Copies the branch up to an entry, or to the leaf, into a new file.
+    pub(super) async fn fork(
+        &mut self,
+        entry: Option<EntryId>,
+        name: Option<String>,
+    ) -> Result<SessionAnswer, KitError> {
+        let leaf = match entry {
+            Some(entry) => Some(self.find(&entry)?),
+            None => self.journal.history().leaf(),
+        };
+        let branch = self.journal.history().branch(leaf);
+        if branch.is_empty() {
+            return Err(KitError::new(
+                ErrorKind::InvalidRequest,
+                "there is nothing to fork: the session is empty",
+            ));
+        }
+        let (id, at) = (SessionId::random(), Millis::now());
+        let cwd = self.cwd.to_string_lossy().into_owned();
+        let source = self.journal.path().to_string_lossy().into_owned();
+        let mut header = Header::new(id.clone(), at, cwd.clone());
+        header.parent_session = Some(source);
+        header.parent_session_id = Some(self.session.clone());
+        let path = files::new_path(&self.shared.with.paths.sessions, &cwd, &id, at);
+        let named = name.clone().map(|name| Body::SessionInfo { name });
+        let target = path.clone();
+        self.on_branch(branch.clone(), move |history, lines| -> std::io::Result<()> {
+            let mut text = format!("{}\n{}", header.to_line()?, fork::copy(history, lines, &branch)?);
+            if let Some(body) = named {
+                let last = text.lines().last().unwrap_or_default();
+                let parent: Option<EntryId> = serde_json::from_str::<Named>(last).ok().map(|named| named.id);
+                let line = crate::journal::entry::to_line(&EntryId::random(), parent.as_ref(), at, &body)?;
+                text.push_str(&line);
+                text.push('\n');
+            }
+            write_new(&target, text.as_bytes())
+        })
+        .await?
+        .map_err(|error| KitError::from(JournalError::io("create", &path, error)))?;
+        Ok(SessionAnswer { session: id, path: Some(path.to_string_lossy().into_owned()), name })
+    }
+
+    /// Copies the file, or writes Markdown.
+    pub(super) async fn export(&mut self, to: PathBuf) -> Result<SessionAnswer, KitError> {
+        let to = self.cwd.join(to);
+        let markdown = to.extension().is_some_and(|extension| extension == "md");
+        let text = if markdown { Some(self.markdown().await?) } else { None };
+        let (from, target) = (self.journal.path().to_owned(), to.clone());
+        let copied = tokio::task::spawn_blocking(move || {
+            let bytes = text.map_or_else(|| std::fs::read(&from), |text| Ok(text.into_bytes()))?;
+            write_new(&target, &bytes)
+        });
+        copied.await.map_err(|error| internal(&error))?.map_err(|error| {
+            let kind = match error.kind() {
+                std::io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
+                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+                _ => ErrorKind::Unavailable,
+            };
+            KitError::new(kind, format!("cannot export the session to {}: {error}", to.display()))
+        })?;
+        Ok(SessionAnswer { path: Some(to.to_string_lossy().into_owned()), ..self.describe() })
+    }
+
+    pub(super) async fn tree(&self) -> Result<SessionTreeAnswer, KitError> {
+        let all = (0..self.journal.history().records().len()).map(EntryIndex).collect();
+        Ok(SessionTreeAnswer { nodes: self.on_branch(all, tree::nodes).await? })
+    }
+
+    pub(super) async fn transcript(&mut self, from: Option<u64>) -> Result<TranscriptAnswer, KitError> {
+        self.stream.flush();
+        let remembered = match from {
+            Some(from) => self.stream.since(from),
+            None if self.stream.has_forgotten() => None,
+            None => self.stream.since(1),
+        };
+        let events = match remembered {
+            Some(events) => events,
+            None => {
+                let told = self.told().await?;
+                self.stream.all(told)
+            }
+        };
+        Ok(TranscriptAnswer { events, next_seq: self.stream.next_seq() })
+    }
+
+    pub(super) async fn markdown(&self) -> Result<String, KitError> {
+        let told = self.told().await?;
+        let name = self.name.clone().unwrap_or_else(|| format!("Session {}", self.session));
+        Ok(markdown::transcript(&name, &told))
+    }
+
+    /// The turn and all that came after it on the current branch.
+    pub(super) fn turns_from(&self, turn: &TurnId) -> Result<Vec<TurnId>, KitError> {
+        let branch = self.journal.history().current_branch();
+        let on_branch = self.turns.iter().filter(|(index, _)| branch.binary_search(index).is_ok());
+        let turns: Vec<TurnId> =
+            on_branch.map(|(_, turn)| turn.clone()).skip_while(|other| other != turn).collect();
+        if turns.is_empty() {
+            return Err(no_turn(turn));
+        }
+        Ok(turns)
+    }
+
+    /// Continues from before a turn.
+    pub(super) async fn rewind_to(&mut self, turn: &TurnId) -> Result<(), KitError> {
+        self.must_be_idle()?;
+        let start = self.turns.iter().rev().find(|(_, other)| other == turn).map(|(index, _)| *index);
+        let start = start.ok_or_else(|| no_turn(turn))?;
+        let before = self.journal.history().get(start).and_then(|record| record.parent);
+        self.move_to(before).await
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Named {
+    id: EntryId,
+}
+
+fn no_turn(turn: &TurnId) -> KitError {
+    KitError::new(ErrorKind::NotFound, format!("the current branch of the session has no turn {turn}"))
+}
+
+/// Writes a file that must not exist yet; readable by the user alone.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    if let Some(folder) = path.parent() {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

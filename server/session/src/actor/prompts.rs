@@ -1,0 +1,160 @@
+//! Accepts prompts: they start a turn, wait for the running one, or join it.
+//!
+//! A prompt is acknowledged once it is on disk: as the user message of its turn where that begins at once, else as a
+//! note that also says what became of it. So a crash loses none, and a prompt that comes at the very moment a turn ends
+//! finds either the running turn or none: both are decided here, one request at a time.
+
+use kit_protocol::{
+    Delivery, ErrorKind, EventBody, KitError, Part, PromptAnswer, Role, StopReason, TurnId, UsageTotals,
+};
+
+use super::turn::Running;
+use super::{Actor, Millis};
+use crate::compose;
+use crate::journal::entry::{Body, Note, PromptNote, TurnStartNote};
+use crate::journal::write::Durability;
+use crate::op::{Answer, Changes, Prompt, reply};
+use crate::restore;
+use crate::turn::{Input, Machine, Plan};
+
+/// A prompt that waits for the running turn, or is about to start its own.
+pub(super) struct Waiting {
+    pub(super) turn: TurnId,
+    pub(super) parts: Vec<Part>,
+    pub(super) changes: Changes,
+}
+
+impl Actor {
+    pub(super) async fn prompt(&mut self, prompt: Prompt, answer: Answer<PromptAnswer>) {
+        let Prompt { turn, text, context, attachments, encoding, delivery, changes } = prompt;
+        if text.trim().is_empty() && attachments.is_empty() {
+            let empty =
+                KitError::new(ErrorKind::InvalidRequest, "the prompt is empty: `text` must say something");
+            return reply(answer, Err(empty));
+        }
+        if let Some(model) = &changes.model
+            && let Err(error) = self.shared.with.models.resolve(model)
+        {
+            return reply(answer, Err(super::from_model(error)));
+        }
+        let workspace = &self.shared.with.workspace;
+        let parts =
+            compose::user_message(workspace, &self.cwd, &text, &context, &attachments, encoding).await;
+        let running = self.running.as_ref();
+        let steered = running
+            .filter(|running| delivery == Delivery::Steer && !running.machine.is_ending())
+            .map(|running| running.machine.turn().clone());
+        match (steered, running.is_some()) {
+            (Some(running), _) => self.steer(running, parts, answer).await,
+            (None, true) => self.enqueue(Waiting { turn, parts, changes }, answer).await,
+            (None, false) => {
+                let accepted =
+                    PromptAnswer { session: self.session.clone(), turn: turn.clone(), queued: false };
+                match self.start(Waiting { turn, parts, changes }).await {
+                    Ok(()) => {
+                        reply(answer, Ok(accepted));
+                        self.input(Input::Begin).await;
+                    }
+                    Err(error) => reply(answer, Err(error)),
+                }
+            }
+        }
+    }
+
+    async fn steer(&mut self, turn: TurnId, parts: Vec<Part>, answer: Answer<PromptAnswer>) {
+        let note = PromptNote { turn: turn.clone(), parts, steer: true };
+        let entry = Body::from(&Note::Prompt(note.clone()));
+        if let Err(error) = self.append(vec![entry], Durability::Synced).await {
+            return reply(answer, Err(error));
+        }
+        if let Some(running) = &mut self.running {
+            running.steers.push(note);
+        }
+        reply(answer, Ok(PromptAnswer { session: self.session.clone(), turn, queued: false }));
+        self.tell_queue();
+        self.input(Input::Steered).await;
+    }
+
+    async fn enqueue(&mut self, waiting: Waiting, answer: Answer<PromptAnswer>) {
+        let note = PromptNote { turn: waiting.turn.clone(), parts: waiting.parts.clone(), steer: false };
+        if let Err(error) = self.append(vec![Body::from(&Note::Prompt(note))], Durability::Synced).await {
+            return reply(answer, Err(error));
+        }
+        let accepted =
+            PromptAnswer { session: self.session.clone(), turn: waiting.turn.clone(), queued: true };
+        self.queue.push_back(waiting);
+        reply(answer, Ok(accepted));
+        self.tell_queue();
+    }
+
+    /// Saves the beginning of a turn. The turn runs once the machine gets `Begin`.
+    pub(super) async fn start(&mut self, waiting: Waiting) -> Result<(), KitError> {
+        let Waiting { turn, parts, changes } = waiting;
+        self.change(changes).await?;
+        let prompt = restore::own_text(&parts);
+        let start = Note::TurnStart(TurnStartNote { turn: turn.clone(), prompt: prompt.clone() });
+        let mut entries = Vec::new();
+        // A model that nobody chose is noted with the turn that uses it, so that the file tells which one it was.
+        if let Some(model) = self.model.clone().filter(|model| self.noted_model.as_ref() != Some(model)) {
+            entries.push(Body::ModelChange {
+                provider: model.provider().to_owned(),
+                model_id: model.name().to_owned(),
+            });
+            self.noted_model = Some(model);
+        }
+        entries.extend([Body::from(&start), Body::message(Role::User, parts)]);
+        self.append(entries, Durability::Synced).await?;
+        self.usage.begin_turn();
+        let max_steps = self.shared.with.settings.max_steps.filter(|steps| *steps > 0);
+        let next_call = self.usage.next_call();
+        let plan = Plan { turn, prompt, started: Millis::now(), next_call, max_steps };
+        self.running = Some(Running::new(Machine::new(plan)));
+        Ok(())
+    }
+
+    /// Takes a waiting prompt out of the queue. Its turn ends without having begun.
+    pub(super) async fn cancel_waiting(&mut self, turn: &TurnId) {
+        let Some(at) = self.queue.iter().position(|waiting| waiting.turn == *turn) else { return };
+        let Some(waiting) = self.queue.remove(at) else { return };
+        let end = Note::TurnEnd(restore::unstarted(turn.clone()));
+        if let Err(error) = self.append(vec![Body::from(&end)], Durability::Synced).await {
+            tracing::error!(%error, "the cancel of a waiting prompt is not saved");
+        }
+        self.tell_queue();
+        self.end_unstarted(turn, restore::own_text(&waiting.parts), StopReason::Cancelled, None);
+    }
+
+    /// Tells a turn that ends without having run.
+    pub(super) fn end_unstarted(
+        &mut self,
+        turn: &TurnId,
+        prompt: String,
+        stop_reason: StopReason,
+        error: Option<KitError>,
+    ) {
+        self.stream.emit(Some(turn), EventBody::TurnStart { prompt });
+        let message = error.map(|error| {
+            let message = error.message.clone();
+            self.stream.emit(Some(turn), EventBody::Error { kind: error.kind, message: error.message });
+            message
+        });
+        let end = EventBody::TurnEnd {
+            response: String::new(),
+            stop_reason,
+            error: message,
+            tool_call_count: 0,
+            tool_names: Vec::new(),
+            llm_call_count: 0,
+            usage: UsageTotals::default(),
+            duration_ms: 0,
+        };
+        self.stream.emit(Some(turn), end);
+    }
+
+    /// Tells how many prompts wait.
+    pub(super) fn tell_queue(&mut self) {
+        let joining = self.running.as_ref().map_or(0, |running| running.steers.len());
+        let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
+        self.stream.emit(turn.as_ref(), EventBody::Queue { length: self.queue.len() + joining });
+    }
+}

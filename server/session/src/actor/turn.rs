@@ -1,0 +1,450 @@
+//! Performs the effects of the turn machine, and feeds it what comes of them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kit_protocol::{
+    AgentId, AgentRef, ErrorKind, EventBody, Part, Role, RunState, StopReason, TextPart, ToolCallId, TurnId,
+};
+use kit_provider::retry::Schedule;
+use kit_provider::{ModelError, ModelEvent, Parameters, Request, ToolDefinition};
+use kit_tools::{OutputSink, ToolContext, run_call};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{self, Attempt, AttemptEvent};
+use super::plan::{self, Plan};
+use super::tools::{Outputs, ToolDone, Tools};
+use super::{Actor, Millis};
+use crate::conversation;
+use crate::journal::entry::{Body, PromptNote};
+use crate::journal::write::Durability;
+use crate::restore;
+use crate::system;
+use crate::turn::{Answer, CallNumber, Effect, Failure, Input, Machine, RetryPlan, Spent, ToolOutcome};
+
+/// How long cancelled tools have to end by themselves; the turn has ended a second after the cancel.
+const CANCEL_PATIENCE: Duration = Duration::from_millis(800);
+const THINKING: &str = "thinking";
+/// The longest label of the status.
+const LONGEST_LABEL: usize = 48;
+
+/// The turn that runs.
+pub(super) struct Running {
+    pub(super) machine: Machine,
+    cancel: CancellationToken,
+    schedule: Schedule,
+    pub(super) attempt: Option<Attempt>,
+    pub(super) retry_at: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) tools: Tools,
+    pub(super) outputs: Arc<Outputs>,
+    /// The calls of the last answer.
+    plans: Vec<Plan>,
+    /// Prompts that wait to join.
+    pub(super) steers: Vec<PromptNote>,
+}
+
+impl Running {
+    pub(super) fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            cancel: CancellationToken::new(),
+            schedule: Schedule::default(),
+            attempt: None,
+            retry_at: None,
+            deadline: None,
+            tools: Tools::default(),
+            outputs: Arc::default(),
+            plans: Vec::new(),
+            steers: Vec::new(),
+        }
+    }
+}
+
+impl Actor {
+    /// Feeds the machine and performs what it answers, until nothing more follows at once.
+    pub(super) async fn input(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let Some(running) = &mut self.running else { break };
+            let effects = running.machine.on(Millis::now(), input);
+            self.perform(effects, &mut inputs).await;
+        }
+        self.post();
+    }
+
+    /// Performs effects in order. When the file cannot be written, nothing that would go on from there is done, and
+    /// the machine learns it.
+    async fn perform(&mut self, effects: Vec<Effect>, inputs: &mut VecDeque<Input>) {
+        let mut unsaved = None;
+        for effect in effects {
+            match effect {
+                Effect::Persist(bodies, durability) if unsaved.is_none() => {
+                    unsaved = self.append(bodies, durability).await.err().map(|error| error.message);
+                }
+                Effect::Join if unsaved.is_none() => {
+                    unsaved = self.join().await.err().map(|error| error.message);
+                }
+                Effect::Persist(..) | Effect::Join => {}
+                Effect::Emit(body) => {
+                    if let (Some(message), EventBody::TurnEnd { error: None, .. }) = (&unsaved, &body) {
+                        // The end itself is not saved, and nothing else would say so.
+                        self.emit(EventBody::Error {
+                            kind: ErrorKind::Unavailable,
+                            message: message.clone(),
+                        })
+                        .await;
+                    }
+                    self.emit(body).await;
+                }
+                Effect::CallModel if unsaved.is_none() => {
+                    inputs.extend(self.call_model().await.map(Input::Failed));
+                }
+                Effect::CallModel => {}
+                Effect::StartTool(number) if unsaved.is_none() => self.start_tool(number),
+                Effect::StartTool(number) => {
+                    inputs.push_back(Input::ToolDone(
+                        number,
+                        ToolOutcome::error("not run: the session cannot be saved"),
+                    ));
+                }
+                Effect::DropModel => self.with_running(|running| running.attempt = None),
+                Effect::WaitForRetry(after) => {
+                    self.label = format!("retry in {} s", after.as_secs_f64().ceil());
+                    self.with_running(|running| running.retry_at = Some(Instant::now() + after));
+                }
+                Effect::CancelTools => self.with_running(|running| {
+                    running.cancel.cancel();
+                    running.deadline = Some(Instant::now() + CANCEL_PATIENCE);
+                }),
+                Effect::AbortTools => self.with_running(|running| running.tools.abort()),
+                Effect::Finish => self.finish_turn().await,
+            }
+        }
+        if let Some(message) = unsaved
+            && self.running.as_ref().is_some_and(|running| !running.machine.is_ending())
+        {
+            inputs.push_front(Input::Unsaved(message));
+        }
+    }
+
+    fn with_running(&mut self, change: impl FnOnce(&mut Running)) {
+        if let Some(running) = &mut self.running {
+            change(running);
+        }
+    }
+
+    async fn emit(&mut self, body: EventBody) {
+        match &body {
+            EventBody::StepUsage(usage) => {
+                self.usage.add(usage.clone());
+                self.shared.spend(&self.session, usage).await;
+            }
+            EventBody::Error { kind, message } => {
+                let signed_out = *kind == ErrorKind::Auth;
+                self.state = if signed_out { RunState::SignedOut } else { RunState::Error };
+                self.label = short(message);
+            }
+            EventBody::TurnEnd { stop_reason, .. } => {
+                if *stop_reason != StopReason::Error {
+                    self.state = RunState::Idle;
+                    self.label.clear();
+                }
+            }
+            EventBody::TurnStart { .. } | EventBody::ReasoningDelta { .. } => {
+                THINKING.clone_into(&mut self.label)
+            }
+            EventBody::MessageUpdate { .. } => "answering".clone_into(&mut self.label),
+            EventBody::MessageStart {}
+            | EventBody::MessageEnd { .. }
+            | EventBody::ToolCall { .. }
+            | EventBody::ToolExecutionStart { .. }
+            | EventBody::ToolOutput { .. }
+            | EventBody::ToolExecutionEnd { .. }
+            | EventBody::ToolResult { .. }
+            | EventBody::ToolCallContent { .. }
+            | EventBody::Response { .. }
+            | EventBody::Compaction { .. }
+            | EventBody::Retry { .. }
+            | EventBody::StreamReset {}
+            | EventBody::Queue { .. }
+            | EventBody::ModelChange { .. } => {}
+        }
+        let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
+        self.stream.emit(turn.as_ref(), body);
+    }
+
+    /// Takes waiting prompts and news of the review into the conversation.
+    async fn join(&mut self) -> Result<(), kit_protocol::KitError> {
+        let steers = self.running.as_ref().map(|running| running.steers.clone()).unwrap_or_default();
+        let mut entries = restore::join_entries(&steers);
+        if let Some(feedback) = self.shared.with.desk.take_feedback(&self.session).await {
+            entries.push(Body::message(Role::User, vec![Part::Text(TextPart { text: feedback })]));
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.append(entries, Durability::Written).await?;
+        if !steers.is_empty() {
+            self.with_running(|running| running.steers.clear());
+            self.tell_queue();
+        }
+        Ok(())
+    }
+
+    /// Starts an attempt, or answers why the request cannot be made.
+    async fn call_model(&mut self) -> Option<Failure> {
+        THINKING.clone_into(&mut self.label);
+        let request = match self.request().await {
+            Ok(request) => request,
+            Err(error) => {
+                return Some(Failure { kind: error.kind, message: error.message, retry: None, spent: None });
+            }
+        };
+        let models = Arc::clone(&self.shared.with.models);
+        let model = self.model.clone();
+        self.with_running(|running| {
+            running.retry_at = None;
+            running.attempt = Some(Attempt::start(models, model, request, running.cancel.child_token()));
+        });
+        None
+    }
+
+    async fn request(&mut self) -> Result<Request, kit_protocol::KitError> {
+        if self.conversation.is_none() {
+            let branch = self.journal.history().current_branch();
+            self.conversation = Some(self.on_branch(branch, conversation::messages).await?);
+        }
+        let settings = &self.shared.with.settings;
+        let roots = self.shared.with.workspace.roots();
+        let definitions = self.shared.with.tools.definitions(self.mode).into_iter();
+        let tools = definitions.map(|tool| ToolDefinition {
+            name: tool.name,
+            description: tool.description,
+            input_schema: tool.input_schema,
+        });
+        Ok(Request {
+            system: system::prompt(&self.cwd, &roots, self.mode, settings.system_prompt.as_deref()).into(),
+            messages: conversation::paired(self.conversation.as_deref().unwrap_or_default()).into(),
+            tools: tools.collect(),
+            parameters: Parameters {
+                max_output_tokens: settings.max_tokens,
+                temperature: settings.temperature,
+                top_p: settings.top_p,
+                stop_sequences: settings.stop_sequences.clone().unwrap_or_default(),
+                thinking: self.thinking,
+            },
+            cache_key: Some(self.session.to_string()),
+        })
+    }
+
+    /// Takes in what the running attempt reports.
+    pub(super) async fn attempt_event(&mut self, event: Option<AttemptEvent>) {
+        match event {
+            None => self.attempt_failed(attempt::lost()).await,
+            Some(AttemptEvent::Failed(error)) => self.attempt_failed(error).await,
+            Some(AttemptEvent::Using(model)) => {
+                self.context_window = model.info().context_window;
+                if self.model.is_none() {
+                    self.model = Some(model.info().id.clone());
+                }
+                self.with_running(|running| {
+                    if let Some(attempt) = &mut running.attempt {
+                        attempt.model = Some(model);
+                    }
+                });
+                self.post();
+            }
+            Some(AttemptEvent::Answer(event)) => self.answer_event(event).await,
+        }
+    }
+
+    async fn answer_event(&mut self, event: ModelEvent) {
+        match event {
+            ModelEvent::Connected { request_id } => {
+                self.with_attempt(|attempt| attempt.request_id = request_id);
+                self.input(Input::Connected).await;
+            }
+            ModelEvent::TextDelta(text) => self.input(Input::Text(text)).await,
+            ModelEvent::ReasoningDelta(delta) => self.input(Input::Reasoning(delta)).await,
+            ModelEvent::ToolCallStart { name, .. } => {
+                self.label = short(&format!("preparing {name}"));
+                self.post();
+            }
+            ModelEvent::ToolCallDelta { .. } | ModelEvent::ToolCallEnd { .. } => {}
+            ModelEvent::Usage(tokens) => self.with_attempt(|attempt| attempt.tokens = Some(tokens)),
+            ModelEvent::Finished(completion) => {
+                let mut message = completion.message;
+                plan::distinct_ids(&mut message, self.conversation.as_deref().unwrap_or_default());
+                let Some(turn) = self.running.as_ref().map(|running| running.machine.turn().clone()) else {
+                    return;
+                };
+                let quiet: OutputSink = Arc::new(|_, _| {});
+                let plans = plan::plan(&message, &self.shared.with.tools, |call| {
+                    self.context(&turn, call, Arc::clone(&quiet), CancellationToken::new())
+                });
+                let calls = plans.iter().map(|plan| plan.call.clone()).collect();
+                self.with_running(|running| {
+                    running.attempt = None;
+                    running.schedule = Schedule::default();
+                    running.plans = plans;
+                });
+                let spent = Spent {
+                    model: completion.model,
+                    tokens: completion.tokens,
+                    cost: completion.cost,
+                    finish_reason: completion.finish_reason,
+                    request_id: completion.request_id,
+                };
+                let answer = Answer { message, stop: completion.stop, spent, calls };
+                self.input(Input::Answered(Box::new(answer))).await;
+            }
+        }
+    }
+
+    fn with_attempt(&mut self, change: impl FnOnce(&mut Attempt)) {
+        if let Some(attempt) = self.running.as_mut().and_then(|running| running.attempt.as_mut()) {
+            change(attempt);
+        }
+    }
+
+    async fn attempt_failed(&mut self, error: ModelError) {
+        let Some(running) = &mut self.running else { return };
+        let spent = running.attempt.take().and_then(|attempt| attempt.spent());
+        let after = running.schedule.next(&error, chance());
+        let failure = Failure {
+            kind: error.kind,
+            message: if after.is_some() { error.message.clone() } else { running.schedule.failure(&error) },
+            retry: after.map(|after| RetryPlan { attempt: running.schedule.attempt, after }),
+            spent,
+        };
+        self.input(Input::Failed(failure)).await;
+    }
+
+    pub(super) async fn retry_due(&mut self) {
+        self.with_running(|running| running.retry_at = None);
+        self.input(Input::RetryDue).await;
+    }
+
+    pub(super) async fn deadline(&mut self) {
+        self.with_running(|running| running.deadline = None);
+        self.input(Input::Deadline).await;
+    }
+
+    pub(super) async fn tool_done(&mut self, done: ToolDone) {
+        self.tell_output();
+        self.input(Input::ToolDone(done.number, done.outcome)).await;
+    }
+
+    /// Tells what running calls wrote.
+    pub(super) fn tell_output(&mut self) {
+        let Some(running) = &self.running else { return };
+        let turn = running.machine.turn().clone();
+        for body in running.outputs.take() {
+            self.stream.emit(Some(&turn), body);
+        }
+    }
+
+    fn start_tool(&mut self, number: CallNumber) {
+        let Some(running) = &self.running else { return };
+        let Some(plan) = running.plans.get(number.0) else { return };
+        let Some(tool) = plan.tool.clone() else { return };
+        self.label = short(&plan.call.title);
+        let part = plan.call.part.clone();
+        let output = running.outputs.sink(&part.id, &part.name);
+        let cancel = running.cancel.child_token();
+        let context = self.context(&running.machine.turn().clone(), &part.id, output, cancel);
+        let desk = Arc::clone(&self.shared.with.desk);
+        self.with_running(|running| {
+            running.tools.start(number, async move {
+                let output = run_call(tool, part.input, context).await;
+                // Whoever hears of the result may review what it changed.
+                desk.settled().await;
+                output
+            });
+        });
+    }
+
+    fn context(
+        &self,
+        turn: &TurnId,
+        call: &ToolCallId,
+        output: OutputSink,
+        cancel: CancellationToken,
+    ) -> ToolContext {
+        ToolContext {
+            workspace: Arc::clone(&self.shared.with.workspace),
+            cwd: self.cwd.clone(),
+            session: self.session.clone(),
+            turn: turn.clone(),
+            call: call.clone(),
+            agent: AgentRef { id: AgentId::main(), name: None, path: Vec::new() },
+            output,
+            cancel,
+            policy: Arc::clone(&self.shared.with.policy),
+            mode: self.mode,
+            settings: Arc::clone(&self.shared.with.tool_settings),
+        }
+    }
+
+    /// Cancels a turn: the running one, or one that waits.
+    pub(super) async fn cancel(&mut self, turn: Option<TurnId>) {
+        let runs = self
+            .running
+            .as_ref()
+            .is_some_and(|running| turn.as_ref().is_none_or(|turn| running.machine.turn() == turn));
+        if runs {
+            let spent =
+                self.running.as_ref().and_then(|running| running.attempt.as_ref()).and_then(Attempt::spent);
+            self.with_running(|running| running.retry_at = None);
+            self.input(Input::Cancel(spent)).await;
+        } else if let Some(turn) = turn {
+            self.cancel_waiting(&turn).await;
+        }
+    }
+
+    /// The turn is over. Prompts that came too late to join are kept in the conversation.
+    async fn finish_turn(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        if !running.steers.is_empty() {
+            if let Err(error) = self.append(restore::join_entries(&running.steers), Durability::Written).await
+            {
+                tracing::error!(%error, "a prompt that came too late to join its turn is not saved");
+            }
+            self.tell_queue();
+        }
+    }
+
+    /// Starts the next waiting prompt when no turn runs.
+    pub(super) async fn start_next(&mut self) {
+        while self.running.is_none()
+            && self.closing.is_empty()
+            && let Some(next) = self.queue.pop_front()
+        {
+            self.tell_queue();
+            let (turn, prompt) = (next.turn.clone(), restore::own_text(&next.parts));
+            match self.start(next).await {
+                Ok(()) => self.input(Input::Begin).await,
+                // It was accepted, so it has to end as a turn although it never ran.
+                Err(error) => self.end_unstarted(&turn, prompt, StopReason::Error, Some(error)),
+            }
+        }
+    }
+}
+
+/// A number from `0.0..1.0`, to keep many clients from returning together.
+fn chance() -> f64 {
+    let (_, bits) = uuid::Uuid::new_v4().as_u64_pair();
+    f64::from(u32::try_from(bits & 0xFFFF_FFFF).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// A label on one short line.
+fn short(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_LABEL) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}

@@ -1,0 +1,85 @@
+//! What sessions are built from, and what all of them share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kit_protocol::{SessionId, Settings, Usage, UsageTotals};
+use kit_provider::Models;
+use kit_tools::{Policy, Registry, ToolSettings};
+use kit_workspace::{Documents, Paths, Workspace};
+
+use crate::attention::Attention;
+use crate::board::Board;
+use crate::clock::Millis;
+use crate::day::DayLedger;
+use crate::desk::ReviewDesk;
+use crate::sink::Sink;
+
+/// Everything that the sessions use. The order in which to make it: `desk` and `attention` first, then the workspace
+/// with the desk as its observer and `attention.watch(editor)` as its editor, then this.
+pub struct Dependencies {
+    /// Which models there are.
+    pub models: Arc<Models>,
+    /// Roots, files and the editor.
+    pub workspace: Arc<Workspace>,
+    /// The open documents.
+    pub documents: Arc<Documents>,
+    /// The tools on offer.
+    pub tools: Arc<Registry>,
+    /// Their limits.
+    pub tool_settings: Arc<ToolSettings>,
+    /// What may run.
+    pub policy: Arc<Policy>,
+    /// Where files are kept.
+    pub paths: Paths,
+    /// The merged settings.
+    pub settings: Settings,
+    /// Where events, status and review go.
+    pub sink: Arc<dyn Sink>,
+    /// The review of the agent's changes.
+    pub desk: Arc<ReviewDesk>,
+    /// What waits for the user.
+    pub attention: Arc<Attention>,
+}
+
+/// What all sessions share.
+pub(crate) struct Shared {
+    pub(crate) with: Dependencies,
+    pub(crate) board: Arc<Board>,
+    day: Mutex<DayLedger>,
+}
+
+impl Shared {
+    pub(crate) fn new(with: Dependencies) -> Arc<Self> {
+        let board = Board::new(Arc::clone(&with.sink), Arc::clone(&with.attention));
+        let day = Mutex::new(DayLedger::new(&with.paths.state, Millis::now().local_day()));
+        Arc::new(Self { with, board, day })
+    }
+
+    /// Adds a call to today's spending.
+    pub(crate) async fn spend(self: &Arc<Self>, session: &SessionId, usage: &Usage) {
+        let (session, usage) = (session.clone(), usage.clone());
+        self.on_day(move |day, today| day.add(today, &session, &usage)).await;
+    }
+
+    /// Today's spending, with what other processes added.
+    pub(crate) async fn today(self: &Arc<Self>) -> UsageTotals {
+        self.on_day(|day, today| day.refresh(today)).await
+    }
+
+    async fn on_day(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut DayLedger, &str) -> std::io::Result<()> + Send + 'static,
+    ) -> UsageTotals {
+        let shared = Arc::clone(self);
+        let worked = tokio::task::spawn_blocking(move || {
+            let mut day = shared.day.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = work(&mut day, &Millis::now().local_day()) {
+                tracing::warn!(%error, "today's spending is not up to date");
+            }
+            day.totals().clone()
+        });
+        let totals = worked.await.unwrap_or_default();
+        self.board.set_today(totals.clone());
+        totals
+    }
+}

@@ -1,0 +1,146 @@
+//! Copies a branch into a new session file.
+//!
+//! The copied entries get new ids and stand one after the other; whatever names an entry of the branch names its copy.
+//! Each line is copied field by field, so that what this version does not know survives as it is. Entries that a
+//! compaction kept come along, because the branch goes on behind it.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use kit_protocol::EntryId;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::history::{EntryIndex, History};
+use crate::journal::read::Lines;
+
+/// Fields that name entries.
+const REFERENCES: [&str; 3] = ["target_id", "from_id", "first_kept_entry_id"];
+
+/// The lines of the copies of `branch`, each with its line end.
+pub(crate) fn copy(history: &History, lines: &Lines, branch: &[EntryIndex]) -> serde_json::Result<String> {
+    let records: Vec<_> = branch.iter().filter_map(|index| history.get(*index)).collect();
+    let ids: HashMap<&str, EntryId> =
+        records.iter().map(|record| (record.id.as_str(), EntryId::random())).collect();
+    let mut copies = String::new();
+    let mut parent: Option<&EntryId> = None;
+    for record in &records {
+        let line = lines.get(record.span);
+        let Ok(mut fields) = serde_json::from_str::<Fields>(&line) else { continue };
+        let Some(id) = ids.get(record.id.as_str()) else { continue };
+        fields.set("id", Some(id))?;
+        fields.set("parent_id", parent)?;
+        for name in REFERENCES {
+            let named = fields.get(name).and_then(|value| serde_json::from_str::<String>(value).ok());
+            if let Some(copied) = named.and_then(|named| ids.get(named.as_str())) {
+                fields.set(name, Some(copied))?;
+            }
+        }
+        copies.push_str(&serde_json::to_string(&fields)?);
+        copies.push('\n');
+        parent = Some(id);
+    }
+    Ok(copies)
+}
+
+/// The fields of an object in order, their values verbatim.
+struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl Fields {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.get())
+    }
+
+    fn set(&mut self, name: &str, id: Option<&EntryId>) -> serde_json::Result<()> {
+        let value = id.map(serde_json::value::to_raw_value).transpose()?;
+        let at = self.0.iter().position(|(field, _)| field == name);
+        match (at, value) {
+            (Some(at), Some(value)) => {
+                if let Some((_, old)) = self.0.get_mut(at) {
+                    *old = value;
+                }
+            }
+            (Some(at), None) => {
+                self.0.remove(at);
+            }
+            (None, Some(value)) => self.0.push((name.to_owned(), value)),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    use crate::journal::read;
+
+    #[test]
+    fn a_copy_has_new_ids_in_a_row_and_keeps_what_is_unknown() {
+        let source = [
+            r#"{"type":"session","version":3,"id":"s"}"#,
+            r#"{"type":"message","id":"a","role":"user","parts":[],"weight":1.50}"#,
+            r#"{"type":"message","id":"x","parent_id":"a","role":"user","parts":[]}"#,
+            r#"{"type":"hologram","id":"b","parent_id":"a","big":123456789012345678901234567890}"#,
+            r#"{"type":"compaction","id":"k","summary":"S","first_kept_entry_id":"b"}"#,
+            r#"{"type":"label","id":"l","parent_id":"k","target_id":"a","label":"here"}"#,
+        ]
+        .join("\n");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.jsonl");
+        std::fs::write(&path, &source).unwrap();
+        let loaded = read::index(source.as_bytes(), Path::new("s"));
+        let lines = Lines::read(&path, loaded.history.records().iter().map(|record| record.span)).unwrap();
+        let copies = copy(&loaded.history, &lines, &loaded.history.current_branch()).unwrap();
+        let copied = read::index(copies.as_bytes(), Path::new("s"));
+        let ids: Vec<&str> = copied.history.records().iter().map(|record| record.id.as_str()).collect();
+        let [a, b, k, l] = ids[..] else { panic!("{ids:?}") };
+        let expected = [
+            format!(r#"{{"type":"message","id":"{a}","role":"user","parts":[],"weight":1.50}}"#),
+            format!(
+                r#"{{"type":"hologram","id":"{b}","parent_id":"{a}","big":123456789012345678901234567890}}"#
+            ),
+            format!(
+                r#"{{"type":"compaction","id":"{k}","summary":"S","first_kept_entry_id":"{b}","parent_id":"{b}"}}"#
+            ),
+            format!(r#"{{"type":"label","id":"{l}","parent_id":"{k}","target_id":"{a}","label":"here"}}"#),
+        ];
+        assert_eq!(copies.lines().collect::<Vec<_>>(), expected);
+    }
+}

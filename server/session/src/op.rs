@@ -1,0 +1,96 @@
+//! What a session can be asked to do. Each request carries the channel of its answer.
+
+use std::path::PathBuf;
+
+use kit_protocol::{
+    ContextItem, Delivery, EntryId, KitError, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, PromptAnswer,
+    SessionAnswer, SessionTreeAnswer, ThinkingLevel, ThinkingSetAnswer, TranscriptAnswer, TurnId,
+    UsageAnswer,
+};
+use kit_text::Encoding;
+use tokio::sync::oneshot;
+
+/// Where an answer goes.
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, KitError>>;
+
+/// A prompt as the user gave it.
+#[derive(Clone, Debug)]
+pub(crate) struct Prompt {
+    pub(crate) turn: TurnId,
+    pub(crate) text: String,
+    pub(crate) context: Vec<ContextItem>,
+    pub(crate) attachments: Vec<String>,
+    pub(crate) encoding: Encoding,
+    pub(crate) delivery: Delivery,
+    pub(crate) changes: Changes,
+}
+
+/// Settings of a session that change with a prompt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) mode: Option<Mode>,
+    pub(crate) model: Option<ModelId>,
+    pub(crate) thinking: Option<ThinkingLevel>,
+}
+
+/// A request to a session.
+pub(crate) enum Op {
+    /// Starts, queues or steers.
+    Prompt(Box<Prompt>, Answer<PromptAnswer>),
+    /// Repeats the last prompt.
+    Retry(TurnId, Answer<PromptAnswer>),
+    /// Cancels a turn, or the running one.
+    Cancel(Option<TurnId>),
+    /// Tells id, file and name.
+    Describe(Answer<SessionAnswer>),
+    Rename(String, Answer<SessionAnswer>),
+    /// Continues from an entry, or from before the first one.
+    Branch(Option<EntryId>, Answer<SessionAnswer>),
+    /// Copies the branch up to an entry, or to the leaf, into a new file.
+    Fork(Option<EntryId>, Option<String>, Answer<SessionAnswer>),
+    /// Copies the file, or writes Markdown when the name ends in `.md`.
+    Export(PathBuf, Answer<SessionAnswer>),
+    Tree(Answer<SessionTreeAnswer>),
+    Transcript(Option<u64>, Answer<TranscriptAnswer>),
+    Markdown(Answer<String>),
+    Usage(Answer<UsageAnswer>),
+    SetModel(ModelId, Answer<ModelSetAnswer>),
+    SetThinking(ThinkingLevel, Answer<ThinkingSetAnswer>),
+    SetMode(Mode, Answer<ModeSetAnswer>),
+    /// The turn and all that came after it on the current branch.
+    TurnsFrom(TurnId, Answer<Vec<TurnId>>),
+    /// Continues from before a turn.
+    RewindTo(TurnId, Answer<()>),
+    /// Cancels what runs, saves, and lets go of the file.
+    Close(oneshot::Sender<PathBuf>),
+}
+
+impl Op {
+    /// Answers with an error.
+    pub(crate) fn refuse(self, error: KitError) {
+        // Nobody may be waiting any more, which is as good as an answer.
+        let _unread = match self {
+            Self::Prompt(_, answer) | Self::Retry(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Describe(answer)
+            | Self::Rename(_, answer)
+            | Self::Branch(_, answer)
+            | Self::Fork(_, _, answer)
+            | Self::Export(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Tree(answer) => answer.send(Err(error)).is_ok(),
+            Self::Transcript(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Markdown(answer) => answer.send(Err(error)).is_ok(),
+            Self::Usage(answer) => answer.send(Err(error)).is_ok(),
+            Self::SetModel(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::SetThinking(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::SetMode(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::TurnsFrom(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::RewindTo(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Cancel(_) | Self::Close(_) => false,
+        };
+    }
+}
+
+/// Sends an answer; whoever asked may have gone.
+pub(crate) fn reply<T>(answer: Answer<T>, result: Result<T, KitError>) {
+    let _unread = answer.send(result);
+}

@@ -1,0 +1,410 @@
+//! The sessions of one process, and one method for each command about them.
+//!
+//! A method validates, hands the request to the session's actor, which is started when it is not there yet, and waits
+//! for its answer; actors answer within milliseconds whatever their turn does. A session whose queue of requests is
+//! full refuses one more as busy.
+
+mod review;
+mod settings;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kit_protocol::{
+    CancelAnswer, CancelArguments, ErrorKind, KitError, ListScope, PromptAnswer, PromptArguments,
+    SessionAnswer, SessionArguments, SessionId, SessionListAnswer, SessionListArguments, SessionOnly,
+    SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments, TurnId,
+};
+use kit_text::Encoding;
+use kit_workspace::DocumentUri;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::actor::{self, Start};
+use crate::dependencies::{Dependencies, Shared};
+use crate::journal::entry::Header;
+use crate::journal::{files, list};
+use crate::op::{Answer, Changes, Op, Prompt};
+
+/// How long running turns have to end at shutdown.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// All sessions of a process.
+pub struct Sessions {
+    shared: Arc<Shared>,
+    open: Mutex<HashMap<SessionId, mpsc::Sender<Op>>>,
+    actors: TaskTracker,
+    /// What new sessions start with, beside the settings.
+    defaults: Mutex<Changes>,
+}
+
+impl Sessions {
+    /// Sessions over a workspace. Must be called within a runtime; reads no session file yet.
+    pub fn new(with: Dependencies) -> Arc<Self> {
+        let shared = Shared::new(with);
+        let settings = &shared.with.settings;
+        let model = settings.model.as_deref().and_then(|model| model.parse().ok());
+        let defaults = Changes { mode: settings.mode, model, thinking: settings.thinking_level };
+        shared.board.set_defaults(|board| board.mode = settings.mode.unwrap_or_default());
+        shared.with.desk.attach(
+            &shared.with.paths,
+            &shared.with.workspace,
+            Arc::clone(&shared.with.sink),
+            Arc::clone(&shared.board),
+        );
+        let sessions = Arc::new(Self {
+            shared,
+            open: Mutex::default(),
+            actors: TaskTracker::new(),
+            defaults: Mutex::new(defaults),
+        });
+        sessions.find_default_model();
+        sessions
+    }
+
+    /// `kit.session.prompt`. `turn` is the turn's id unless the prompt joins a running one.
+    pub async fn prompt(
+        &self,
+        arguments: PromptArguments,
+        encoding: Encoding,
+        turn: TurnId,
+    ) -> Result<PromptAnswer, KitError> {
+        let PromptArguments { text, session, context, attachments, mode, model, thinking, delivery } =
+            arguments;
+        let session = match session.or_else(|| self.shared.board.current()) {
+            Some(session) => session,
+            None => {
+                let cwd = self.root_for(context.first().map(|item| item.uri.as_str()));
+                self.start_new(cwd, None)
+            }
+        };
+        let prompt = Prompt {
+            turn,
+            text,
+            context,
+            attachments,
+            encoding,
+            delivery: delivery.unwrap_or_default(),
+            changes: Changes { mode, model, thinking },
+        };
+        let answer = self.ask(&session, |answer| Op::Prompt(Box::new(prompt), answer)).await?;
+        self.shared.board.set_current(&session);
+        Ok(answer)
+    }
+
+    /// `kit.session.cancel`: the turns that end now. Without arguments, all running ones.
+    pub fn cancel(&self, arguments: CancelArguments) -> CancelAnswer {
+        let mut cancelled = Vec::new();
+        for (session, pulse) in self.shared.board.turns() {
+            if arguments.session.as_ref().is_some_and(|wanted| *wanted != session) {
+                continue;
+            }
+            let turn = match &arguments.turn {
+                None => pulse.turn,
+                Some(wanted) => pulse.turn.into_iter().chain(pulse.queued).find(|turn| turn == wanted),
+            };
+            let Some(turn) = turn else { continue };
+            if self.handle(&session).is_some_and(|ops| ops.try_send(Op::Cancel(Some(turn.clone()))).is_ok()) {
+                cancelled.push(turn);
+            }
+        }
+        CancelAnswer { cancelled }
+    }
+
+    /// Cancels one turn, wherever it runs or waits.
+    pub fn cancel_turn(&self, turn: &TurnId) {
+        self.cancel(CancelArguments { session: None, turn: Some(turn.clone()) });
+    }
+
+    /// The turns that run right now.
+    pub fn running_turns(&self) -> Vec<TurnId> {
+        self.shared.board.turns().into_iter().filter_map(|(_, pulse)| pulse.turn).collect()
+    }
+
+    /// `kit.session.new`.
+    pub async fn new_session(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        let session = self.start_new(self.root_for(None), arguments.name);
+        let answer = self.ask(&session, Op::Describe).await?;
+        self.shared.board.set_current(&session);
+        Ok(answer)
+    }
+
+    /// `kit.session.open`, by id or by file.
+    pub async fn open(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        let session = match (arguments.session, arguments.path) {
+            (Some(session), _) => session,
+            (None, Some(path)) => self.open_file(PathBuf::from(path)).await?,
+            (None, None) => {
+                return Err(KitError::new(
+                    ErrorKind::InvalidRequest,
+                    "name the session by `session` or `path`",
+                ));
+            }
+        };
+        let answer = self.ask(&session, Op::Describe).await?;
+        self.shared.board.set_current(&session);
+        Ok(answer)
+    }
+
+    /// `kit.session.fork`: a new file, which becomes the current session.
+    pub async fn fork(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        let session = self.named(arguments.session)?;
+        let forked = self.ask(&session, |answer| Op::Fork(arguments.entry, arguments.name, answer)).await?;
+        self.ask(&forked.session, Op::Describe).await?;
+        self.shared.board.set_current(&forked.session);
+        Ok(forked)
+    }
+
+    /// `kit.session.branch`: an absent or empty entry means the beginning.
+    pub async fn branch(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        let session = self.named(arguments.session)?;
+        let entry = arguments.entry.filter(|entry| !entry.as_str().is_empty());
+        self.ask(&session, |answer| Op::Branch(entry, answer)).await
+    }
+
+    /// `kit.session.rename`.
+    pub async fn rename(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        let session = self.named(arguments.session)?;
+        let Some(name) = arguments.name else {
+            return Err(KitError::new(ErrorKind::InvalidRequest, "`name` is missing"));
+        };
+        self.ask(&session, |answer| Op::Rename(name, answer)).await
+    }
+
+    /// `kit.session.delete`: cancels its turn and removes its file and what lies beside it.
+    pub async fn delete(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        let session = self.named(arguments.session)?;
+        let (done, closed) = oneshot::channel();
+        // Opening it first takes the lock, so that no other process is in the middle of it.
+        self.ask(&session, Op::Describe).await?;
+        self.send(&session, Op::Close(done))?;
+        let gone = |_| KitError::new(ErrorKind::Internal, "the session could not be closed");
+        let path = closed.await.map_err(gone)?;
+        self.lock().remove(&session);
+        let removed = path.clone();
+        blocking(move || remove_files(&removed)).await?.map_err(|error| {
+            let message = format!("cannot delete the session file {}: {error}", path.display());
+            KitError::new(ErrorKind::Unavailable, message)
+        })?;
+        self.shared.with.policy.end_session(&session);
+        self.shared.with.desk.forget(&session).await;
+        self.shared.board.remove(&session);
+        Ok(SessionAnswer { session, path: None, name: None })
+    }
+
+    /// `kit.session.export`: a copy of the file, or Markdown when the path ends in `.md`.
+    pub async fn export(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        let session = self.named(arguments.session)?;
+        let path = arguments.path.unwrap_or_else(|| format!("session-{session}.jsonl"));
+        self.ask(&session, |answer| Op::Export(PathBuf::from(path), answer)).await
+    }
+
+    /// `kit.session.retry`.
+    pub async fn retry(&self, arguments: SessionArguments) -> Result<PromptAnswer, KitError> {
+        let session = self.named(arguments.session)?;
+        self.ask(&session, |answer| Op::Retry(TurnId::random(), answer)).await
+    }
+
+    /// `kit.session.list`, newest first.
+    pub async fn list(&self, arguments: SessionListArguments) -> Result<SessionListAnswer, KitError> {
+        let sessions = self.shared.with.paths.sessions.clone();
+        let cache = self.shared.with.paths.cache.clone();
+        let roots: Vec<String> =
+            self.roots().iter().map(|root| root.to_string_lossy().into_owned()).collect();
+        let mut listed = blocking(move || {
+            let paths = match arguments.scope {
+                ListScope::Root => {
+                    roots.iter().flat_map(|root| files::in_directory(&sessions, root)).collect()
+                }
+                ListScope::All => files::everywhere(&sessions),
+            };
+            list::list(paths, &cache)
+        })
+        .await?;
+        let running = self.shared.board.turns();
+        for summary in &mut listed {
+            summary.running =
+                running.iter().any(|(session, pulse)| *session == summary.id && pulse.turn.is_some());
+        }
+        Ok(SessionListAnswer { sessions: listed })
+    }
+
+    /// `kit.session.tree`.
+    pub async fn tree(&self, arguments: SessionOnly) -> Result<SessionTreeAnswer, KitError> {
+        self.ask(&arguments.session, Op::Tree).await
+    }
+
+    /// `kit.session.transcript`.
+    pub async fn transcript(&self, arguments: TranscriptArguments) -> Result<TranscriptAnswer, KitError> {
+        self.ask(&arguments.session, |answer| Op::Transcript(arguments.from, answer)).await
+    }
+
+    /// The text of a `kit-session:<id>` or `kit-base:<file>` address.
+    pub async fn content(&self, uri: &str) -> Result<String, KitError> {
+        if let Some(session) = uri.strip_prefix("kit-session:") {
+            let name = session.trim_start_matches('/');
+            let id = name.split(['/', '?', '#']).next().unwrap_or_default();
+            let id = id.strip_suffix(".md").unwrap_or(id);
+            return self.ask(&SessionId::from(id), Op::Markdown).await;
+        }
+        if let Some(file) = uri.strip_prefix("kit-base:") {
+            let file = if file.starts_with("//") || file.starts_with('/') {
+                format!("file:{file}")
+            } else {
+                file.to_owned()
+            };
+            let name = DocumentUri::parse(&file);
+            let base = self.shared.with.desk.baseline(&name).await?;
+            let unknown = || KitError::new(ErrorKind::NotFound, format!("{name} is not under review"));
+            return base.map(|text| text.to_string()).ok_or_else(unknown);
+        }
+        Err(KitError::new(
+            ErrorKind::InvalidRequest,
+            format!("{uri} is neither a kit-session: nor a kit-base: address"),
+        ))
+    }
+
+    /// The status now.
+    pub fn status(&self) -> Status {
+        self.shared.board.status()
+    }
+
+    /// Sends status and review again, to a client that just became ready.
+    pub fn announce(self: &Arc<Self>) {
+        self.shared.board.announce();
+        let sessions = Arc::clone(self);
+        self.actors.spawn(async move {
+            sessions.shared.today().await;
+            if let Ok(review) = sessions.shared.with.desk.list(Default::default()).await {
+                sessions.shared.board.set_review(review.summary);
+                sessions.shared.with.sink.review(review);
+            }
+        });
+    }
+
+    /// Cancels what runs, saves, and lets go of all files.
+    pub async fn shutdown(&self) {
+        let open: Vec<mpsc::Sender<Op>> = self.lock().drain().map(|(_, ops)| ops).collect();
+        for ops in open {
+            let (done, _) = oneshot::channel();
+            if ops.try_send(Op::Close(done)).is_err() {
+                tracing::debug!("a session was closed already");
+            }
+        }
+        self.actors.close();
+        let ended = async {
+            self.actors.wait().await;
+            self.shared.with.desk.flush().await;
+        };
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, ended).await.is_err() {
+            tracing::error!("sessions did not end in time");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::Sender<Op>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session that is open in this process.
+    fn handle(&self, session: &SessionId) -> Option<mpsc::Sender<Op>> {
+        self.lock().get(session).filter(|ops| !ops.is_closed()).cloned()
+    }
+
+    fn named(&self, session: Option<SessionId>) -> Result<SessionId, KitError> {
+        session.or_else(|| self.shared.board.current()).ok_or_else(|| {
+            KitError::new(ErrorKind::NotFound, "there is no current session; name one by `session`")
+        })
+    }
+
+    /// Asks a session, which is opened if it is not open yet.
+    async fn ask<T>(&self, session: &SessionId, op: impl FnOnce(Answer<T>) -> Op) -> Result<T, KitError> {
+        if self.handle(session).is_none() {
+            let (sessions, id) = (self.shared.with.paths.sessions.clone(), session.clone());
+            let found = blocking(move || files::find(&sessions, &id)).await?;
+            let path = found
+                .map_err(|_| KitError::new(ErrorKind::NotFound, format!("there is no session {session}")))?;
+            self.start(session.clone(), Start::Stored { path });
+        }
+        let (answer, answered) = oneshot::channel();
+        self.send(session, op(answer))?;
+        answered.await.unwrap_or_else(|_| {
+            Err(KitError::new(ErrorKind::Internal, format!("the session {session} failed unexpectedly")))
+        })
+    }
+
+    fn send(&self, session: &SessionId, op: Op) -> Result<(), KitError> {
+        let Some(ops) = self.handle(session) else {
+            return Err(KitError::new(ErrorKind::NotFound, format!("the session {session} is closed")));
+        };
+        ops.try_send(op).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => {
+                KitError::new(ErrorKind::Busy, format!("the session {session} has too much to do; try again"))
+            }
+            mpsc::error::TrySendError::Closed(_) => {
+                KitError::new(ErrorKind::NotFound, format!("the session {session} is closed"))
+            }
+        })
+    }
+
+    /// Starts a session's actor, unless another request was faster.
+    fn start(&self, session: SessionId, start: Start) {
+        let mut open = self.lock();
+        if open.get(&session).is_some_and(|ops| !ops.is_closed()) {
+            return;
+        }
+        let (ops, queue) = mpsc::channel(actor::OPS);
+        self.actors.spawn(actor::run(Arc::clone(&self.shared), session.clone(), start, queue));
+        open.insert(session, ops);
+    }
+
+    fn start_new(&self, cwd: PathBuf, name: Option<String>) -> SessionId {
+        let session = SessionId::random();
+        let settings = self.defaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.start(session.clone(), Start::New { cwd, name, settings });
+        session
+    }
+
+    /// Opens a file that may lie anywhere.
+    async fn open_file(&self, path: PathBuf) -> Result<SessionId, KitError> {
+        let path = self.root_for(None).join(path);
+        let file = path.clone();
+        let header = blocking(move || files::read_header(&file)).await?;
+        let header: Option<Header> =
+            header.map_err(|error| KitError::from(crate::JournalError::io("read", &path, error)))?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let session = header.map_or_else(|| SessionId::new(stem), |header| header.id);
+        self.start(session.clone(), Start::Stored { path });
+        Ok(session)
+    }
+
+    fn roots(&self) -> Vec<PathBuf> {
+        self.shared.with.workspace.roots().into_iter().map(|root| root.path).collect()
+    }
+
+    /// Where a new session works: the root of a document, else the first root, else the user's home.
+    fn root_for(&self, uri: Option<&str>) -> PathBuf {
+        let home: &Path = &self.shared.with.paths.home;
+        let of_document = uri.and_then(|uri| self.shared.with.workspace.resolve(home, uri).ok()?.root);
+        of_document.or_else(|| self.roots().into_iter().next()).unwrap_or_else(|| home.to_owned())
+    }
+}
+
+fn remove_files(path: &Path) -> std::io::Result<()> {
+    for file in [path.to_owned(), files::sidecar(path)] {
+        match std::fs::remove_file(&file) {
+            Ok(()) => {}
+            // A session without entries has no file yet, and few have anything beside it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, KitError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| KitError::new(ErrorKind::Internal, format!("a task failed: {error}")))
+}
