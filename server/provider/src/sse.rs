@@ -135,7 +135,7 @@ impl Decoder {
             self.after_return = false;
         }
         let rest = self.buffer.get(self.scanned..).unwrap_or_default();
-        let found = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map(|at| self.scanned + at);
+        let found = line_end(rest).map(|at| self.scanned + at);
         let end = found.unwrap_or(self.buffer.len());
         self.scanned = end;
         if end - self.line > self.limit {
@@ -150,9 +150,14 @@ impl Decoder {
         if std::mem::take(&mut self.at_start) {
             line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
         }
-        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-        let (field, rest) = line.split_at(colon);
-        let value = rest.strip_prefix(b":").unwrap_or(rest);
+        let (field, value) = match line.strip_prefix(b"data:") {
+            Some(value) => (b"data".as_slice(), value),
+            None => {
+                let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+                let (field, rest) = line.split_at(colon);
+                (field, rest.strip_prefix(b":").unwrap_or(rest))
+            }
+        };
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match field {
             b"data" => {
@@ -173,6 +178,18 @@ impl Decoder {
         }
         Ok(line.is_empty())
     }
+}
+
+/// The first line feed or carriage return. Looks at whole blocks first, which the compiler turns into vector code.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let ends = |byte: &u8| (*byte == b'\n') | (*byte == b'\r');
+    let without = bytes
+        .chunks_exact(BLOCK)
+        .take_while(|block| !block.iter().fold(false, |found, byte| found | ends(byte)));
+    let skipped = without.count() * BLOCK;
+    let rest = bytes.get(skipped..).unwrap_or_default();
+    rest.iter().position(ends).map(|at| skipped + at)
 }
 
 #[cfg(test)]

@@ -226,8 +226,8 @@ async fn a_server_that_does_not_stream_is_understood() {
 #[tokio::test]
 async fn waiting_has_limits() {
     let limits = Limits {
-        first_byte: Duration::from_millis(30),
-        idle: Duration::from_millis(30),
+        first_byte: Duration::from_millis(500),
+        idle: Duration::from_millis(100),
         ..Limits::default()
     };
     let (closed, close) = oneshot::channel();
