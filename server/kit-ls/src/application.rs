@@ -133,6 +133,7 @@ impl Application for Kit {
             KitError::new(ErrorKind::Unavailable, text)
         })?;
         let first = running.workspace.roots().first().map(|root| root.path.clone());
+        // Rules and saving hold at once; model, mode and providers of the project's file from the next start on.
         let mut state = self.state();
         let configuration = self.configure(first.as_deref(), state.options.clone());
         if let Some(policy) = &state.policy {
@@ -141,7 +142,6 @@ impl Application for Kit {
             }
         }
         running.workspace.set_save_after_edit(configuration.settings.save_after_edit.unwrap_or_default());
-        running.sessions.set_settings(configuration.settings.clone());
         state.configuration = configuration;
         Ok(Trust { root: trust.root, trusted: self.trust.is_trusted(&root) })
     }
