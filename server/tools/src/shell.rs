@@ -67,6 +67,8 @@ pub(crate) enum Doubt {
     Comment,
     #[error("it holds a here-document")]
     HereDocument,
+    #[error("a line is continued inside a word")]
+    Continuation,
     #[error("it uses arithmetic")]
     Arithmetic,
     #[error("it uses the expansion `{0}`")]

@@ -77,7 +77,7 @@ impl Lexer {
         while let Some(character) = self.peek(0) {
             match character {
                 ' ' | '\t' => self.at += 1,
-                '\\' if self.peek(1) == Some('\n') => self.at += 2,
+                '\\' if self.peek(1) == Some('\n') => self.continuation(),
                 '#' => self.comment(),
                 ';' | '|' | '\n' => self.separator(),
                 '&' if self.peek(1) == Some('>') => self.redirect(),
@@ -88,6 +88,15 @@ impl Lexer {
                 _ => self.word(),
             }
         }
+    }
+
+    /// A continued line joins what stands on both sides, whatever that is; behind a blank it joins nothing.
+    fn continuation(&mut self) {
+        let before = self.at.checked_sub(1).and_then(|before| self.characters.get(before));
+        if before.is_some_and(|before| !matches!(before, ' ' | '\t' | '\n')) {
+            self.doubts.push(Doubt::Continuation);
+        }
+        self.at += 2;
     }
 
     fn comment(&mut self) {
@@ -171,7 +180,7 @@ impl Lexer {
                 '\\' => {
                     self.at += 1;
                     match self.next() {
-                        Some('\n') => {}
+                        Some('\n') => self.doubts.push(Doubt::Continuation),
                         Some(escaped) => {
                             word.quoted = true;
                             word.text.push(escaped);
@@ -223,7 +232,7 @@ impl Lexer {
                 Some('\\') => {
                     self.at += 1;
                     match self.next() {
-                        Some('\n') => {}
+                        Some('\n') => self.doubts.push(Doubt::Continuation),
                         Some(escaped @ ('$' | '`' | '"' | '\\')) => word.text.push(escaped),
                         Some(other) => word.text.extend(['\\', other]),
                         None => return self.doubts.push(Doubt::Unterminated),

@@ -41,7 +41,7 @@ fn one_command_is_its_words() {
     plain("\\rm x", &["rm x"]);
     plain("echo a#b 'x # y'", &["echo a#b x # y"]);
     plain("printf '%s\\n' \"a\\$b\"", &["printf %s\\n a$b"]);
-    plain("car\\\ngo te\\\nst", &["cargo test"]);
+    plain("cargo test \\\n  --lib \\\n", &["cargo test --lib"]);
     plain("[ -f x ]", &["[ -f x ]"]);
     plain("echo 'a;b' \"c && d\" e\\;f", &["echo a;b c && d e;f"]);
 }
@@ -88,6 +88,7 @@ fn substitutions_are_commands_too() {
 fn assignments_and_redirections_are_kept() {
     plain("A=1 B+=2 cargo test", &["=A=1 =B+=2 cargo test"]);
     plain("PATH=/evil", &["=PATH=/evil"]);
+    plain("'A'=1 rm", &["A=1 rm"]);
     plain("cargo test --env=A=1", &["cargo test --env=A=1"]);
     plain("ls > out", &["ls >>out"]);
     plain("ls >>out 2>err <in", &["ls >>>out >2>err ><in"]);
@@ -115,6 +116,11 @@ fn what_is_not_followed_is_a_doubt() {
     doubtful("echo 'x", &["echo x"], Doubt::Unterminated);
     doubtful("echo \"x", &["echo x"], Doubt::Unterminated);
     doubtful("echo $(rm x", &["rm x", "echo ~$(…)"], Doubt::Unterminated);
+    doubtful("car\\\ngo test", &["cargo test"], Doubt::Continuation);
+    doubtful("$\\\nX rm", &["$X rm"], Doubt::Continuation);
+    doubtful("A\\\n=1 rm", &["A=1 rm"], Doubt::Continuation);
+    doubtful("echo \"a\\\nb\"", &["echo ab"], Doubt::Continuation);
+    doubtful("ls &\\\n& rm", &["ls", "rm"], Doubt::Continuation);
     doubtful("f() { rm x; }", &["f", "rm x", "}"], Doubt::Brackets);
     doubtful("a=(x y)", &["=a=", "x y"], Doubt::Brackets);
     doubtful("ls\rrm x", &["ls\rrm x"], Doubt::ControlCharacter);
@@ -212,4 +218,107 @@ proptest::proptest! {
         proptest::prop_assert!(found || !script.doubts.is_empty() || before.contains(['"', '\'', '\\', '>', '<', '=']),
             "{:?}", script);
     }
+}
+
+/// Runs random lines in a real bash in which `zap` is the only program: it must not run it more often than it was found.
+#[cfg(unix)]
+#[test]
+fn whatever_bash_runs_is_found_or_doubted() {
+    use proptest::strategy::Strategy;
+    use proptest::test_runner::{Config, TestRunner};
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::{Command, Stdio};
+
+    let directory = tempfile::tempdir().unwrap();
+    let programs = directory.path().join("programs");
+    let marks = directory.path().join("marks");
+    let work = directory.path().join("work");
+    for folder in [&programs, &marks, &work] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let zap = programs.join("zap");
+    std::fs::write(&zap, format!("#!/bin/sh\n: > {}/$$\n", marks.display())).unwrap();
+    std::fs::set_permissions(&zap, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let pieces = vec![
+        "zap",
+        "zap",
+        "zap ",
+        "za",
+        "p",
+        "a",
+        "echo ",
+        "eval ",
+        "x=",
+        "1",
+        " ",
+        " ",
+        ";",
+        "&",
+        "&&",
+        "|",
+        "\n",
+        "'",
+        "'",
+        "\"",
+        "\"",
+        "\\",
+        "\\\n",
+        "$",
+        "$(",
+        "(",
+        ")",
+        "{ ",
+        "}",
+        "`",
+        "`",
+        "#",
+        "<",
+        ">",
+        "<<",
+        "<<<",
+        "=",
+        "!",
+        "[",
+        "*",
+        "-",
+        "${x:-",
+        "$'",
+        "if ",
+        "then ",
+        "fi",
+        "case a in a) ",
+        "esac",
+        "\t",
+    ];
+    let line =
+        proptest::collection::vec(proptest::sample::select(pieces), 1..14).prop_map(|pieces| pieces.concat());
+    let sure = std::cell::Cell::new(0);
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&line, |line| {
+        let status = Command::new("/bin/bash")
+            .args(["-c", &line])
+            .env_clear()
+            .env("PATH", &programs)
+            .env("FUNCNEST", "3")
+            .current_dir(&work)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output();
+        proptest::prop_assert!(status.is_ok());
+        let mut ran = 0;
+        for mark in std::fs::read_dir(&marks).into_iter().flatten().flatten() {
+            ran += 1;
+            std::fs::remove_file(mark.path()).unwrap();
+        }
+        let script = parse(&line);
+        let found = script.commands.iter().filter(|command| command.program() == Some("zap")).count();
+        proptest::prop_assert!(ran <= found || !script.doubts.is_empty(), "{ran}: {script:?}");
+        sure.set(sure.get() + usize::from(ran > 0 && script.doubts.is_empty()));
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+    assert!(sure.get() > 0, "none of the lines ran anything that was found without a doubt");
 }
