@@ -11,6 +11,7 @@ const KEPT: usize = 7;
 
 /// Starts logging; the guard flushes when it is dropped. Without a writable folder there is no log.
 pub(crate) fn start(folder: &Path, filter: Option<&str>) -> Option<WorkerGuard> {
+    std::fs::create_dir_all(folder).ok()?;
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("kit-ls")

@@ -72,7 +72,10 @@ fn with_runtime(work: impl Future<Output = anyhow::Result<i32>>) -> anyhow::Resu
         .enable_all()
         .build()
         .context("the runtime could not be started")?;
-    runtime.block_on(work)
+    let code = runtime.block_on(work);
+    // Dropping the runtime would wait for the thread that reads stdin.
+    runtime.shutdown_background();
+    code
 }
 
 fn environment(name: &str) -> Option<String> {
