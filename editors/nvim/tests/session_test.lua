@@ -267,6 +267,18 @@ return {
     end,
   },
   {
+    "sends what a code action asks, and shows the session",
+    function()
+      local nvim = start()
+      nvim:lua([[
+        local client = vim.lsp.get_clients({ name = "kit" })[1]
+        client:exec_cmd({ command = "kit.session.prompt", title = "Explain", arguments = { { text = "explain" } } })
+      ]])
+      nvim:sees("# Session")
+      equal(nvim:get("_G.fake.ran('kit.session.prompt')"), { { text = "explain" } })
+    end,
+  },
+  {
     "tells a failed command as one sentence",
     function()
       local nvim = start()

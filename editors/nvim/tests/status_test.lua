@@ -77,6 +77,21 @@ return {
     check(status({ state = "signedOut" }), "✗ signed out 34%% $0.43", "✗ signed out 34% $0.43", "DiagnosticError"),
   },
   {
+    "is a lualine component",
+    function()
+      local nvim = editor.start({ ["a.txt"] = "one\n" }, { open = "a.txt" })
+      nvim:lua([[
+        local base = { init = function(self, options) self.options = options end }
+        function base.extend() return setmetatable({ super = base }, { __index = base }) end
+        package.loaded["lualine.component"] = base
+        _G.component = require("lualine.components.kit")
+        _G.component:init({ format = "{cost}" })
+      ]])
+      nvim:notify("kit/status", status({ state = "error" }))
+      equal(nvim:get("{ _G.component:update_status(), _G.component.options.color() }"), { "$0.43", "DiagnosticError" })
+    end,
+  },
+  {
     "takes a format, announces itself, and works in a status line",
     function()
       local nvim = editor.start({ ["a.txt"] = "one\n" }, { open = "a.txt" })

@@ -36,9 +36,11 @@ local function handler(module, name)
   return function(_, parameters, context) return require(module)[name](without_nulls(parameters), context) end
 end
 
----@return string[]|function command
-local function server_command()
-  return config.get().cmd --[[@as string[]|function]]
+--- The server's command: that of vim.lsp.config("kit") if it is a list, else that of the options.
+---@return string[]|fun(dispatchers: vim.lsp.rpc.Dispatchers): vim.lsp.rpc.PublicClient
+function M.server_command()
+  local own = vim.lsp.config[M.name].cmd
+  return type(own) == "table" and own or config.get().cmd
 end
 
 local missing_command_told = false
@@ -46,7 +48,7 @@ local missing_command_told = false
 --- Whether the server can be started; says once why not.
 ---@return boolean
 local function can_start()
-  local command = server_command()
+  local command = M.server_command()
   if type(command) == "function" or vim.fn.executable(command[1]) == 1 then return true end
   if not missing_command_told then
     missing_command_told = true
@@ -110,7 +112,7 @@ end
 function M.lsp_config()
   return {
     cmd = function(dispatchers, lsp_config)
-      local command = server_command()
+      local command = config.get().cmd
       if type(command) == "function" then return command(dispatchers) end
       local directory = lsp_config and lsp_config.root_dir
       return vim.lsp.rpc.start(command, dispatchers, { env = config.get().env, cwd = directory })
@@ -146,6 +148,10 @@ function M.lsp_config()
           ui = true,
         },
       },
+    },
+    -- What code actions run: the prompt is sent as one of ours, so that the session is shown.
+    commands = {
+      ["kit.session.prompt"] = function(command) require("kit.session").send(command.arguments[1]) end,
     },
     handlers = {
       ["workspace/applyEdit"] = handler("kit.edit", "on_apply"),

@@ -49,7 +49,7 @@ end
 ---@return boolean
 local function check_binary()
   health.start("Server")
-  local command = config.get().cmd
+  local command = client.server_command()
   if type(command) == "function" then
     health.info("The command is a function")
     return true

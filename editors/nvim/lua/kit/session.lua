@@ -267,16 +267,22 @@ function M.prompt(context)
   end)
 end
 
---- Starts a turn, or joins the running one.
----@param text string
----@param options kit.AskOptions
-function M.ask(text, options)
-  local arguments = { text = text, session = M.current, delivery = options.delivery }
-  arguments.context = options.context and #options.context > 0 and options.context or nil
+--- Sends a prompt to its session, else the current one, and shows it.
+---@param arguments table
+function M.send(arguments)
+  arguments.session = arguments.session or M.current
   client.execute("kit.session.prompt", arguments, function(answer)
     M.current = answer.session
     if config.get().session.open_on_ask and not M.window() then M.show(answer.session) end
   end)
+end
+
+--- Starts a turn, or joins the running one.
+---@param text string
+---@param options kit.AskOptions
+function M.ask(text, options)
+  local context = options.context
+  M.send({ text = text, delivery = options.delivery, context = context and #context > 0 and context or nil })
 end
 
 --- Stops the current session's turn, or all.
