@@ -155,7 +155,9 @@ export class Client implements vscode.Disposable {
 
   async content(uri: vscode.Uri, token: vscode.CancellationToken): Promise<string> {
     if (!this.language?.isRunning()) return "";
-    const answer = await this.language.sendRequest<{ text: string }>("workspace/textDocumentContent", { uri: this.toProtocol(uri) }, token);
+    // The server reads what is not a path, such as `kit-base:untitled:Untitled-1`, without decoding it.
+    const address = uri.path.startsWith("/") ? this.toProtocol(uri) : uri.toString(true);
+    const answer = await this.language.sendRequest<{ text: string }>("workspace/textDocumentContent", { uri: address }, token);
     return answer.text;
   }
 

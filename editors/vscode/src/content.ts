@@ -2,7 +2,8 @@
 
 import * as vscode from "vscode";
 import type { Client } from "./client.ts";
-import { baseOf, baseScheme, type ReviewStore } from "./review/store.ts";
+import { errorKind } from "./errors.ts";
+import { baseOf, baseScheme, liveOf, type ReviewStore } from "./review/store.ts";
 
 const serverSchemes = [baseScheme, "kit-after", "kit-session"];
 const reportScheme = "kit-report";
@@ -28,7 +29,15 @@ export class Content implements vscode.Disposable, vscode.TextDocumentContentPro
   }
 
   async provideTextDocumentContent(uri: vscode.Uri, token: vscode.CancellationToken): Promise<string> {
-    return uri.scheme === reportScheme ? (this.reports.get(uri.path) ?? "") : this.client.content(uri, token);
+    if (uri.scheme === reportScheme) return this.reports.get(uri.path) ?? "";
+    try {
+      return await this.client.content(uri, token);
+    } catch (error) {
+      if (uri.scheme !== baseScheme || errorKind(error) !== "not_found") throw error;
+      // A document that is no longer under review is its own baseline: an open diff shows no difference.
+      const live = liveOf(uri).toString();
+      return vscode.workspace.textDocuments.find((document) => document.uri.toString() === live)?.getText() ?? "";
+    }
   }
 
   private refresh(uri: vscode.Uri): void {

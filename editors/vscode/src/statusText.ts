@@ -47,7 +47,7 @@ function line(icon: string, ...parts: (string | undefined)[]): string {
 }
 
 function percent(value: number | undefined): string | undefined {
-  return value === undefined ? undefined : `${value}%`;
+  return value === undefined ? undefined : value === 0 ? "<1%" : `${value}%`;
 }
 
 /** Without a price the tokens tell what was spent; nothing spent yet is not worth a word. */
@@ -97,7 +97,7 @@ export function tooltip(status: Status): string {
   const rows: [string, string | undefined][] = [
     ["Model", status.model],
     ["Mode", status.mode],
-    ["Context", context === undefined ? undefined : `${bar(context)} ${context}% (${count(used)} of ${count(usage.contextWindow ?? 0)})`],
+    ["Context", context === undefined ? undefined : `${bar(context)} ${percent(context)} (${count(used)} of ${count(usage.contextWindow ?? 0)})`],
     ["Turn", spent(usage.turn)],
     ["Session", spent(usage.session)],
     ["Today", spent(usage.today)],

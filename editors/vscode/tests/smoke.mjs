@@ -141,7 +141,7 @@ async function story(page) {
   await peek.locator(".action-label[aria-label^='Keep']").click();
   await page.keyboard.press("Escape");
   if (hunks > 1) {
-    // A lens takes a hunk back; then the rest at once.
+    // A lens takes a hunk back, then the rest goes at once.
     await lens(`1/${hunks - 1}`).waitFor();
     await lens("Undo").first().click();
   }

@@ -30,6 +30,7 @@ test("waiting counts what waits", () => {
   check({ state: "waiting", pending: { permissions: 2, questions: 0 } }, "$(bell-dot) 2 approvals", "warning");
   check({ state: "waiting", pending: { permissions: 1, questions: 1 } }, "$(bell-dot) 1 approval, 1 question", "warning");
 });
+test("a little context is not none", () => check({ usage: { ...status({}).usage, contextUsed: 300 } }, "$(sparkle) <1% · $0.43"));
 test("a full context warns", () =>
   check({ usage: { ...status({}).usage, contextUsed: 186_000 } }, "$(warning) 93% · $0.43", "warning"));
 test("a budget nearly spent warns with its limit", () =>

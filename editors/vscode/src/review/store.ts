@@ -74,7 +74,6 @@ export class ReviewStore implements vscode.Disposable {
   async actOnHunks(act: Act, uri: vscode.Uri, hunks: readonly ReviewHunk[], reason?: string): Promise<void> {
     const version = this.file(uri)?.version;
     await this.act(act, {
-      uri: this.client.toProtocol(uri),
       hunks: hunks.map((hunk) => hunk.id),
       ...(version === undefined ? {} : { version }),
       ...(reason ? { reason } : {}),
@@ -99,7 +98,12 @@ export class ReviewStore implements vscode.Disposable {
   }
 }
 
-/** The reviewed baseline of a file, as a virtual document. */
+/** The reviewed baseline of a document, as a virtual document. */
 export function baseOf(uri: vscode.Uri): vscode.Uri {
-  return uri.with({ scheme: baseScheme });
+  return uri.scheme === "file" ? uri.with({ scheme: baseScheme }) : vscode.Uri.from({ scheme: baseScheme, path: uri.toString(true) });
+}
+
+/** The document that a baseline belongs to. */
+export function liveOf(base: vscode.Uri): vscode.Uri {
+  return base.path.startsWith("/") ? base.with({ scheme: "file" }) : vscode.Uri.parse(base.path);
 }

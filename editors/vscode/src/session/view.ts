@@ -80,10 +80,8 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
         return void openAt(vscode.Uri.parse(message.uri), message.line);
       case "link":
         return void this.follow(message.target);
-      case "turn": {
-        const session = this.store.current;
-        return void this.review.act(message.act, { turn: message.turn, ...(session ? { session } : {}) });
-      }
+      case "turn":
+        return void this.review.act(message.act, { turn: message.turn });
     }
   }
 
