@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use kit_protocol::{Attribution, FileStatus, HunkId, HunkKind};
 use kit_text::diff::{self, LineHunk};
+use kit_text::merge::{self, Disputed};
 use kit_text::{LineRange, Text};
 use kit_workspace::DocumentUri;
 
@@ -231,8 +232,7 @@ impl ReviewFile {
                 let changes = diff::hunks(current, after);
                 state.agent = match &state.agent {
                     Some(agent) if agent != current => {
-                        let back: Vec<LineHunk> = changes.iter().map(reversed).collect();
-                        Some(carry(after, &back, &diff::hunks(current, agent), agent).text)
+                        Some(merge::three_way_resolving(current, after, agent, &mut agent_text_of))
                     }
                     Some(_) | None => Some(after.clone()),
                 };
@@ -377,8 +377,26 @@ pub(crate) fn is_coarse(text: &Text) -> bool {
         || text.chunks().any(|chunk| chunk.as_bytes().contains(&0))
 }
 
-fn reversed(hunk: &LineHunk) -> LineHunk {
-    LineHunk { base: hunk.current, current: hunk.base }
+/// The agent text where the agent (our side) wrote into what the user had typed into the agent's text (their side).
+///
+/// If the agent replaced all of it, the agent's text is what it is now. If it changed a part, the rest stays what the
+/// user typed, and so the agent text gains the new lines without losing the old ones.
+fn agent_text_of(disputed: Disputed) -> String {
+    let region = disputed.region.base;
+    let replaced = disputed.our_changes.iter().fold(region.start, |reached, (lines, _)| {
+        if lines.start <= reached { lines.end.max(reached) } else { reached }
+    });
+    if replaced >= region.end {
+        return disputed.ours;
+    }
+    let mut text = disputed.theirs;
+    for (_, added) in disputed.our_changes {
+        if !text.is_empty() && !text.ends_with(['\n', '\r']) {
+            text.push('\n');
+        }
+        text.push_str(&added);
+    }
+    text
 }
 
 fn hunk_id(uri: &DocumentUri, old: &str, new: &str, twin: u32) -> HunkId {

@@ -51,6 +51,7 @@ impl Ledger {
                         .extend(hunks.into_iter().map(|id| ReviewConflict { id, why: why.clone() }));
                 }
                 Ok(state) if state.current == now.current => {
+                    self.recent.forget(&uri);
                     self.replace(&uri, &now, state);
                     self.forget_step_file(&step.id, &uri);
                     planned.applied.extend(hunks);

@@ -20,16 +20,10 @@ use kit_text::{LineRange, Text, merge};
 use kit_workspace::{Author, Change, DocumentUri};
 
 use crate::feedback::{Feedback, patch};
-use crate::file::{FileState, Mark, ReviewFile};
-use crate::state::{BlobId, State, StoredEdit, StoredFeedback, StoredFile, StoredStep, StoredStepFile};
-use crate::store::{Found, Locked, Store, StoreError};
-
-/// How many edits are remembered for rewinding.
-const MOST_EDITS: usize = 2_000;
-/// How many steps of the review can be taken back.
-const MOST_STEPS: usize = 50;
-/// How many pieces of news wait for models.
-const MOST_FEEDBACK: usize = 200;
+use crate::file::{FileState, ReviewFile};
+use crate::recent::Recent;
+use crate::state::{BlobId, StoredEdit, StoredFeedback, StoredFile, StoredStep, StoredStepFile};
+use crate::store::{Locked, Store, StoreError};
 
 /// What a file holds now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,11 +64,11 @@ pub enum Notice {
 pub(crate) struct Entry {
     pub(crate) file: ReviewFile,
     /// Its record in the folder.
-    stored: Option<StoredFile>,
+    pub(crate) stored: Option<StoredFile>,
     /// Whether the record is out of date.
-    changed: bool,
+    pub(crate) changed: bool,
     /// The live text as the models last knew it.
-    seen: Option<Text>,
+    pub(crate) seen: Option<Text>,
 }
 
 /// The agent's changes that wait for the user.
@@ -84,11 +78,12 @@ pub struct Ledger {
     pub(crate) entries: BTreeMap<DocumentUri, Entry>,
     pub(crate) edits: Vec<StoredEdit>,
     pub(crate) steps: Vec<StoredStep>,
-    feedback: Vec<StoredFeedback>,
+    pub(crate) feedback: Vec<StoredFeedback>,
     /// The texts that the stored state names.
-    named: BTreeSet<BlobId>,
-    revision: u64,
-    notices: Vec<Notice>,
+    pub(crate) named: BTreeSet<BlobId>,
+    pub(crate) revision: u64,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) recent: Recent,
 }
 
 impl Ledger {
@@ -104,6 +99,7 @@ impl Ledger {
             named: BTreeSet::new(),
             revision: 0,
             notices: Vec::new(),
+            recent: Recent::default(),
         };
         let locked = ledger.begin()?;
         ledger.store.sweep(&locked, &ledger.named)?;
@@ -160,17 +156,16 @@ impl Ledger {
 
     /// Takes a change of a document or file in, and answers whether the review changed.
     ///
-    /// An agent's change is on disk when this returns. A user's change of a file that is not under review costs one
-    /// look-up.
+    /// An agent's change is on disk when this returns. A user's change of a file that is not under review costs next to
+    /// nothing.
     pub fn record(&mut self, change: &Change) -> Result<bool, StoreError> {
         let before = Some(&change.before).filter(|_| change.existed);
         let after = Some(&change.after).filter(|_| change.exists);
         match &change.author {
             Author::User => {
-                let Some(entry) = self.entries.get_mut(&change.uri) else { return Ok(false) };
-                entry.file.version = change.version;
-                entry.file.user_edit(after);
-                entry.changed = true;
+                if !self.user_edit(change, after) {
+                    return Ok(false);
+                }
             }
             Author::Review => {
                 let Some(entry) = self.entries.get_mut(&change.uri) else { return Ok(false) };
@@ -191,6 +186,27 @@ impl Ledger {
         Ok(true)
     }
 
+    fn user_edit(&mut self, change: &Change, after: Option<&Text>) -> bool {
+        let recalled = after.and_then(|after| self.recent.recall(&change.uri, after));
+        let Some(entry) = self.entries.get_mut(&change.uri) else {
+            let Some(state) = recalled else { return false };
+            let file = ReviewFile::new(change.uri.clone(), change.version, state);
+            let entry = Entry { file, stored: None, changed: true, seen: after.cloned() };
+            self.entries.insert(change.uri.clone(), entry);
+            return true;
+        };
+        if entry.file.is_pending() {
+            self.recent.remember(&change.uri, &entry.file.state);
+        }
+        match recalled {
+            Some(state) => entry.file = ReviewFile::new(change.uri.clone(), change.version, state),
+            None => entry.file.user_edit(after),
+        }
+        entry.file.version = change.version;
+        entry.changed = true;
+        true
+    }
+
     fn agent_edit(
         &mut self,
         locked: &Locked,
@@ -207,6 +223,7 @@ impl Ledger {
             seen: before.cloned(),
         });
         entry.file.user_edit(before);
+        self.recent.remember(&change.uri, &entry.file.state);
         harvest(entry, &mut self.feedback);
         entry.file.agent_edit(before, after, &attribution);
         entry.file.version = change.version;
@@ -311,157 +328,6 @@ impl Ledger {
         self.feedback.extend(news);
     }
 
-    /// Locks the folder and takes over what another process wrote.
-    pub(crate) fn begin(&mut self) -> Result<Locked, StoreError> {
-        let locked = self.store.lock()?;
-        match self.store.read(&locked)? {
-            Found::Unchanged => {}
-            Found::State(state) => self.install(state.map_or_else(State::new, |state| *state)),
-            Found::Foreign(path) => {
-                self.notices.push(Notice::SetAside(path));
-                self.install(State::new());
-            }
-        }
-        Ok(locked)
-    }
-
-    fn install(&mut self, state: State) {
-        self.named = state.blobs();
-        self.revision = self.revision.max(state.revision) + 1;
-        let mut known = std::mem::take(&mut self.entries);
-        for stored in state.files {
-            let uri = DocumentUri::parse(&stored.uri);
-            let entry = match known.remove(&uri).filter(|entry| entry.stored.as_ref() == Some(&stored)) {
-                Some(entry) => entry,
-                None => match self.load_entry(&uri, stored) {
-                    Ok(entry) => entry,
-                    Err(error) => {
-                        self.notices.push(Notice::Lost { uri, why: error.to_string() });
-                        continue;
-                    }
-                },
-            };
-            self.entries.insert(uri, entry);
-        }
-        self.edits = state.edits;
-        self.steps = state.steps;
-        self.feedback = state.feedback;
-    }
-
-    fn load_entry(&mut self, uri: &DocumentUri, stored: StoredFile) -> Result<Entry, StoreError> {
-        let state = self.load(&stored)?;
-        let seen = self.get(stored.seen.as_ref())?;
-        let mut file = ReviewFile::new(uri.clone(), None, state);
-        match self.texts.current(uri) {
-            Ok(current) => {
-                let before = file.hunks().len();
-                file.version = current.version;
-                file.user_edit(current.text.as_ref());
-                let lost = before.saturating_sub(file.hunks().len());
-                if lost > 0 {
-                    let why =
-                        format!("the file was changed in the meantime; {lost} changes are no longer in it");
-                    self.notices.push(Notice::Lost { uri: uri.clone(), why });
-                }
-            }
-            Err(why) => self.notices.push(Notice::Lost { uri: uri.clone(), why }),
-        }
-        Ok(Entry { file, stored: Some(stored), changed: false, seen })
-    }
-
-    /// Writes every changed file and the state, and drops the files that are settled.
-    pub(crate) fn save(&mut self, locked: &Locked) -> Result<(), StoreError> {
-        let mut entries = std::mem::take(&mut self.entries);
-        let outcome = entries.values_mut().filter(|entry| entry.changed).try_for_each(|entry| {
-            harvest_if_settled(entry, &mut self.feedback);
-            let mut stored = self.store_state(locked, &entry.file.uri, &entry.file.state)?;
-            stored.seen = self.put(locked, entry.seen.as_ref())?;
-            entry.stored = Some(stored);
-            entry.changed = false;
-            if !entry.file.is_pending() {
-                entry.stored = None;
-            }
-            Ok(())
-        });
-        entries.retain(|_, entry| entry.changed || entry.stored.is_some());
-        self.entries = entries;
-        outcome?;
-
-        keep_last(&mut self.edits, MOST_EDITS);
-        keep_last(&mut self.steps, MOST_STEPS);
-        keep_last(&mut self.feedback, MOST_FEEDBACK);
-        self.revision += 1;
-        let mut state = State::new();
-        state.revision = self.revision;
-        state.files = self.entries.values().filter_map(|entry| entry.stored.clone()).collect();
-        state.edits.clone_from(&self.edits);
-        state.steps.clone_from(&self.steps);
-        state.feedback.clone_from(&self.feedback);
-        self.store.write(locked, &state)?;
-        let named = state.blobs();
-        if !self.named.is_subset(&named) {
-            self.store.sweep(locked, &named)?;
-        }
-        self.named = named;
-        Ok(())
-    }
-
-    pub(crate) fn put(&self, locked: &Locked, text: Option<&Text>) -> Result<Option<BlobId>, StoreError> {
-        text.map(|text| self.store.put(locked, text)).transpose()
-    }
-
-    pub(crate) fn get(&self, blob: Option<&BlobId>) -> Result<Option<Text>, StoreError> {
-        blob.map(|blob| self.store.get(blob)).transpose()
-    }
-
-    pub(crate) fn store_state(
-        &self,
-        locked: &Locked,
-        uri: &DocumentUri,
-        state: &FileState,
-    ) -> Result<StoredFile, StoreError> {
-        let mut authors: Vec<Attribution> = Vec::new();
-        let mut marks = Vec::with_capacity(state.marks.len());
-        for mark in &state.marks {
-            let author = authors.iter().position(|author| *author == *mark.by).unwrap_or_else(|| {
-                authors.push(mark.by.as_ref().clone());
-                authors.len() - 1
-            });
-            marks.push((span(mark.lines), author));
-        }
-        authors.push(state.last.as_ref().clone());
-        Ok(StoredFile {
-            uri: uri.as_str().to_owned(),
-            base: self.put(locked, state.base.as_ref())?,
-            agent: self.put(locked, state.agent.as_ref())?,
-            current: self.put(locked, state.current.as_ref())?,
-            seen: None,
-            renamed_from: state.renamed_from.as_ref().map(|uri| uri.as_str().to_owned()),
-            authors,
-            marks,
-        })
-    }
-
-    pub(crate) fn load(&self, stored: &StoredFile) -> Result<FileState, StoreError> {
-        let authors: Vec<Arc<Attribution>> = stored.authors.iter().cloned().map(Arc::new).collect();
-        let Some(last) = authors.last().cloned() else {
-            let source = std::io::Error::other("no tool call is named for it");
-            return Err(StoreError { what: format!("restore {}", stored.uri), source });
-        };
-        let marks = stored.marks.iter().map(|(lines, author)| Mark {
-            lines: LineRange::new(lines.start, lines.end),
-            by: authors.get(*author).unwrap_or(&last).clone(),
-        });
-        Ok(FileState {
-            base: self.get(stored.base.as_ref())?,
-            agent: self.get(stored.agent.as_ref())?,
-            current: self.get(stored.current.as_ref())?,
-            renamed_from: stored.renamed_from.as_deref().map(DocumentUri::parse),
-            marks: marks.collect(),
-            last,
-        })
-    }
-
     /// Puts a file into a new state, whoever tracked it before.
     pub(crate) fn replace(&mut self, uri: &DocumentUri, before: &FileState, after: FileState) -> &Entry {
         let known = self.entries.remove(uri);
@@ -504,7 +370,7 @@ impl Entry {
 }
 
 /// Turns what the user changed since the models last knew the file into news.
-fn harvest(entry: &mut Entry, feedback: &mut Vec<StoredFeedback>) {
+pub(crate) fn harvest(entry: &mut Entry, feedback: &mut Vec<StoredFeedback>) {
     let current = entry.file.current().cloned();
     if entry.seen == current {
         return;
@@ -517,17 +383,6 @@ fn harvest(entry: &mut Entry, feedback: &mut Vec<StoredFeedback>) {
     }
     entry.seen = current;
     entry.changed = true;
-}
-
-fn harvest_if_settled(entry: &mut Entry, feedback: &mut Vec<StoredFeedback>) {
-    if !entry.file.is_pending() {
-        harvest(entry, feedback);
-    }
-}
-
-fn keep_last<T>(items: &mut Vec<T>, most: usize) {
-    let surplus = items.len().saturating_sub(most);
-    items.drain(..surplus);
 }
 
 pub(crate) fn span(lines: LineRange) -> LineSpan {

@@ -108,6 +108,7 @@ impl Ledger {
                 patch: patch(before.base.as_ref(), after.base.as_ref()),
             };
             self.note_step(&locked, &step, &uri, settled.clone(), &before, &after)?;
+            self.recent.forget(&uri);
             let entry = self.replace(&uri, &before, after).clone();
             self.tell(&entry, &news);
             answer.applied.extend(settled);
@@ -174,20 +175,23 @@ impl Ledger {
         // The change itself may have been recorded already, and more on top of it.
         let live = self.entries.get(&uri).map(|entry| entry.file.state.current.clone());
         let later = live.filter(|live| *live != before.current && *live != after.current);
-        if let Step::New { id, reason } = &step {
-            let news = Feedback::Undone {
-                uri: uri.as_str().to_owned(),
-                patch: patch(before.current.as_ref(), after.current.as_ref()),
-                reason: reason.clone(),
-            };
-            self.note_step(&locked, id, &uri, hunks.clone(), &before, &after)?;
-            let entry = self.replace(&uri, &before, after).clone();
-            self.tell(&entry, &news);
-        } else {
-            self.replace(&uri, &before, after);
-        }
-        if let Step::Reversal { id } = &step {
-            self.forget_step_file(id, &uri);
+        match &step {
+            Step::New { id, reason } => {
+                let news = Feedback::Undone {
+                    uri: uri.as_str().to_owned(),
+                    patch: patch(before.current.as_ref(), after.current.as_ref()),
+                    reason: reason.clone(),
+                };
+                self.note_step(&locked, id, &uri, hunks.clone(), &before, &after)?;
+                self.recent.remember(&uri, &before);
+                let entry = self.replace(&uri, &before, after).clone();
+                self.tell(&entry, &news);
+            }
+            Step::Reversal { id } => {
+                self.recent.forget(&uri);
+                self.replace(&uri, &before, after);
+                self.forget_step_file(id, &uri);
+            }
         }
         if let (Some(later), Some(entry)) = (later, self.entries.get_mut(&uri)) {
             entry.file.user_edit(later.as_ref());

@@ -33,47 +33,62 @@ pub struct Conflict {
     pub regions: Vec<ConflictRegion>,
 }
 
+/// A region that both sides changed in different ways, for whoever knows better than to give up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disputed {
+    /// Where it is.
+    pub region: ConflictRegion,
+    /// Our text.
+    pub ours: String,
+    /// Their text.
+    pub theirs: String,
+    /// The single changes on our side: lines of the base, and what we put there.
+    pub our_changes: Vec<(LineRange, String)>,
+}
+
 /// Applies to `ours` what changed from `base` to `theirs`.
 pub fn three_way(base: &Text, ours: &Text, theirs: &Text) -> Result<Text, Conflict> {
-    let (merged, regions) = merge_texts(base, ours, theirs);
+    let mut regions = Vec::new();
+    let merged = three_way_resolving(base, ours, theirs, &mut |disputed| {
+        regions.push(disputed.region);
+        String::new()
+    });
     if regions.is_empty() { Ok(merged) } else { Err(Conflict { regions }) }
 }
 
 /// As [`three_way`], with our text wherever both sides conflict.
 pub fn three_way_preferring_ours(base: &Text, ours: &Text, theirs: &Text) -> Text {
-    merge_texts(base, ours, theirs).0
+    three_way_resolving(base, ours, theirs, &mut |disputed| disputed.ours)
 }
 
-fn merge_texts(base: &Text, ours: &Text, theirs: &Text) -> (Text, Vec<ConflictRegion>) {
+/// As [`three_way`], with the text that `resolve` gives wherever both sides conflict.
+pub fn three_way_resolving(
+    base: &Text,
+    ours: &Text,
+    theirs: &Text,
+    resolve: &mut dyn FnMut(Disputed) -> String,
+) -> Text {
     if ours == theirs || base == theirs {
-        return (ours.clone(), Vec::new());
+        return ours.clone();
     }
     if base == ours {
-        return (theirs.clone(), Vec::new());
+        return theirs.clone();
     }
     let (base, ours, theirs) = (base.to_string(), ours.to_string(), theirs.to_string());
     let [base, ours, theirs] =
         [&base, &ours, &theirs].map(|text| LineTable::new(text).lines().collect::<Vec<_>>());
     let sides = Sides { base: &base, ours: &ours, theirs: &theirs };
     let mut merged = String::new();
-    let mut conflicts = Vec::new();
     for cluster in sides.clusters() {
         match sides.settle(&cluster, Unit::Lines) {
             Some(items) => push_lines(&mut merged, items),
-            None => match merge_words(&sides, &cluster) {
-                Some(text) => push_lines(&mut merged, LineTable::new(&text).lines()),
-                None => {
-                    push_lines(&mut merged, slice(&ours, &cluster.ours).iter().copied());
-                    conflicts.push(ConflictRegion {
-                        base: LineRange::from_counts(cluster.base.start, cluster.base.end),
-                        ours: LineRange::from_counts(cluster.ours.start, cluster.ours.end),
-                        theirs: LineRange::from_counts(cluster.theirs.start, cluster.theirs.end),
-                    });
-                }
-            },
+            None => {
+                let text = merge_words(&sides, &cluster).unwrap_or_else(|| resolve(sides.dispute(&cluster)));
+                push_lines(&mut merged, LineTable::new(&text).lines());
+            }
         }
     }
-    (Text::from(merged), conflicts)
+    Text::from(merged)
 }
 
 /// Appends lines. A last line without line end, behind which the other side added lines, gets their line end.
@@ -256,6 +271,23 @@ impl<'a> Sides<'a> {
                 Unit::Lines => self.insertions_inside_deletion(cluster),
                 Unit::Words => None,
             },
+        }
+    }
+
+    fn dispute(&self, cluster: &Cluster) -> Disputed {
+        let ours = cluster.changes.iter().filter(|change| change.side == Side::Ours);
+        let lines = |range: &Range<usize>| LineRange::from_counts(range.start, range.end);
+        Disputed {
+            region: ConflictRegion {
+                base: lines(&cluster.base),
+                ours: lines(&cluster.ours),
+                theirs: lines(&cluster.theirs),
+            },
+            ours: slice(self.ours, &cluster.ours).concat(),
+            theirs: slice(self.theirs, &cluster.theirs).concat(),
+            our_changes: ours
+                .map(|change| (lines(&change.base), slice(self.ours, &change.new).concat()))
+                .collect(),
         }
     }
 

@@ -312,23 +312,37 @@ fn hunks_of_earlier_turns_stay_when_a_prompt_is_sent_again() {
 }
 
 #[test]
-fn native_undo_of_the_agents_change_removes_the_hunk_and_redo_brings_it_back() {
+fn the_editors_undo_removes_the_hunk_and_its_redo_brings_it_back() {
     let mut desk = Desk::new(&[("a", "1\n2\n3\n")]);
     desk.agent("t1", "a", Some("1\nx\n3\n"));
     desk.user("a", Some("1\n2\n3\n"));
     assert_eq!(desk.changes("a"), []);
-    desk.undo(Selection::All);
-    assert_eq!(desk.text("a").unwrap(), "1\n2\n3\n");
+    desk.ledger.flush().unwrap();
+    desk.user("a", Some("1\nx\n3\n"));
+    assert_eq!(desk.changes("a"), pairs(&[("2\n", "x\n")]));
+    assert_eq!(desk.hunks("a")[0].turn.as_str(), "t1");
 }
 
 #[test]
-fn native_undo_after_our_undo_brings_the_hunk_back() {
+fn the_editors_undo_after_our_undo_brings_the_hunk_back() {
     let mut desk = Desk::new(&[("a", "1\n2\n3\n4\n5\n")]);
     desk.agent("t1", "a", Some("1\nx\n3\n4\nfive\n"));
-    desk.undo(desk.hunk("a", 0));
+    let before = desk.hunks("a");
+    desk.undo(Selection::All);
+    desk.user("a", Some("1\n2\n3\n4\n5\nmine\n"));
+    desk.user("a", Some("1\n2\n3\n4\n5\n"));
     desk.user("a", Some("1\nx\n3\n4\nfive\n"));
-    assert_eq!(desk.changes("a"), pairs(&[("5\n", "five\n")]));
-    assert_eq!(desk.baseline("a").unwrap(), "1\nx\n3\n4\n5\n");
+    assert_eq!(desk.hunks("a"), before);
+}
+
+#[test]
+fn the_editors_undo_does_not_bring_back_what_was_kept() {
+    let mut desk = Desk::new(&[("a", "1\n2\n3\n")]);
+    desk.agent("t1", "a", Some("1\nx\n3\n"));
+    desk.keep(Selection::All);
+    desk.user("a", Some("1\nx\n3\nmine\n"));
+    desk.user("a", Some("1\nx\n3\n"));
+    assert_eq!(desk.changes("a"), []);
 }
 
 #[test]
