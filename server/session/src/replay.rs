@@ -114,8 +114,10 @@ impl Teller {
             (Body::Message { role, parts, .. }, None) => self.message(id, Message { role, parts }),
             (Body::ModelChange { provider, model_id }, None) => {
                 let model = format!("{provider}/{model_id}");
-                let previous = self.model.replace(model.clone()).unwrap_or_default();
-                self.tell(EventBody::ModelChange { model, previous, source: "user".to_owned() });
+                // The first one only tells which model it began with.
+                if let Some(previous) = self.model.replace(model.clone()) {
+                    self.tell(EventBody::ModelChange { model, previous, source: "user".to_owned() });
+                }
             }
             (
                 Body::Compaction {

@@ -5,7 +5,8 @@
 //! finds either the running turn or none: both are decided here, one request at a time.
 
 use kit_protocol::{
-    Delivery, ErrorKind, EventBody, KitError, Part, PromptAnswer, Role, StopReason, TurnId, UsageTotals,
+    Delivery, ErrorKind, EventBody, KitError, Part, PromptAnswer, Role, StopReason, TextPart, TurnId,
+    UsageTotals,
 };
 
 use super::turn::Running;
@@ -83,15 +84,19 @@ impl Actor {
         let accepted =
             PromptAnswer { session: self.session.clone(), turn: waiting.turn.clone(), queued: true };
         self.queue.push_back(waiting);
+        self.post();
         reply(answer, Ok(accepted));
         self.tell_queue();
     }
 
     /// Saves the beginning of a turn. The turn runs once the machine gets `Begin`.
     pub(super) async fn start(&mut self, waiting: Waiting) -> Result<(), KitError> {
-        let Waiting { turn, parts, changes } = waiting;
+        let Waiting { turn, mut parts, changes } = waiting;
         self.change(changes).await?;
         let prompt = restore::own_text(&parts);
+        if let Some(feedback) = self.shared.with.desk.take_feedback(&self.session).await {
+            parts.push(Part::Text(TextPart { text: format!("\n\n{feedback}") }));
+        }
         let start = Note::TurnStart(TurnStartNote { turn: turn.clone(), prompt: prompt.clone() });
         let mut entries = Vec::new();
         // A model that nobody chose is noted with the turn that uses it, so that the file tells which one it was.
@@ -109,6 +114,8 @@ impl Actor {
         let next_call = self.usage.next_call();
         let plan = Plan { turn, prompt, started: Millis::now(), next_call, max_steps };
         self.running = Some(Running::new(Machine::new(plan)));
+        // Whoever gets the answer can cancel the turn.
+        self.post();
         Ok(())
     }
 

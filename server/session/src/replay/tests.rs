@@ -63,6 +63,7 @@ fn result(id: &str) -> Value {
 #[test]
 fn a_session_of_ours_is_told_turn_by_turn() {
     let entries = [
+        json!({"type": "model_change", "provider": "p", "model_id": "first"}),
         note("turn-start", &json!({"turn": "t1", "prompt": "go"})),
         text("user", "go\n<context>"),
         call("c"),

@@ -1,0 +1,10 @@
+//! Sessions from outside, with the scripted model, the disk as editor, and a sink that remembers.
+
+mod harness;
+
+mod branches;
+mod files;
+mod prompts;
+mod review;
+mod settings;
+mod turns;
