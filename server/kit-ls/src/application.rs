@@ -83,7 +83,7 @@ impl Application for Kit {
         let sandbox = std::env::current_exe().ok().map(|helper| Sandbox {
             helper,
             writable: Vec::new(),
-            hidden: vec![self.paths.config.clone()],
+            hidden: vec![self.paths.config.clone(), self.paths.user_settings()],
         });
         let documents = Arc::new(Documents::new());
         let desk = ReviewDesk::new();
