@@ -13,7 +13,7 @@ use kit_protocol::{
     AskAnswer, AskKind, AskRequest, DiagnosticsAnswer, FileDiagnostics, FilesRequest, PermissionAnswer,
     PermissionRequest, SaveAnswer,
 };
-use kit_workspace::{ApplyAnswer, DocumentEdit, DocumentUri, Editor};
+use kit_workspace::{ApplyAnswer, Author, DocumentEdit, DocumentUri, Editor};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -112,7 +112,7 @@ impl RemoteEditor {
                 lsp::ChangeAnnotation {
                     label: format!("Kit: {}", edit.label),
                     needs_confirmation: Some(false),
-                    description: None,
+                    description: Some(origin(&edit.author)),
                 },
             )])
         });
@@ -270,6 +270,15 @@ impl Editor for RemoteEditor {
             }
         }
         .boxed()
+    }
+}
+
+/// Which turn and tool call an edit comes from, for people.
+fn origin(author: &Author) -> String {
+    match author {
+        Author::Agent(by) => format!("turn {}, call {}", by.turn, by.tool_call_id),
+        Author::Review => "review".to_owned(),
+        Author::User => "user".to_owned(),
     }
 }
 

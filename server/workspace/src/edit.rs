@@ -266,8 +266,14 @@ impl Workspace {
         let (old, new) = (before.clone(), after.clone());
         let edits = blocking(move || EditSet::between(&old, &new)).await;
         let edits = edits.map_err(|lost| Miss::Final(lost_error(snapshot.location.path.clone(), lost)))?;
-        let request =
-            DocumentEdit { uri: uri.clone(), version, base: before.clone(), edits, label: label.to_owned() };
+        let request = DocumentEdit {
+            uri: uri.clone(),
+            version,
+            base: before.clone(),
+            edits,
+            label: label.to_owned(),
+            author: author.clone(),
+        };
         let Some(echo) = Echo::expect(self.documents(), uri, version, &before, &after, author.clone()) else {
             return Err(Miss::Again(Reason::Moved));
         };

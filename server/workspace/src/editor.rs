@@ -10,7 +10,7 @@ use kit_protocol::{AskAnswer, AskRequest, FileDiagnostics, PermissionAnswer, Per
 use kit_text::{EditSet, Text};
 use tokio_util::sync::CancellationToken;
 
-use crate::DocumentUri;
+use crate::{Author, DocumentUri};
 
 /// Edits of one open document. One document per request, because Neovim checks the version of the first alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,8 @@ pub struct DocumentEdit {
     pub edits: EditSet,
     /// What an editor shows as the name of the change.
     pub label: String,
+    /// Whose work it is.
+    pub author: Author,
 }
 
 /// What the editor says about an edit.
