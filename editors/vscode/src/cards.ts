@@ -17,6 +17,7 @@ export interface Card {
   code: string;
   uri: string | undefined;
   blocks: DiffBlock[];
+  /** An answer that holds from now on says in `rule`, as Markdown, what it writes and where. */
   options: { id: string; label: string; kind: PermissionOption["kind"]; rule: string }[];
 }
 

@@ -20,10 +20,11 @@ export class Content implements vscode.Disposable, vscode.TextDocumentContentPro
       ...[...serverSchemes, reportScheme].map((scheme) => vscode.workspace.registerTextDocumentContentProvider(scheme, this)),
       client.onContent((uri) => this.emitter.fire(uri)),
       review.onChange((uris) => {
-        for (const uri of uris) this.refresh(baseOf(vscode.Uri.parse(uri)));
+        const bases = new Set([...uris].map((uri) => baseOf(vscode.Uri.parse(uri)).toString()));
+        this.refresh((uri) => bases.has(uri.toString()));
       }),
       client.onEvent((event) => {
-        if (event.type === "turn_end") this.refresh(transcriptOf(event.session));
+        if (event.type === "turn_end") this.refresh((uri) => uri.scheme === "kit-session" && uri.path.startsWith(`/${event.session}/`));
       }),
     ];
   }
@@ -40,9 +41,8 @@ export class Content implements vscode.Disposable, vscode.TextDocumentContentPro
     }
   }
 
-  private refresh(uri: vscode.Uri): void {
-    const shown = vscode.workspace.textDocuments.some((document) => document.uri.toString() === uri.toString());
-    if (shown) this.emitter.fire(uri);
+  private refresh(meant: (uri: vscode.Uri) => boolean): void {
+    for (const { uri } of vscode.workspace.textDocuments) if (meant(uri)) this.emitter.fire(uri);
   }
 
   /** Shows Markdown as a rendered document; showing the same title again replaces it. */
@@ -53,16 +53,14 @@ export class Content implements vscode.Disposable, vscode.TextDocumentContentPro
     await vscode.commands.executeCommand("markdown.showPreview", uri);
   }
 
-  async showTranscript(session: string): Promise<void> {
-    await vscode.window.showTextDocument(transcriptOf(session), { preview: true });
+  /** The server reads the first part of the path; the rest is the name of the tab. */
+  async showTranscript(session: string, title: string): Promise<void> {
+    const name = title.replace(/[^\p{L}\p{N} ._-]+/gu, " ").trim().slice(0, 40) || "Transcript";
+    await vscode.commands.executeCommand("markdown.showPreview", vscode.Uri.from({ scheme: "kit-session", path: `/${session}/${name}.md` }));
   }
 
   dispose(): void {
     for (const subscription of this.subscriptions) subscription.dispose();
     this.emitter.dispose();
   }
-}
-
-function transcriptOf(session: string): vscode.Uri {
-  return vscode.Uri.from({ scheme: "kit-session", path: `/${session}.md` });
 }

@@ -1,7 +1,7 @@
 // Turns whatever a call of the server threw into one sentence for the user. Never a stack.
 
 import * as vscode from "vscode";
-import { withoutLinks } from "./format.ts";
+import { asSentence, withoutLinks } from "./format.ts";
 
 interface KitErrorData {
   kind?: string;
@@ -9,14 +9,12 @@ interface KitErrorData {
   detail?: string;
 }
 
-/** The first sentence of an error, with what mends it where the server says so. */
+/** What went wrong in one sentence, with what mends it where the server says so. */
 export function sentence(error: unknown): string {
   const message = error instanceof Error ? error.message : typeof error === "string" ? error : "Something went wrong";
-  const line = (message.split("\n", 1)[0] ?? "").trim();
-  const text = `${line.charAt(0).toUpperCase()}${line.slice(1)}`.replace(/^Request \S+ failed with message: /, "");
+  const line = (message.split("\n", 1)[0] ?? "").replace(/^Request \S+ failed with message: /, "").trim();
   const wait = dataOf(error).retryAfterMs;
-  const ended = /[.!?…]$/.test(text) ? text : `${text}.`;
-  return wait ? `${ended} Try again in ${Math.ceil(wait / 1000)} s.` : ended;
+  return withoutLinks(wait ? `${asSentence(line)} Try again in ${Math.ceil(wait / 1000)} s.` : asSentence(line));
 }
 
 export function errorKind(error: unknown): string | undefined {
@@ -33,7 +31,7 @@ export function report(error: unknown): void {
   const kind = errorKind(error);
   if (kind === "cancelled" || error instanceof vscode.CancellationError) return;
   const [label, command] = kind === "auth" ? ["Doctor", "kit.doctor"] as const : ["Show Log", "kit.log"] as const;
-  void vscode.window.showErrorMessage(`Kit: ${withoutLinks(sentence(error))}`, label).then((choice) => {
+  void vscode.window.showErrorMessage(`Kit: ${sentence(error)}`, label).then((choice) => {
     if (choice) void vscode.commands.executeCommand(command);
   });
 }

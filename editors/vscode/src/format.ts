@@ -8,9 +8,9 @@ export function money(micros: number): string {
   return `$${dollars >= 0.01 || dollars === 0 ? dollars.toFixed(2) : dollars.toFixed(4)}`;
 }
 
-/** The cost if it is known; subscription and unknown prices have none, and are never shown as zero. */
+/** What was paid, if anything was; a subscription, an unknown price and a free model are never shown as zero. */
 export function cost(usage: UsageTotals | undefined): string | undefined {
-  if (usage?.costKind !== "priced" || usage.costMicros === undefined) return undefined;
+  if (usage?.costKind !== "priced" || !usage.costMicros) return undefined;
   return money(usage.costMicros);
 }
 
@@ -50,6 +50,12 @@ export function usageLine(usage: UsageTotals): string {
   const tokens = `${count(sentTokens(usage))} in${cached ? ` (${cached}% cached)` : ""} / ${count(usage.outputTokens)} out`;
   const price = cost(usage);
   return price ? `${tokens} · ${price}` : tokens;
+}
+
+/** A phrase as a sentence. */
+export function asSentence(phrase: string): string {
+  const text = `${phrase.charAt(0).toUpperCase()}${phrase.slice(1)}`;
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 export function plural(amount: number, noun: string): string {

@@ -3,7 +3,8 @@
 import * as vscode from "vscode";
 import type { Card, Cards } from "./cards.ts";
 import type { Client } from "./client.ts";
-import type { PermissionAnswer, PermissionRequest } from "./protocol.ts";
+import { asSentence } from "./format.ts";
+import type { PermissionAnswer, PermissionOption, PermissionRequest } from "./protocol.ts";
 
 export function answerPermissions(client: Client, cards: Cards): vscode.Disposable {
   client.answer<PermissionRequest, PermissionAnswer>("kit/permission", async (request, token) => {
@@ -27,16 +28,21 @@ function toCard(request: PermissionRequest): Card {
   return {
     id: request.id,
     session: request.session,
-    title: request.title,
+    title: subject.command && request.title.includes(subject.command) ? "Run this command?" : request.title,
     agent: name === "main" ? "" : name,
-    text: request.why ?? "",
+    text: request.why ? asSentence(request.why) : "",
     code: subject.command ?? (subject.args !== undefined && !subject.diffBlocks?.length ? pretty(subject.args) : ""),
     uri: subject.uri,
     blocks: subject.diffBlocks ?? [],
-    options: request.options.map(({ id, label, kind, rule, scope }) => ({
-      id, label, kind, rule: rule && !label.includes(rule) ? (scope ? `${rule} (${scope})` : rule) : "",
-    })),
+    options: request.options.map(toOption),
   };
+}
+
+/** An answer that writes a rule gets a short button, and the rule with its place beside it. */
+function toOption({ id, label, kind, rule, scope }: PermissionOption): Card["options"][number] {
+  if (!rule) return { id, label, kind, rule: "" };
+  const always = kind.startsWith("allow") ? "Always allow" : "Always reject";
+  return { id, kind, label: scope ? `${always} (${scope})` : always, rule: label.includes(rule) ? label : `\`${rule}\`` };
 }
 
 function pretty(value: unknown): string {

@@ -26,8 +26,9 @@ export class Pickers {
     await attempt(async () => {
       const current = this.status()?.model;
       const { models } = await this.client.call("kit.model.list", {});
+      const currentFirst = models.toSorted((left, right) => Number(right.id === current) - Number(left.id === current));
       const choice = await vscode.window.showQuickPick(
-        models.map((model) => ({
+        currentFirst.map((model) => ({
           label: `${model.id === current ? "$(check) " : ""}${model.name}`,
           description: model.id,
           detail: [model.contextWindow ? `${count(model.contextWindow)} context` : "", model.reasoning ? "thinks" : ""].filter(Boolean).join(" · "),

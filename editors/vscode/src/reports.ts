@@ -47,6 +47,6 @@ function head(first: string): string {
 
 function row(name: string, usage: UsageTotals): string {
   const cached = cachedPercent(usage);
-  const price = cost(usage) ?? (usage.costKind === "subscription" ? "subscription" : "unknown");
+  const price = cost(usage) ?? (usage.costKind === "priced" ? "free" : usage.costKind);
   return `| ${escapeCell(name)} | ${count(sentTokens(usage))} | ${cached === undefined ? "" : `${cached}%`} | ${count(usage.outputTokens)} | ${escapeCell(price)} |`;
 }

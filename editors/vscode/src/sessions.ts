@@ -151,8 +151,10 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
   }
 
   async openTranscript(target?: SessionSummary): Promise<void> {
-    const session = target?.id ?? this.store.current ?? (await this.choose("Open transcript", []))?.session.id;
-    if (session) await attempt(() => this.content.showTranscript(session));
+    const prompt = this.store.model?.items.find((item) => item.kind === "user");
+    if (!target && this.store.current) return void attempt(() => this.content.showTranscript(this.store.current ?? "", prompt?.text ?? ""));
+    const session = target ?? (await this.choose("Open transcript", []))?.session;
+    if (session) await attempt(() => this.content.showTranscript(session.id, titleOf(session)));
   }
 
   async retry(): Promise<void> {

@@ -11,10 +11,11 @@ test("money has cents, and more digits below one cent", () => {
   assert.deepEqual([0, 900, 10_000, 61_000, 4_610_000].map(money), ["$0.00", "$0.0009", "$0.01", "$0.06", "$4.61"]);
 });
 
-test("an unknown price and a subscription have no cost", () => {
+test("an unknown price, a subscription and a free model have no cost", () => {
   assert.equal(cost(usage({ costMicros: 61_000 })), "$0.06");
   assert.equal(cost(usage({ costMicros: 61_000, costKind: "subscription" })), undefined);
   assert.equal(cost(usage({ costKind: "unknown" })), undefined);
+  assert.equal(cost(usage({ costMicros: 0 })), undefined);
   assert.equal(cost(undefined), undefined);
 });
 

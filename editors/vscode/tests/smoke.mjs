@@ -191,7 +191,7 @@ async function questions(page, view, status, shot) {
   let before = await ask("needs permission");
   await view.locator(".card").waitFor();
   await page.locator("[id='kit.kit.kit.status']", { hasText: "1 approval" }).waitFor();
-  assert.match(await view.locator(".card").innerText(), /cargo test --all[\s\S]*bash\(cargo test:\*\) \(project\)/);
+  assert.match(await view.locator(".card").innerText(), /cargo test --all[\s\S]*Always allow \(project\)\s+bash\(cargo test:\*\)/);
   await shot("7-permission");
   await view.locator(".card .reason").fill("not now");
   await view.locator(".card .reason").press("Enter");

@@ -2,8 +2,7 @@
 
 import * as vscode from "vscode";
 import type { Client } from "../client.ts";
-import { attempt } from "../errors.ts";
-import { withoutLinks } from "../format.ts";
+import { attempt, sentence } from "../errors.ts";
 import type { ReviewHunk, ReviewState, ReviewArguments, ReviewedFile } from "../protocol.ts";
 
 export type Act = "keep" | "undo";
@@ -65,7 +64,7 @@ export class ReviewStore implements vscode.Disposable {
       const outcome = await this.client.call(act === "keep" ? "kit.review.keep" : "kit.review.undo", what);
       void vscode.commands.executeCommand("setContext", "kit.reviewed", true);
       const conflict = outcome.conflicts?.[0];
-      if (conflict) void vscode.window.showWarningMessage(`Kit: ${act === "keep" ? "Not kept" : "Not undone"}: ${withoutLinks(conflict.why)}`, "Review").then((choice) => {
+      if (conflict) void vscode.window.showWarningMessage(`Kit: ${act === "keep" ? "Not kept" : "Not undone"}. ${sentence(conflict.why)}`, "Review").then((choice) => {
         if (choice) void vscode.commands.executeCommand("kit.review.open");
       });
     });

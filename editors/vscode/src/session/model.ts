@@ -3,7 +3,7 @@
 // both run this same function, so what crosses between them is the events themselves.
 // Invariant: `nextSeq` is the sequence number of the first event that is not in the model yet.
 
-import { plural, duration, usageLine } from "../format.ts";
+import { asSentence, duration, plural, sentTokens, usageLine } from "../format.ts";
 import type { AgentRef, FileDiff, KitEvent, ToolKind } from "../protocol.ts";
 
 export interface UserItem {
@@ -127,7 +127,7 @@ export function apply(model: SessionModel, event: KitEvent): Change {
     case "retry":
       return add(model, {
         kind: "notice", id, level: "warning",
-        text: `${event.reason}. Attempt ${event.attempt} in ${duration(event.afterMs)}.`,
+        text: `${asSentence(event.reason)} Attempt ${event.attempt} in ${duration(event.afterMs)}.`,
       });
     case "compaction":
       return add(model, {
@@ -135,9 +135,10 @@ export function apply(model: SessionModel, event: KitEvent): Change {
         text: `Compacted ${plural(event.messagesRemoved, "message")}: ${event.originalTokens} → ${event.compactedTokens} tokens.`,
       });
     case "error":
-      return add(model, { kind: "notice", id, level: "error", text: event.message });
+      return add(model, { kind: "notice", id, level: "error", text: asSentence(event.message) });
     case "model_change":
-      return add(model, { kind: "notice", id, level: "info", text: `Model: ${event.model}` });
+      // The model that a session starts with is no change.
+      return event.previous ? add(model, { kind: "notice", id, level: "info", text: `Model: ${event.model}` }) : nothing;
     case "turn_end": {
       const closed = joined(finish(model, agent), endTools(model, agentName(event.agent)));
       if (agent !== "") return closed;
@@ -236,7 +237,7 @@ function endLine(event: TurnEnd, id: string, items: Item[]): TurnEndItem {
     `${outcome(event)} ${duration(event.durationMs)}`,
     ...(event.toolCallCount > 0 ? [plural(event.toolCallCount, "tool")] : []),
     ...(files > 0 ? [`${plural(files, "file")} (+${sum("additions")} −${sum("deletions")})`] : []),
-    usageLine(event.usage),
+    ...(sentTokens(event.usage) > 0 ? [usageLine(event.usage)] : []),
     ...(event.error && !told ? [event.error] : []),
   ];
   return { kind: "turnEnd", id, turn: event.turn ?? "", text: parts.join(" · "), failed };

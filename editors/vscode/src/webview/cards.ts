@@ -12,10 +12,9 @@ export function drawCard(card: Card, answer: (option: string, feedback: string) 
     const reject = option.kind.startsWith("reject");
     const button = element("button", {
       class: option.kind === "allowOnce" ? "primary" : "secondary",
-      title: option.rule ? `Writes the rule ${option.rule}` : undefined,
       click: () => answer(option.id, reject ? reason.value.trim() : ""),
     }, option.label);
-    return option.rule ? element("div", { class: "ruled" }, button, element("code", { class: "rule" }, option.rule)) : button;
+    return option.rule ? element("div", { class: "ruled" }, button, element("div", { class: "rule" }, drawMarkdown(option.rule))) : button;
   });
   const refusal = card.options.find((option) => option.kind === "rejectOnce");
   reason.addEventListener("keydown", (event) => {

@@ -81,15 +81,17 @@ function drawTool(): Drawn {
       root.dataset["status"] = item.status;
       root.dataset["kind"] = item.toolKind;
       mark.textContent = toolMarks[item.status];
-      title.textContent = item.agent ? `${item.agent} ▸ ${item.title}` : item.title;
+      title.replaceChildren(item.agent ? `${item.agent} ▸ ` : "", ...linkedTitle(item));
       word.textContent = item.status === "done" ? "" : toolWords[item.status];
       summary.setAttribute("aria-label", `${item.title}, ${toolWords[item.status]}`);
       stats.replaceChildren(...item.diffs.flatMap((diff) => [
-        element("a", { href: "#", class: "file", "data-uri": diff.uri, "data-line": String(diff.diffBlocks[0]?.newRange[0] ?? 0), title: `Open ${diff.path}` }, fileName(diff.path)),
+        ...(named(item, diff) ? [] : [fileLink(diff)]),
         element("span", { class: "added" }, `+${diff.additions}`),
         element("span", { class: "deleted" }, `−${diff.deletions}`),
       ]));
-      output.textContent = item.output || (item.status === "pending" ? item.arguments : "");
+      // The result of an edit repeats its diff.
+      const shown = item.diffs.length > 0 && item.status === "done" ? "" : item.output;
+      output.textContent = shown || (item.status === "pending" ? item.arguments : "");
       if (item.diffs !== drawnDiffs) {
         drawnDiffs = item.diffs;
         body.replaceChildren(...item.diffs.map((diff) => drawBlocks(diff.diffBlocks)));
@@ -98,6 +100,24 @@ function drawTool(): Drawn {
       if (!body.contains(output)) body.append(output);
     },
   };
+}
+
+/** Whether the title names the file that the tool changed, so that the name itself can be the link. */
+function named(item: ToolItem, diff: FileDiff): boolean {
+  return item.diffs.length === 1 && item.title.includes(fileName(diff.path));
+}
+
+function linkedTitle(item: ToolItem): (Node | string)[] {
+  const diff = item.diffs[0];
+  if (!diff || !named(item, diff)) return [item.title];
+  const name = item.title.includes(diff.path) ? diff.path : fileName(diff.path);
+  const start = item.title.lastIndexOf(name);
+  return [item.title.slice(0, start), fileLink(diff, name), item.title.slice(start + name.length)];
+}
+
+function fileLink(diff: FileDiff, name = fileName(diff.path)): HTMLElement {
+  const line = String(diff.diffBlocks[0]?.newRange[0] ?? 0);
+  return element("a", { href: "#", class: "file", "data-uri": diff.uri, "data-line": line, title: `Open ${diff.path}` }, name);
 }
 
 function fileName(path: string): string {
