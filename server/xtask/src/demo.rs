@@ -83,7 +83,8 @@ async fn main_job(neovim: PathBuf, server: PathBuf) {
     let nvim = editor(neovim, server, &project).await;
 
     step("typing a line into the buffer without saving it");
-    nvim.input(&format!("ggO{TYPED}<Esc>")).await;
+    // `<C-u>` removes the comment leader that the editor puts in front.
+    nvim.input(&format!("ggO<C-u>{TYPED}<Esc>")).await;
     nvim.shows(TYPED).await;
 
     step("asking: \"add comments to shopping.rs\"");
