@@ -256,7 +256,7 @@ return {
       })
       review(nvim, 1, { hunks[1] })
       local tool = "vim.fn.getbufline(vim.fn.bufnr('kit://s1'), 7)[1]"
-      nvim:wait(tool .. " == '▾ edit  +1 −1 [pending]'")
+      nvim:wait(tool .. " == '▾ edit  +1 −1 · pending'")
       nvim:lua([[
         _G.fake.replies["kit.review.undo"] = { applied = {}, conflicts = { { id = "h1", why = "You changed these lines, too." } } }
       ]])
@@ -267,7 +267,7 @@ return {
       nvim:command("Kit keep")
       nvim:wait("#_G.fake.ran('kit.review.keep') == 1")
       review(nvim, 2, {})
-      nvim:wait(tool .. " == '▾ edit  +1 −1 [kept]'")
+      nvim:wait(tool .. " == '▾ edit  +1 −1 · kept'")
     end,
   },
   {

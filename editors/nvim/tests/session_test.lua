@@ -78,7 +78,7 @@ return {
       event("reasoning_delta", { delta = "hm\n" })
       event("reasoning_delta", { delta = "well" })
       event("message_update", { chunk = "I ru" })
-      event("message_update", { chunk = "n it.\n\nNow." })
+      event("message_update", { chunk = "n it.\n\nNow.\n\n" })
       event("message_end", { content = "I run it.\n\nNow." })
       event("tool_call", call("c1", "make"))
       event("tool_execution_start", call("c1", "make"))

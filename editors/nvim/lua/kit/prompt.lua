@@ -5,7 +5,7 @@ local format = require("kit.format")
 local M = {}
 
 local api = vim.api
-local height = 3
+local height = 4
 
 local buffer ---@type integer?
 local selection ---@type table[]? What the next prompt is about, instead of the file in view.

@@ -16,7 +16,7 @@ local stale_wait = 300
 local empty = { revision = -1, summary = { files = 0, hunks = 0, additions = 0, deletions = 0 }, files = {} }
 local state = empty
 local drawn = {} ---@type table<integer, integer> The revision that each buffer shows.
-local review_of_call = {} ---@type table<string, { waiting: boolean, outcome?: string }>
+local review_of_call = {} ---@type table<string, { waiting: boolean, outcomes: table<string, string> }>
 local outcome_of_hunk = {} ---@type table<string, string>
 
 ---@param buffer integer
@@ -70,13 +70,24 @@ local function draw_visible()
   end
 end
 
+---@param review { waiting: boolean, outcomes: table<string, string> }
+---@return string
+local function describe(review)
+  if review.waiting then return "pending" end
+  local counts = {}
+  for _, outcome in pairs(review.outcomes) do
+    counts[outcome] = (counts[outcome] or 0) + 1
+  end
+  if counts.kept and counts.undone then return ("%d kept, %d undone"):format(counts.kept, counts.undone) end
+  return next(counts) or "reviewed"
+end
+
 --- Says in the transcripts what became of each tool call's changes.
 function M.refresh_transcripts()
   local session = package.loaded["kit.session"]
   if not session then return end
   for call, review in pairs(review_of_call) do
-    local words = review.waiting and "pending" or review.outcome or "reviewed"
-    session.each_transcript(function(transcript) transcript:set_review(call, words) end)
+    session.each_transcript(function(transcript) transcript:set_review(call, describe(review)) end)
   end
 end
 
@@ -89,15 +100,15 @@ local function follow_calls(previous)
   for _, file in ipairs(state.files) do
     for _, hunk in ipairs(file.hunks) do
       present[hunk.id] = true
-      local review = review_of_call[hunk.toolCallId] or {}
-      review.waiting = true
+      local review = review_of_call[hunk.toolCallId] or { outcomes = {} }
+      review.waiting, review.outcomes[hunk.id] = true, nil
       review_of_call[hunk.toolCallId] = review
     end
   end
   for _, file in ipairs(previous.files) do
     for _, hunk in ipairs(file.hunks) do
       local review = review_of_call[hunk.toolCallId]
-      if not present[hunk.id] and review and outcome_of_hunk[hunk.id] then review.outcome = outcome_of_hunk[hunk.id] end
+      if review and not present[hunk.id] then review.outcomes[hunk.id] = outcome_of_hunk[hunk.id] end
     end
   end
   M.refresh_transcripts()

@@ -67,6 +67,9 @@ local function consume(session, event)
     if server and vim.o.autoread then documents.reload(server) end
   end
   session.transcript:on_event(event)
+  -- The review may have arrived before the result of the call that it names.
+  local review = package.loaded["kit.review"]
+  if event.type == "tool_result" and review then review.refresh_transcripts() end
 end
 
 ---@param session kit.Session
@@ -85,8 +88,6 @@ local function catch_up(session)
     session.waiting = nil
     session.next_seq = math.max(session.next_seq, next_seq)
     consume_all(session, waiting)
-    local review = package.loaded["kit.review"]
-    if review then review.refresh_transcripts() end
   end
   session.waiting = session.waiting or {}
   client.execute("kit.session.transcript", { session = session.id, from = session.next_seq }, function(answer)
@@ -149,13 +150,12 @@ local function dress(window)
     relativenumber = false,
     signcolumn = "no",
     spell = false,
-    foldmethod = "expr",
-    foldexpr = "v:lua.require'kit.transcript'.foldexpr()",
+    foldmethod = "manual",
     foldtext = "v:lua.require'kit.transcript'.foldtext()",
     foldlevel = 0,
     foldenable = true,
     fillchars = "fold: ",
-    conceallevel = 2,
+    conceallevel = 0,
     winfixbuf = true,
   }
   for name, value in pairs(options) do
@@ -209,6 +209,7 @@ function M.show(id)
     vim.w[window].kit_session = true
   end
   dress(window)
+  session.transcript:fold_all(window)
   api.nvim_win_set_cursor(window, { api.nvim_buf_line_count(session.transcript.buffer), 0 })
   return window
 end

@@ -5,7 +5,8 @@
 -- nothing is ever rendered again. Every item (prompt, text, reasoning, tool call, notice) owns the lines from its mark
 -- to the next item's mark. The mark of a tool sits inside its line and that of any other item on the blank line before
 -- it, so that lines inserted above an item move its mark and text appended to an item does not.
--- Reasoning and output carry a prefix by which they fold.
+-- Reasoning and output are shown while they arrive and fold when they are complete. The folds are made by hand, per
+-- window, because Neovim does not compute folds while the user is in insert mode, such as in the prompt.
 local format = require("kit.format")
 local highlight = require("kit.highlight")
 
@@ -116,6 +117,17 @@ end
 function Transcript:open(kind, lines)
   local previous = self.items[#self.items]
   local is_adjacent = kind == "tool" and previous and previous.kind == "tool"
+  local count = api.nvim_buf_line_count(self.buffer)
+  -- Models like to end a text with empty lines.
+  while
+    previous
+    and previous.kind == "text"
+    and api.nvim_buf_get_lines(self.buffer, count - 1, count, false)[1] == ""
+  do
+    api.nvim_buf_set_lines(self.buffer, count - 1, count, false, {})
+    count = count - 1
+  end
+  if previous and previous.kind == "reasoning" then self:fold(self:row(previous) + 1, count - 1) end
   if not is_adjacent then self:append({ "" }) end
   local row = api.nvim_buf_line_count(self.buffer)
   self:append(lines)
@@ -128,6 +140,31 @@ function Transcript:open(kind, lines)
   end
   self.items[#self.items + 1] = item
   return item
+end
+
+--- Closes the lines from `first` to `last` in a window, or in all that show the transcript.
+---@param first integer
+---@param last integer
+---@param window? integer
+function Transcript:fold(first, last, window)
+  if last <= first then return end
+  for _, each in ipairs(window and { window } or vim.fn.win_findbuf(self.buffer)) do
+    api.nvim_win_call(each, function() vim.cmd(("silent! %d,%dfold"):format(first + 1, last + 1)) end)
+  end
+end
+
+--- Makes the folds of a window that has begun to show the transcript.
+---@param window integer
+function Transcript:fold_all(window)
+  api.nvim_win_call(window, function() vim.cmd("silent! normal! zE") end)
+  for index, item in ipairs(self.items) do
+    local following = self.items[index + 1]
+    if item.kind == "reasoning" and following then
+      self:fold(self:row(item) + 1, self:row(following) - following.lead - 1, window)
+    elseif item.kind == "tool" and item.status ~= "running" then
+      self:fold(self:row(item) + 1, self:row(item) + item.lines, window)
+    end
+  end
 end
 
 ---@param item kit.Item
@@ -233,7 +270,7 @@ function Transcript:write_tool(item)
   api.nvim_buf_clear_namespace(self.buffer, colors, row, row + 1)
   self:color(row, 0, #icon, icon_groups[item.status])
   if item.suffix then
-    local group = item.status == "failed" and "KitFailed" or item.suffix:find("pending]", 1, true) and "KitPending"
+    local group = item.status == "failed" and "KitFailed" or item.suffix:find("pending", 1, true) and "KitPending"
     self:color(row, #line - #item.suffix, #line, group or "KitMeta")
   end
 end
@@ -305,7 +342,7 @@ function Transcript:set_review(call, state)
   local item = self.tools[call]
   if item and item.changes and item.review ~= state then
     item.review = state
-    item.suffix = ("%s [%s]"):format(item.changes, state)
+    item.suffix = ("%s · %s"):format(item.changes, state)
     self:change(function() self:write_tool(item) end)
   end
 end
@@ -404,6 +441,7 @@ function Transcript:finish_tool(event)
   end
   if item.dropped > 0 then item.suffix = vim.trim(("%s  … %d more lines"):format(item.suffix or "", item.dropped)) end
   self:write_tool(item)
+  self:fold(self:row(item) + 1, self:row(item) + item.lines)
 end
 
 ---@type table<string, fun(self: kit.Transcript, event: table)>
@@ -504,10 +542,6 @@ function Transcript:on_event(event)
   if event.type ~= "stream_reset" then self:flush() end
   self:change(function() show(self, event) end)
 end
-
---- 'foldexpr' of windows that show a transcript.
----@return string
-function M.foldexpr() return vim.startswith(vim.fn.getline(vim.v.lnum), fold_prefix) and "1" or "0" end
 
 --- 'foldtext' of windows that show a transcript.
 ---@return string
