@@ -21,13 +21,14 @@ async fn cancelled_at(desk: &Desk, command: &str, marker: &str) -> String {
 /// Waits until no such process runs. One that ended and that nobody awaited does not run.
 async fn gone(pid: u32) {
     let deadline = Instant::now() + Duration::from_secs(20);
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
     loop {
+        ticks.tick().await;
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         if stat.is_empty() || stat.contains(") Z ") {
             return;
         }
         assert!(Instant::now() < deadline, "process {pid} still runs: {stat}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

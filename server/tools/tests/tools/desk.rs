@@ -20,6 +20,9 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// Pieces of output that are kept for a test to look at.
+const CHUNKS: usize = 65_536;
+
 /// What the user does with a question.
 pub(crate) enum Answer {
     /// Chooses an option.
@@ -136,7 +139,7 @@ pub(crate) struct Desk {
     documents: Arc<Documents>,
     pub(crate) registry: Registry,
     pub(crate) context: ToolContext,
-    chunks: Mutex<mpsc::UnboundedReceiver<(String, bool)>>,
+    chunks: Mutex<mpsc::Receiver<(String, bool)>>,
 }
 
 impl Desk {
@@ -159,7 +162,7 @@ impl Desk {
         let mut layer = RuleLayer { origin: "settings".to_owned(), ..RuleLayer::default() };
         layer.rules.allow = allow.iter().map(|rule| (*rule).to_owned()).collect();
         let policy = Arc::new(Policy::new(&Paths::below(&top.join("kit")), &[layer]));
-        let (sender, chunks) = mpsc::unbounded_channel();
+        let (sender, chunks) = mpsc::channel(CHUNKS);
         let context = ToolContext {
             workspace: Arc::new(workspace),
             cwd: root,
@@ -168,8 +171,8 @@ impl Desk {
             call: ToolCallId::new("c1"),
             agent: AgentRef { id: AgentId::main(), name: None, path: vec!["main".to_owned()] },
             output: Arc::new(move |chunk, is_stderr| {
-                // The test may have stopped listening.
-                let _ = sender.send((chunk, is_stderr));
+                // The test may have stopped listening, or not listen at all.
+                let _ = sender.try_send((chunk, is_stderr));
             }),
             cancel: CancellationToken::new(),
             policy,

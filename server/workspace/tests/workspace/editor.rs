@@ -19,6 +19,11 @@ use kit_workspace::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// The debounce of an editor's notifications, in the paused time of the tests.
+async fn debounce() {
+    let _elapsed = tokio::time::timeout(Duration::from_millis(150), std::future::pending::<()>()).await;
+}
+
 /// What the editor does with one edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behavior {
@@ -125,7 +130,7 @@ impl Editor for FakeEditor {
             Behavior::AnswerFirst => {
                 let later = self.handle();
                 tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(150)).await;
+                    debounce().await;
                     later.echo(&edit, parts(&edit));
                 });
                 std::future::ready(yes).boxed()
@@ -160,7 +165,7 @@ impl Editor for FakeEditor {
             Behavior::RefusedByTyping | Behavior::SkippedForTyping => {
                 let later = self.handle();
                 tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(150)).await;
+                    debounce().await;
                     later.echo(&edit, vec![typed("// typed\n")]);
                 });
                 let answer = if behavior == Behavior::SkippedForTyping { yes } else { no };
