@@ -170,9 +170,10 @@ impl Board {
         let pulse = session.and_then(|session| posted.pulses.get(session)).unwrap_or(&idle);
         let waits = session.is_some_and(|session| self.attention.waits_for(session));
         let pending = self.attention.pending();
-        let (state, label) = match pulse.state {
-            RunState::Running if waits => (RunState::Waiting, WAITS.to_owned()),
-            state => (state, pulse.label.clone()),
+        let (state, label) = if pulse.state == RunState::Running && waits {
+            (RunState::Waiting, WAITS.to_owned())
+        } else {
+            (pulse.state, pulse.label.clone())
         };
         Status {
             state,
@@ -223,7 +224,7 @@ mod tests {
     #[test]
     fn the_status_is_about_the_current_session_or_another_that_runs() {
         let sink = Arc::new(Sent::default());
-        let board = Board::new(sink.clone(), Attention::new());
+        let board = Board::new(sink, Attention::new());
         let (a, b) = (SessionId::from("a"), SessionId::from("b"));
         board.set_current(&a);
         board.post(&a, pulse("", None));

@@ -271,10 +271,8 @@ mod tests {
     }
 
     fn text(part: &Part) -> &str {
-        match part {
-            Part::Text(text) => &text.text,
-            other => panic!("{other:?} is no text"),
-        }
+        let Part::Text(text) = part else { panic!("{part:?} is no text") };
+        &text.text
     }
 
     #[tokio::test]

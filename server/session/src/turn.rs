@@ -100,6 +100,7 @@ pub(crate) enum Input {
 
 /// What the owner does, in order.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "an effect lives for a moment, and most of them are events")]
 pub(crate) enum Effect {
     /// Append to the session file. Nothing after it happens when that fails.
     Persist(Vec<Body>, Durability),

@@ -155,11 +155,8 @@ impl Actor {
             write_new(&target, &bytes)
         });
         copied.await.map_err(|error| internal(&error))?.map_err(|error| {
-            let kind = match error.kind() {
-                std::io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
-                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-                _ => ErrorKind::Unavailable,
-            };
+            let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
+            let kind = if exists { ErrorKind::Conflict } else { ErrorKind::Unavailable };
             KitError::new(kind, format!("cannot export the session to {}: {error}", to.display()))
         })?;
         Ok(SessionAnswer { path: Some(to.to_string_lossy().into_owned()), ..self.describe() })

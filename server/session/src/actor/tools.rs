@@ -159,9 +159,9 @@ mod tests {
         let texts: Vec<(String, usize)> = outputs
             .take()
             .into_iter()
-            .map(|event| match event {
-                EventBody::ToolOutput { tool_call_id, chunk, .. } => (tool_call_id.to_string(), chunk.len()),
-                other => panic!("{other:?}"),
+            .map(|event| {
+                let event = serde_json::to_value(&event).unwrap();
+                (event["toolCallId"].as_str().unwrap().to_owned(), event["chunk"].as_str().unwrap().len())
             })
             .collect();
         let cut = LARGEST_LIVE_OUTPUT - 2 + CUT.len();

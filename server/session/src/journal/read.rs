@@ -283,6 +283,31 @@ mod tests {
     }
 
     #[test]
+    fn every_prefix_of_a_file_keeps_its_whole_entries() {
+        let entry = |id: &str, parent: &str| {
+            format!(
+                r#"{{"type":"message","id":"{id}","parent_id":"{parent}","role":"user","parts":[{{"type":"text","data":{{"text":"ä😀\\n"}}}}]}}"#
+            )
+        };
+        let note = r#"{"type":"extension_data","id":"n","parent_id":"b","ext_type":"kit-ls/settings","data":"{\"mode\":\"plan\"}"}"#;
+        let lines = [HEADER.to_owned(), entry("a", ""), entry("b", "a"), note.to_owned(), entry("c", "n")];
+        let whole = lines.join("\n") + "\n";
+        for cut in 0..=whole.len() {
+            let prefix = &whole.as_bytes()[..cut];
+            let loaded = index(prefix, Path::new("s.jsonl"));
+            // A line is whole as soon as its last brace is there, with its line end or without.
+            let ends = lines.iter().scan(0, |end, line| {
+                *end += line.len() + 1;
+                Some(*end - 1)
+            });
+            let complete = ends.filter(|end| *end <= cut).count();
+            assert_eq!(loaded.history.records().len(), complete.saturating_sub(1), "cut at {cut}");
+            assert_eq!(loaded.history.current_branch().len(), complete.saturating_sub(1), "cut at {cut}");
+            assert_eq!(loaded.torn_tail, cut > 0 && prefix[cut - 1] != b'\n', "cut at {cut}");
+        }
+    }
+
+    #[test]
     fn a_missing_parent_is_replaced_by_the_entry_before() {
         let loaded = loaded(&[
             HEADER,

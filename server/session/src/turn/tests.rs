@@ -327,10 +327,11 @@ fn usage_is_numbered_and_summed() {
     let mut machine = machine(None);
     let mut usages = Vec::new();
     for input in [Input::Begin, answer("", vec![call(0, true, false)]), done(0), answer("x", vec![])] {
-        usages.extend(machine.on(Millis(1500), input).into_iter().filter_map(|effect| match effect {
-            Effect::Emit(EventBody::StepUsage(usage)) => Some((usage.call, usage.step, usage.output_tokens)),
-            _ => None,
-        }));
+        for effect in machine.on(Millis(1500), input) {
+            if let Effect::Emit(EventBody::StepUsage(usage)) = effect {
+                usages.push((usage.call, usage.step, usage.output_tokens));
+            }
+        }
     }
     assert_eq!(usages, [(7, 0, 3), (8, 1, 3)]);
     assert_eq!((machine.usage.output_tokens, machine.usage.cost_micros), (6, Some(6)));
@@ -399,25 +400,23 @@ impl Owner {
     }
 
     fn emitted(&mut self, body: EventBody) -> Result<(), TestCaseError> {
-        match body {
-            EventBody::ToolCall { tool_call_id, .. } => self.announced.push(tool_call_id.to_string()),
-            EventBody::ToolExecutionStart { tool_call_id, .. } => {
-                prop_assert!(self.open_executions.insert(tool_call_id.to_string()));
-            }
-            EventBody::ToolExecutionEnd { tool_call_id, .. } => {
-                prop_assert!(self.open_executions.remove(tool_call_id.as_str()));
-            }
-            EventBody::ToolResult { tool_call_id, .. } => {
-                let id = format!("{tool_call_id}#{}", self.answers);
-                prop_assert!(self.persisted_results.contains(&id), "announced before it was saved");
-                self.results.push(tool_call_id.to_string());
+        if let EventBody::TurnEnd { .. } = body {
+            prop_assert_eq!(&self.announced, &self.results);
+            prop_assert!(self.open_executions.is_empty());
+        }
+        let event = serde_json::to_value(&body).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let id = event["toolCallId"].as_str().unwrap_or_default().to_owned();
+        match event["type"].as_str() {
+            Some("tool_call") => self.announced.push(id),
+            Some("tool_execution_start") => prop_assert!(self.open_executions.insert(id)),
+            Some("tool_execution_end") => prop_assert!(self.open_executions.remove(&id)),
+            Some("tool_result") => {
+                let saved = self.persisted_results.contains(&format!("{id}#{}", self.answers));
+                prop_assert!(saved, "announced before it was saved");
+                self.results.push(id);
                 self.results.sort();
             }
-            EventBody::TurnEnd { .. } => {
-                prop_assert_eq!(&self.announced, &self.results);
-                prop_assert!(self.open_executions.is_empty());
-            }
-            _ => {}
+            Some(_) | None => {}
         }
         Ok(())
     }

@@ -269,17 +269,17 @@ impl Turn {
     }
 
     pub(crate) fn stop(&self) -> StopReason {
-        match &self.events.last().unwrap().body {
-            EventBody::TurnEnd { stop_reason, .. } => *stop_reason,
-            other => panic!("the last event is {other:?}"),
-        }
+        let EventBody::TurnEnd { stop_reason, .. } = &self.end().body else { panic!("{:?}", self.types()) };
+        *stop_reason
     }
 
     pub(crate) fn response(&self) -> String {
-        match &self.events.last().unwrap().body {
-            EventBody::TurnEnd { response, .. } => response.clone(),
-            other => panic!("the last event is {other:?}"),
-        }
+        let EventBody::TurnEnd { response, .. } = &self.end().body else { panic!("{:?}", self.types()) };
+        response.clone()
+    }
+
+    fn end(&self) -> &Event {
+        self.events.last().unwrap()
     }
 
     /// `(content, is error)` of the tool results in order.

@@ -1,4 +1,5 @@
 //! Sessions from outside, with the scripted model, the disk as editor, and a sink that remembers.
+#![cfg(test)]
 
 mod harness;
 

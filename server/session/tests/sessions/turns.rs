@@ -149,7 +149,7 @@ async fn cancel_while_the_model_answers_keeps_what_was_shown() {
     let answer = kit.say("Hi").await;
     kit.event("message_update").await;
     let cancelled = kit.sessions.cancel(CancelArguments::default()).cancelled;
-    assert_eq!(cancelled, [answer.turn.clone()]);
+    assert_eq!(cancelled, std::slice::from_ref(&answer.turn));
     let turn = kit.end_of(&answer.turn).await;
     assert_eq!(turn.stop(), StopReason::Cancelled);
     assert_eq!(kit.turn("Go on").await.response(), "Next.");
