@@ -1,6 +1,6 @@
 //! Any other editor: plain LSP without one of our capabilities leads from a code action to an edit with keep and undo.
 
-use e2e::changes;
+use e2e::{changes, decide};
 use kit_testkit::{Answer, Encoding, LanguageClient, Launch, ModelServer, Profile, Project, Reply, Wire};
 use serde_json::{Value, json};
 
@@ -89,6 +89,7 @@ async fn a_turn_is_cancelled_by_its_progress() {
     let client = bare(&project, &model).await;
     model.reply(Reply::new().text("thinking").stall());
     client.prompt("go").await;
+    model.request(0).await;
     let begin = client.notification("$/progress", |params| params["value"]["kind"] == "begin").await;
     client.notify("window/workDoneProgress/cancel", json!({ "token": begin["token"] }));
     client.notification("$/progress", |params| params["value"]["kind"] == "end").await;
@@ -179,5 +180,31 @@ async fn edits_are_versioned_for_a_client_that_handles_resource_operations() {
     client.text_becomes("a.txt", "two\n").await;
     assert_eq!(client.applied()[0].version, Some(1));
     model.request(1).await;
+    client.close().await;
+}
+
+/// Code lenses are for editors that draw no hunks themselves.
+#[tokio::test]
+async fn every_hunk_has_code_lenses_to_keep_and_undo_it() {
+    let project = Project::new().file("a.txt", "one\n😀 two\nthree\nfour\n");
+    let model = ModelServer::start().await;
+    let client = bare(&project, &model).await;
+    client.open("a.txt");
+    let edits = json!([{ "old_text": "two", "new_text": "TWO" }, { "old_text": "four", "new_text": "FOUR" }]);
+    model.reply(Reply::new().call("edit", json!({ "path": "a.txt", "edits": edits })));
+    model.reply(Reply::new().text("done"));
+    client.prompt("go").await;
+    client.notification("$/progress", |params| params["value"]["kind"] == "end").await;
+    let params = json!({ "textDocument": { "uri": project.uri("a.txt") } });
+    let lenses = client.request("textDocument/codeLens", params).await.expect("lenses");
+    let lenses = lenses.as_array().expect("a list").clone();
+    let of = |command: &str| {
+        lenses.iter().filter(|lens| lens["command"]["command"] == command).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!((of("kit.review.keep").len(), of("kit.review.undo").len()), (2, 2), "{lenses:?}");
+    let undo = of("kit.review.undo").remove(1);
+    assert_eq!(undo["range"]["start"], json!({ "line": 3, "character": 0 }));
+    decide(&client, "kit.review.undo", undo["command"]["arguments"][0].clone()).await;
+    client.text_becomes("a.txt", "one\n😀 TWO\nthree\nfour\n").await;
     client.close().await;
 }

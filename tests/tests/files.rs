@@ -90,7 +90,7 @@ async fn writing_the_same_text_again_is_no_change() {
 
 /// Another program changes the file between the agent's reading and its edit.
 #[tokio::test]
-async fn an_edit_of_a_file_that_changed_on_disk_fails_with_the_current_text() {
+async fn an_edit_of_a_file_that_changed_on_disk_fails_and_keeps_the_change() {
     let project = Project::new().file("a.txt", "one\ntwo\n");
     let model = ModelServer::start().await;
     let client = start(&project, &model).await;
@@ -104,7 +104,7 @@ async fn an_edit_of_a_file_that_changed_on_disk_fails_with_the_current_text() {
     gate.open();
     let report = client.finish(&turn).await;
     let (_, result, failed) = report.tool_results()[1];
-    assert!(failed && result.contains("changed by a build"), "{result}");
+    assert!(failed && result.contains("edits[0]"), "{result}");
     assert_eq!(project.text("a.txt"), "changed by a build\ntwo\n");
     client.close().await;
 }
@@ -146,13 +146,15 @@ async fn an_edit_through_a_link_reaches_the_open_document() {
 
 #[tokio::test]
 async fn a_file_that_is_not_utf_8_is_refused_and_never_converted() {
-    for bytes in [&b"caf\xe9 one\n"[..], b"\xff\xfeo\0n\0e\0", b"one\0two\xff"] {
+    for (bytes, word) in
+        [(&b"caf\xe9 one\n"[..], "UTF-8"), (b"\xff\xfeo\0n\0e\0", "binary"), (b"one\0two\xff", "binary")]
+    {
         let project = Project::new().file("a.txt", bytes);
         let model = ModelServer::start().await;
         let client = start(&project, &model).await;
         let report = run_call(&client, &model, Reply::new().edit("a.txt", "one", "two")).await;
         let (result, failed) = report.tool_result();
-        assert!(failed && result.contains("UTF-8"), "{bytes:?}: {result}");
+        assert!(failed && result.contains(word), "{bytes:?}: {result}");
         assert_eq!(project.bytes("a.txt"), bytes);
         client.close().await;
     }

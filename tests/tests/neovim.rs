@@ -178,6 +178,14 @@ async fn the_client_is_healthy() {
     let report =
         nvim.lua_text("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true), '\\n')").await;
     assert!(report.contains("kit") && !report.contains("ERROR"), "{report}");
+    // A plugin manager makes the tags of the help, here in a copy.
+    project.write(
+        "copy/doc/kit.txt",
+        std::fs::read(cache::repository().join("editors/nvim/doc/kit.txt")).expect("the help"),
+    );
+    nvim.command("helptags copy/doc").await;
+    nvim.command("set runtimepath+=copy").await;
     nvim.command("help kit").await;
+    nvim.shows("*kit.txt*").await;
     nvim.quit().await;
 }

@@ -11,19 +11,19 @@ async fn a_prompt_during_a_turn_waits_and_sees_the_turn_before_it() {
     let model = ModelServer::start().await;
     let client = start(&project, &model).await;
     let gate = Gate::new();
-    model.reply(Reply::new().text("one").gate(&gate));
-    model.reply(Reply::new().text("two"));
+    model.reply(Reply::new().text("first answer").gate(&gate));
+    model.reply(Reply::new().text("second answer"));
     let first = client.prompt("first question").await;
     gate.reached().await;
     let second = client.prompt_in(&first.session, "second question").await;
     assert_eq!((first.queued, second.queued), (false, true));
     client.event(|event| event["type"] == "queue" && event["length"] == 1).await;
     gate.open();
-    assert_eq!(client.finish(&first).await.response(), "one");
-    assert_eq!(client.finish(&second).await.response(), "two");
+    assert_eq!(client.finish(&first).await.response(), "first answer");
+    assert_eq!(client.finish(&second).await.response(), "second answer");
     let request = model.request(1).await;
     let said = format!("{:?}", request.items);
-    let places = ["first question", "one", "second question"].map(|text| said.find(text));
+    let places = ["first question", "first answer", "second question"].map(|text| said.find(text));
     assert!(places.is_sorted() && places.iter().all(Option::is_some), "{said}");
     client.close().await;
 }

@@ -1,7 +1,7 @@
 //! Reviewing: keep and undo by hunk, lines, file, turn and all, with the user typing in between.
 
 use e2e::{changes, decide, hunk_ids, run_call, start};
-use kit_testkit::{Gate, LanguageClient, ModelServer, Project, Reply, position};
+use kit_testkit::{Gate, LanguageClient, ModelServer, Project, Reply};
 use serde_json::{Value, json};
 
 const FIVE: &str = "one\ntwo\nthree\nfour\nfive\n";
@@ -73,7 +73,7 @@ async fn keep_and_undo_reach_a_file_a_turn_lines_and_everything() {
             let end = client.notification("kit/event", |event| event["type"] == "turn_end").await;
             let argument = match reach {
                 "uri" => json!({ "uri": uri }),
-                "turn" => json!({ "session": end["session"], "turn": end["turn"] }),
+                "turn" => json!({ "turn": end["turn"] }),
                 "lines" => {
                     json!({ "uri": uri, "lines": [0, 5], "version": client.document("a.txt").version })
                 }
@@ -179,7 +179,7 @@ async fn undoing_a_turn_leaves_kept_hunks_kept() {
     let end = client.notification("kit/event", |event| event["type"] == "turn_end").await;
     let ids = hunk_ids(&client, &uri).await;
     decide(&client, "kit.review.keep", json!({ "hunks": [ids[0]] })).await;
-    decide(&client, "kit.review.undo", json!({ "session": end["session"], "turn": end["turn"] })).await;
+    decide(&client, "kit.review.undo", json!({ "turn": end["turn"] })).await;
     client.text_becomes("a.txt", "one\nTWO\nthree\nfour\nfive\n").await;
     client.close().await;
 }
@@ -381,25 +381,5 @@ async fn rewinding_files_restores_what_was_before_the_turn_and_names_what_it_ski
     client.command("kit.review.rewind", argument(false)).await.expect("a rewind");
     client.text_becomes("a.txt", FIVE).await;
     assert!(!project.exists("new.txt"));
-    client.close().await;
-}
-
-/// A plain LSP client sees hunks as code lenses; their ranges are in the negotiated encoding.
-#[tokio::test]
-async fn every_hunk_has_code_lenses_to_keep_and_undo_it() {
-    let (_project, _model, client, uri) = two_hunks().await;
-    let lenses = client
-        .request("textDocument/codeLens", json!({ "textDocument": { "uri": uri } }))
-        .await
-        .expect("lenses");
-    let lenses = lenses.as_array().expect("a list").clone();
-    let commands: Vec<&str> = lenses.iter().filter_map(|lens| lens["command"]["command"].as_str()).collect();
-    assert_eq!(commands.iter().filter(|command| **command == "kit.review.keep").count(), 2, "{commands:?}");
-    assert_eq!(commands.iter().filter(|command| **command == "kit.review.undo").count(), 2, "{commands:?}");
-    let undo = lenses.iter().rfind(|lens| lens["command"]["command"] == "kit.review.undo").expect("a lens");
-    let at = client.text("a.txt").find("FOUR").expect("the hunk");
-    assert_eq!(undo["range"]["start"], position(&client.text("a.txt"), at, kit_testkit::Encoding::Utf16));
-    decide(&client, "kit.review.undo", undo["command"]["arguments"][0].clone()).await;
-    client.text_becomes("a.txt", "one\nTWO\nthree\nfour\nfive\n").await;
     client.close().await;
 }

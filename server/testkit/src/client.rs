@@ -228,15 +228,24 @@ impl LanguageClient {
         self.id
     }
 
-    /// Sends a request and returns its id.
+    /// Sends a request whose parameters are there and null, and waits for its answer.
+    pub async fn request_with_null_parameters(&self, method: &str) -> Result<Value, ResponseError> {
+        let id = self.send_request(method, Some(Value::Null));
+        self.response(id).await
+    }
+
+    /// Sends a request and returns its id. `shutdown` has no parameters: null leaves the member out.
     pub fn start_request(&self, method: &str, params: Value) -> i64 {
+        self.send_request(method, Some(params).filter(|params| !params.is_null()))
+    }
+
+    fn send_request(&self, method: &str, params: Option<Value>) -> i64 {
         let mut state = self.shared.lock();
         let id = state.next_id;
         state.next_id += 1;
         state.responses.insert(id, None);
         let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
-        // `shutdown` has no parameters; a null member is a different thing on the wire.
-        if !params.is_null() {
+        if let Some(params) = params {
             message["params"] = params;
         }
         self.shared.send(&mut state, &message);

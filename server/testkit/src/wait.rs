@@ -8,7 +8,7 @@ use tokio::time::timeout;
 /// How long anything may take before a test fails; `KIT_TEST_DEADLINE` gives other seconds.
 pub fn deadline() -> Duration {
     let seconds = std::env::var("KIT_TEST_DEADLINE").ok().and_then(|value| value.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(30))
+    Duration::from_secs(seconds.unwrap_or(60))
 }
 
 /// What a look at the state says.
