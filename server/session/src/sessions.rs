@@ -4,6 +4,7 @@
 //! for its answer; actors answer within milliseconds whatever their turn does. A session whose queue of requests is
 //! full refuses one more as busy.
 
+mod peek;
 mod review;
 mod settings;
 
@@ -231,14 +232,25 @@ impl Sessions {
         Ok(SessionListAnswer { sessions: listed })
     }
 
-    /// `kit.session.tree`.
+    /// `kit.session.tree`; also of a session that another process has open.
     pub async fn tree(&self, arguments: SessionOnly) -> Result<SessionTreeAnswer, KitError> {
-        self.ask(&arguments.session, Op::Tree).await
+        match self.ask(&arguments.session, Op::Tree).await {
+            Err(error) if error.kind == ErrorKind::Busy => {
+                peek::tree(self.find_file(&arguments.session).await?).await
+            }
+            answer => answer,
+        }
     }
 
-    /// `kit.session.transcript`.
+    /// `kit.session.transcript`; also of a session that another process has open.
     pub async fn transcript(&self, arguments: TranscriptArguments) -> Result<TranscriptAnswer, KitError> {
-        self.ask(&arguments.session, |answer| Op::Transcript(arguments.from, answer)).await
+        let TranscriptArguments { session, from } = arguments;
+        match self.ask(&session, |answer| Op::Transcript(from, answer)).await {
+            Err(error) if error.kind == ErrorKind::Busy => {
+                peek::transcript(self.find_file(&session).await?, session).await
+            }
+            answer => answer,
+        }
     }
 
     /// The text of a `kit-session:<id>` or `kit-base:<file>` address.
@@ -247,7 +259,13 @@ impl Sessions {
             let name = session.trim_start_matches('/');
             let id = name.split(['/', '?', '#']).next().unwrap_or_default();
             let id = id.strip_suffix(".md").unwrap_or(id);
-            return self.ask(&SessionId::from(id), Op::Markdown).await;
+            let session = SessionId::from(id);
+            return match self.ask(&session, Op::Markdown).await {
+                Err(error) if error.kind == ErrorKind::Busy => {
+                    peek::markdown(self.find_file(&session).await?, session).await
+                }
+                answer => answer,
+            };
         }
         if let Some(file) = uri.strip_prefix("kit-base:") {
             let file = if file.starts_with("//") || file.starts_with('/') {
@@ -332,6 +350,12 @@ impl Sessions {
         answered.await.unwrap_or_else(|_| {
             Err(KitError::new(ErrorKind::Internal, format!("the session {session} failed unexpectedly")))
         })
+    }
+
+    async fn find_file(&self, session: &SessionId) -> Result<PathBuf, KitError> {
+        let (sessions, id) = (self.shared.with.paths.sessions.clone(), session.clone());
+        let found = blocking(move || files::find(&sessions, &id)).await?;
+        found.map_err(|_| KitError::new(ErrorKind::NotFound, format!("there is no session {session}")))
     }
 
     fn send(&self, session: &SessionId, op: Op) -> Result<(), KitError> {

@@ -71,6 +71,17 @@ async fn a_second_process_is_refused_as_long_as_the_first_has_the_session() {
     let path = kit.file(&first.session).await;
     assert_eq!(refused.kind, ErrorKind::Busy);
     assert!(refused.message.contains(path.to_str().unwrap()), "{refused}");
+    // It can be read all the same.
+    let arguments = || TranscriptArguments { session: first.session.clone(), from: None };
+    let told = other.sessions.transcript(arguments()).await.unwrap();
+    let types =
+        |events: &[kit_protocol::Event]| events.iter().map(|event| kind(&event.body)).collect::<Vec<_>>();
+    assert_eq!(types(&told.events), types(&kit.sessions.transcript(arguments()).await.unwrap().events));
+    let address = format!("kit-session:{}", first.session);
+    assert_eq!(
+        other.sessions.content(&address).await.unwrap(),
+        kit.sessions.content(&address).await.unwrap()
+    );
     kit.sessions.shutdown().await;
     other.sessions.open(session_arguments(&first.session)).await.unwrap();
 }

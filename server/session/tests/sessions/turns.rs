@@ -1,4 +1,5 @@
 use kit_protocol::{CancelArguments, RunState, Settings, StopReason};
+use kit_workspace::DocumentUri;
 use serde_json::json;
 
 use crate::harness::{Kit, call, kind, priced, prompt};
@@ -226,4 +227,21 @@ async fn numbers_of_a_session_have_no_gaps() {
     kit.turn("two").await;
     let numbers: Vec<u64> = kit.events().iter().map(|event| event.seq).collect();
     assert_eq!(numbers, (1..=u64::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_edit_that_the_editor_refuses_fails_the_call_and_writes_nothing() {
+    let edit = json!({"path": "a.txt", "edits": [{"old_text": "typed", "new_text": "2"}]});
+    let kit = Kit::new(&[
+        json!([call("read", json!({"path": "a.txt"}))]),
+        json!([call("edit", edit)]),
+        json!([{"text": "I could not."}]),
+    ]);
+    kit.write("a.txt", "saved\n");
+    kit.documents.open(DocumentUri::from_path(&kit.path("a.txt")), "text", 1, "typed\n");
+    let turn = kit.turn("Change it").await;
+    let results = turn.results();
+    assert!(results[0].0.contains("typed") && results[1].1, "{results:?}");
+    assert_eq!((turn.response().as_str(), kit.read("a.txt").as_str()), ("I could not.", "saved\n"));
+    assert_eq!(kit.sessions.status().review.hunks, 0);
 }

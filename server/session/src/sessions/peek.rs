@@ -1,0 +1,71 @@
+//! Shows a session that another process has open: its file is read without its lock, and nothing is written.
+
+use std::path::{Path, PathBuf};
+
+use kit_protocol::{Event, KitError, SessionId, SessionTreeAnswer, TranscriptAnswer};
+
+use super::blocking;
+use crate::error::JournalError;
+use crate::history::EntryIndex;
+use crate::journal::lines_of;
+use crate::journal::read::{self, Lines, Loaded};
+use crate::markdown;
+use crate::replay;
+use crate::tree;
+
+/// A session file as it is on disk.
+struct Peeked {
+    loaded: Loaded,
+    lines: Lines,
+}
+
+impl Peeked {
+    fn read(path: &Path) -> Result<Self, JournalError> {
+        let bytes = std::fs::read(path).map_err(|error| JournalError::io("read", path, error))?;
+        let loaded = read::index(&bytes, path);
+        drop(bytes);
+        let all: Vec<EntryIndex> = (0..loaded.history.records().len()).map(EntryIndex).collect();
+        let lines = lines_of(path, &loaded.history, &all)?;
+        Ok(Self { loaded, lines })
+    }
+}
+
+async fn peek<R: Send + 'static>(
+    path: PathBuf,
+    show: impl FnOnce(&Peeked) -> R + Send + 'static,
+) -> Result<R, KitError> {
+    blocking(move || Ok(show(&Peeked::read(&path)?))).await?.map_err(|error: JournalError| error.into())
+}
+
+pub(super) async fn tree(path: PathBuf) -> Result<SessionTreeAnswer, KitError> {
+    peek(path, |peeked| SessionTreeAnswer { nodes: tree::nodes(&peeked.loaded.history, &peeked.lines) }).await
+}
+
+pub(super) async fn transcript(path: PathBuf, session: SessionId) -> Result<TranscriptAnswer, KitError> {
+    peek(path, move |peeked| {
+        let told = replay::events(&peeked.loaded.history, &peeked.lines, &[]);
+        let events: Vec<Event> = (1..)
+            .zip(told)
+            .map(|(seq, one)| Event {
+                session: session.clone(),
+                turn: one.turn,
+                seq,
+                at: one.at.0,
+                agent: None,
+                body: one.body,
+            })
+            .collect();
+        let next_seq = events.last().map_or(1, |event| event.seq + 1);
+        TranscriptAnswer { events, next_seq }
+    })
+    .await
+}
+
+pub(super) async fn markdown(path: PathBuf, session: SessionId) -> Result<String, KitError> {
+    peek(path, move |peeked| {
+        let told = replay::events(&peeked.loaded.history, &peeked.lines, &[]);
+        let name = peeked.loaded.name.clone().unwrap_or_else(|| format!("Session {session}"));
+        markdown::transcript(&name, &told)
+    })
+    .await
+}
