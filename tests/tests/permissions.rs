@@ -255,15 +255,12 @@ async fn settings_and_instructions_of_an_untrusted_workspace_have_no_effect() {
     let report = client.run("go").await;
     assert!(report.tool_result().1 && !project.exists("made"));
     assert!(!model.request(0).await.body.to_string().contains("planted instruction"));
-    // After trust is granted they count.
-    client
-        .command("kit.trust.set", json!({ "root": project.uri(""), "trusted": true }))
-        .await
-        .expect("trusted");
-    let session = client.command("kit.session.new", json!({})).await.expect("a session")["session"].clone();
+    client.command("kit.trust.set", json!({ "root": project.uri(""), "trusted": true })).await.expect("trusted");
+    client.close().await;
+    // After trust is granted they count; the next start reads them.
+    let client = launch(&project, &model).setting("mode", Value::Null).start().await;
     model.reply(Reply::new().text("done"));
-    let turn = client.prompt_in(session.as_str().expect("an id"), "go").await;
-    client.finish(&turn).await;
+    client.run("go").await;
     assert!(model.request(2).await.body.to_string().contains("planted instruction"));
     client.close().await;
 }
