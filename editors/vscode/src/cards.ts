@@ -28,11 +28,14 @@ export interface CardAnswer {
 
 interface Pending {
   card: Card;
+  notified: boolean;
   resolve: (answer: CardAnswer | undefined) => void;
 }
 
 /** A visible card in a window without focus gets its notification only after this time. */
 const patienceMs = 10_000;
+/** The longest command that a notification shows whole. */
+const notificationLimit = 160;
 
 export class Cards implements vscode.Disposable {
   private readonly pending = new Map<string, Pending>();
@@ -52,6 +55,7 @@ export class Cards implements vscode.Disposable {
       const cancellation = token.onCancellationRequested(() => this.settle(card.id, undefined));
       this.pending.set(card.id, {
         card,
+        notified: false,
         resolve: (answer) => {
           cancellation.dispose();
           resolve(answer);
@@ -86,16 +90,26 @@ export class Cards implements vscode.Disposable {
     this.emitter.fire();
   }
 
+  /** The view was hidden: what waits there would not be seen any more. */
+  hidden(): void {
+    for (const card of this.list()) this.showNotification(card);
+  }
+
   private notify(card: Card): void {
-    if (!setting("notifications.waiting", true)) return;
     if (!this.visible()) return this.showNotification(card);
     setTimeout(() => {
-      if (this.pending.has(card.id) && !vscode.window.state.focused) this.showNotification(card);
+      if (!vscode.window.state.focused) this.showNotification(card);
     }, patienceMs);
   }
 
   private showNotification(card: Card): void {
-    const quick = (["allowOnce", "rejectOnce"] as const).flatMap((kind) => card.options.find((option) => option.kind === kind) ?? []);
+    const pending = this.pending.get(card.id);
+    if (!pending || pending.notified || !setting("notifications.waiting", true)) return;
+    pending.notified = true;
+    // Nothing is allowed from a notification that cannot show all of it.
+    const fits = card.blocks.length === 0 && card.code.length <= notificationLimit && !card.code.includes("\n");
+    const kinds: PermissionOption["kind"][] = fits ? ["allowOnce", "rejectOnce"] : ["rejectOnce"];
+    const quick = kinds.flatMap((kind) => card.options.find((option) => option.kind === kind) ?? []);
     const buttons = quick.map((option) => ({ title: option.label, option: option.id }));
     const detail = card.code || card.uri ? `: ${card.code.split("\n", 1)[0] || (card.uri ?? "")}` : "";
     const message = card.title.includes(detail.slice(2)) ? card.title : card.title + detail;

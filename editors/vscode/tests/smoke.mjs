@@ -198,6 +198,15 @@ async function questions(page, view, status, shot) {
   await ends.nth(before).waitFor();
   await view.locator(".item.text", { hasText: "Permission: no not now" }).waitFor();
 
+  // Hidden, the view asks by a notification instead.
+  before = await ask("needs permission");
+  await view.locator(".card").waitFor();
+  await page.keyboard.press("Control+Alt+B");
+  await page.locator(".notification-toast .monaco-button", { hasText: "Allow once" }).click();
+  await run(page, "Kit: Show Session");
+  await ends.nth(before).waitFor();
+  await view.locator(".item.text", { hasText: "Permission: once" }).waitFor();
+
   before = await ask("question");
   await page.locator(".quick-input-title", { hasText: "Which one?" }).waitFor();
   await shot("8-question");

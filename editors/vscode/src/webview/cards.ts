@@ -8,14 +8,15 @@ import { drawMarkdown } from "./markdown.ts";
 export function drawCard(card: Card, answer: (option: string, feedback: string) => void): HTMLElement {
   const reason = element("input", { type: "text", class: "reason", placeholder: "Reason for the agent, if you reject", "aria-label": "Reason for the agent" });
   const rejects = card.options.some((option) => option.kind.startsWith("reject"));
-  const buttons = card.options.map((option) => {
+  const button = (option: Card["options"][number]) => {
     const reject = option.kind.startsWith("reject");
-    const button = element("button", {
+    return element("button", {
       class: option.kind === "allowOnce" ? "primary" : "secondary",
       click: () => answer(option.id, reject ? reason.value.trim() : ""),
     }, option.label);
-    return option.rule ? element("div", { class: "ruled" }, button, element("div", { class: "rule" }, drawMarkdown(option.rule))) : button;
-  });
+  };
+  const once = card.options.filter((option) => option.rule === "");
+  const always = card.options.filter((option) => option.rule !== "");
   const refusal = card.options.find((option) => option.kind === "rejectOnce");
   reason.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.isComposing && refusal) answer(refusal.id, reason.value.trim());
@@ -26,8 +27,9 @@ export function drawCard(card: Card, answer: (option: string, feedback: string) 
     card.uri !== undefined && card.code === "" && element("a", { href: "#", class: "file", "data-uri": card.uri, "data-line": "0" }, shortUri(card.uri)),
     card.code !== "" && element("pre", { class: "command", tabindex: "0" }, card.code),
     card.blocks.length > 0 && drawBlocks(card.blocks),
-    element("div", { class: "buttons" }, ...buttons),
-    rejects && reason);
+    element("div", { class: "buttons" }, ...once.map(button)),
+    rejects && reason,
+    ...always.map((option) => element("div", { class: "ruled" }, button(option), element("div", { class: "rule" }, drawMarkdown(option.rule)))));
 }
 
 function shortUri(uri: string): string {
