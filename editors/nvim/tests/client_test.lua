@@ -153,9 +153,7 @@ return {
       })
       equal(nvim:get("vim.fn.getcompletion('Kit re', 'cmdline')"), { "restart", "retry", "revert", "review" })
       equal(nvim:get([[vim.fn.getcompletion("'<,'>Kit undo ", 'cmdline')]]), { "hunk", "file", "turn", "all" })
-      nvim:lua(
-        "_G.fake.replies['kit.model.list'] = { models = { { id = 'scripted/demo', provider = 'scripted', name = 'Demo' } } }"
-      )
+      nvim:lua("_G.fake.replies['kit.model.list'] = { models = { { id = 'scripted/demo' } } }")
       equal(nvim:get("vim.fn.getcompletion('Kit model s', 'cmdline')"), { "scripted/demo" })
     end,
   },
@@ -167,16 +165,24 @@ return {
         for command, key in pairs({ ["kit.model.set"] = "model", ["kit.mode.set"] = "mode", ["kit.thinking.set"] = "level" }) do
           _G.fake.replies[command] = function(argument) return { [key] = argument[key] } end
         end
-        _G.fake.replies["kit.model.list"] = { models = { { id = "demo", provider = "scripted", name = "Demo" } } }
+        _G.fake.replies["kit.model.list"] = { models = {
+          { id = "scripted/demo", contextWindow = 200000, price = { input = 1000000, output = 5000000 } },
+        } }
         _G.fake.replies["kit.trust.set"] = function(argument) return argument end
-        vim.ui.select = function(items, _, choose) choose(items[#items], #items) end
+        _G.offered = {}
+        vim.ui.select = function(items, options, choose)
+          table.insert(_G.offered, (options.format_item or tostring)(items[#items]))
+          choose(items[#items], #items)
+        end
       ]])
       nvim:command("Kit model")
+      nvim:wait("#_G.offered == 1")
       nvim:command("Kit mode plan")
       nvim:command("Kit thinking")
       nvim:command("Kit trust")
       nvim:wait("#_G.fake.commands == 5")
       equal(nvim:get("_G.fake.ran('kit.model.set')"), { { model = "scripted/demo" } })
+      equal(nvim:get("_G.offered"), { "scripted/demo · 200.0k context · $1.00 in, $5.00 out per million", "high" })
       equal(nvim:get("_G.fake.ran('kit.mode.set')"), { { mode = "plan" } })
       equal(nvim:get("_G.fake.ran('kit.thinking.set')"), { { level = "high" } })
       equal(nvim:get("_G.fake.ran('kit.trust.set')"), { { root = vim.uri_from_fname(nvim.project), trusted = true } })

@@ -1,6 +1,7 @@
 -- The :Kit command: a table of subcommands, each with what it does, what it completes and one line of help.
 local client = require("kit.client")
 local documents = require("kit.documents")
+local format = require("kit.format")
 local near = require("kit.near")
 
 local M = {}
@@ -34,7 +35,7 @@ end
 ---@param command string
 ---@param key string
 ---@param title string
----@param list fun(use: fun(values: string[]))
+---@param list fun(use: fun(values: string[], describe?: fun(value: string): string))
 ---@return fun(invocation: kit.Invocation)
 local function setter(command, key, title, list)
   local function set(value)
@@ -47,8 +48,8 @@ local function setter(command, key, title, list)
   end
   return function(invocation)
     if invocation.text ~= "" then return set(invocation.text) end
-    list(function(values)
-      vim.ui.select(values, { prompt = title }, function(choice)
+    list(function(values, describe)
+      vim.ui.select(values, { prompt = title, format_item = describe }, function(choice)
         if choice then set(choice) end
       end)
     end)
@@ -68,10 +69,30 @@ local scopes = { "hunk", "file", "turn", "all" }
 ---@param answer? table
 ---@return string[]
 local function model_ids(answer)
-  return vim.tbl_map(
-    function(model) return model.id:find("/", 1, true) and model.id or model.provider .. "/" .. model.id end,
-    answer and answer.models or {}
-  )
+  return vim.tbl_map(function(model) return model.id end, answer and answer.models or {})
+end
+
+---@param model table
+---@return string
+local function describe_model(model)
+  local parts = { model.id }
+  if model.contextWindow > 0 then parts[2] = format.tokens(model.contextWindow) .. " context" end
+  if model.price then
+    local input, output = format.money(model.price.input), format.money(model.price.output)
+    parts[#parts + 1] = ("%s in, %s out per million"):format(input, output)
+  end
+  return table.concat(parts, " · ")
+end
+
+---@param use fun(values: string[], describe: fun(value: string): string)
+local function list_models(use)
+  client.execute("kit.model.list", {}, function(answer)
+    local words = {}
+    for _, model in ipairs(answer.models) do
+      words[model.id] = describe_model(model)
+    end
+    use(model_ids(answer), function(id) return words[id] end)
+  end)
 end
 
 ---@param action kit.ReviewAction
@@ -180,9 +201,7 @@ local subcommands = {
     help = "Go to the previous change",
   },
   model = {
-    run = setter("kit.model.set", "model", "Model", function(use)
-      client.execute("kit.model.list", {}, function(answer) use(model_ids(answer)) end)
-    end),
+    run = setter("kit.model.set", "model", "Model", list_models),
     words = function() return model_ids(client.execute_sync("kit.model.list", {}, 500)) end,
     help = "Choose the model",
   },

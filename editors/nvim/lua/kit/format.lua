@@ -66,6 +66,39 @@ function M.usage(usage)
   return text
 end
 
+---@param text string
+---@return string[]
+function M.lines(text)
+  if text == "" then return {} end
+  local lines = vim.split(text, "\n", { plain = true })
+  if lines[#lines] == "" then table.remove(lines) end
+  return lines
+end
+
+--- What diff blocks change, as lines that begin with - or +; lines that stay are left out.
+---@param blocks { oldText: string, newText: string }[]
+---@return string[]
+function M.diff(blocks)
+  local shown = {}
+  for _, block in ipairs(blocks) do
+    local old, new = M.lines(block.oldText), M.lines(block.newText)
+    local shorter, head, tail = math.min(#old, #new), 0, 0
+    while head < shorter and old[head + 1] == new[head + 1] do
+      head = head + 1
+    end
+    while tail < shorter - head and old[#old - tail] == new[#new - tail] do
+      tail = tail + 1
+    end
+    for _, line in ipairs(vim.list_slice(old, head + 1, #old - tail)) do
+      shown[#shown + 1] = "-" .. line
+    end
+    for _, line in ipairs(vim.list_slice(new, head + 1, #new - tail)) do
+      shown[#shown + 1] = "+" .. line
+    end
+  end
+  return shown
+end
+
 --- At most `width` characters, with an ellipsis in the middle.
 ---@param text string
 ---@param width integer

@@ -2,6 +2,7 @@
 -- at the end of each hunk's first line. Every hunk has an anchor, an extmark over its lines that moves with the text;
 -- the anchors, not the lines that the server sent, say where a hunk is now.
 local config = require("kit.config")
+local format = require("kit.format")
 local highlight = require("kit.highlight")
 local keys = require("kit.keys")
 
@@ -17,15 +18,6 @@ local priority = 90
 
 ---@type table<integer, table<integer, string>> Per buffer: the hunk of each anchor.
 local hunk_of_anchor = {}
-
----@param text string
----@return string[]
-local function to_lines(text)
-  if text == "" then return {} end
-  local lines = vim.split(text, "\n", { plain = true })
-  if lines[#lines] == "" then table.remove(lines) end
-  return lines
-end
 
 ---@param total integer
 ---@param position integer
@@ -112,7 +104,7 @@ end
 local function draw(buffer, hunk, position, total)
   local count = api.nvim_buf_line_count(buffer)
   local first, stop = math.min(hunk.lines[1], count - 1), math.min(hunk.lines[2], count)
-  local deleted = to_lines(hunk.oldText)
+  local deleted = format.lines(hunk.oldText)
   if #deleted > 0 and not is_compared(buffer) then draw_deleted(buffer, hunk, deleted) end
   local anchor = { end_row = math.max(stop, first), end_col = 0, strict = false, priority = priority }
   if stop > first and hunk.kind ~= "delete" then

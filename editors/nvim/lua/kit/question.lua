@@ -5,6 +5,7 @@
 -- `:Kit permit y` answers at once. Permissions of a session are withdrawn when its turn ends. Every request gets
 -- exactly one answer.
 local client = require("kit.client")
+local format = require("kit.format")
 local keys = require("kit.keys")
 
 local M = {}
@@ -48,14 +49,7 @@ local function subject_lines(request)
   end
   if subject.cwd then lines[#lines + 1] = "in " .. vim.fn.fnamemodify(subject.cwd, ":~") end
   if subject.uri then lines[#lines + 1] = require("kit.documents").display(subject.uri) end
-  for _, block in ipairs(subject.diffBlocks or {}) do
-    for _, side in ipairs({ { "-", block.oldText }, { "+", block.newText } }) do
-      for line in side[2]:gmatch("([^\n]*)\n?") do
-        lines[#lines + 1] = side[1] .. line
-      end
-      if lines[#lines] == side[1] then table.remove(lines) end
-    end
-  end
+  vim.list_extend(lines, format.diff(subject.diffBlocks or {}))
   if #lines == 0 and subject.args then lines = vim.split(vim.inspect(subject.args), "\n", { plain = true }) end
   return lines
 end

@@ -244,14 +244,6 @@ function Transcript:append_output(item, lines, group)
   end
 end
 
----@param text string
----@return string[]
-local function output_lines(text)
-  local lines = vim.split(text, "\n", { plain = true })
-  if lines[#lines] == "" then table.remove(lines) end
-  return lines
-end
-
 local icons = { waiting = "○", running = "●", done = "▸", edited = "▾", failed = "✗" }
 local icon_groups =
   { waiting = "KitMeta", running = "KitRunning", done = "KitDone", edited = "KitDone", failed = "KitFailed" }
@@ -287,7 +279,7 @@ function Transcript:flush()
         local text = (item.partial or "") .. part.text
         local complete, rest = text:match("^(.*\n)(.-)$")
         item.partial = rest or text
-        if complete then self:append_output(item, output_lines(complete)) end
+        if complete then self:append_output(item, format.lines(complete)) end
       elseif not part.tool then
         self:append_text(part.kind, part.text)
       end
@@ -421,13 +413,7 @@ function Transcript:finish_tool(event)
       local file = self.files[difference.uri] or { additions = 0, deletions = 0 }
       file.additions, file.deletions = file.additions + difference.additions, file.deletions + difference.deletions
       self.files[difference.uri] = file
-      for _, block in ipairs(difference.diffBlocks) do
-        for _, side in ipairs({ { "-", block.oldText }, { "+", block.newText } }) do
-          for _, line in ipairs(side[2] == "" and {} or output_lines(side[2])) do
-            shown[#shown + 1] = side[1] .. line
-          end
-        end
-      end
+      vim.list_extend(shown, format.diff(difference.diffBlocks))
     end
     item.status, item.changes = "edited", ("+%d −%d"):format(additions, deletions)
     item.suffix = item.changes
@@ -437,7 +423,7 @@ function Transcript:finish_tool(event)
     self:append_output(item, { item.partial })
     item.partial = nil
   elseif item.lines == 0 and #differences == 0 then
-    self:append_output(item, output_lines(event.result))
+    self:append_output(item, format.lines(event.result))
   end
   if item.dropped > 0 then item.suffix = vim.trim(("%s  … %d more lines"):format(item.suffix or "", item.dropped)) end
   self:write_tool(item)
