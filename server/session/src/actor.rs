@@ -130,6 +130,8 @@ impl Actor {
                 let opened = tokio::task::spawn_blocking(move || Journal::open(path)).await;
                 let (journal, loaded) = opened.map_err(|error| internal(&error))??;
                 let cwd = PathBuf::from(&loaded.header.cwd);
+                // A header that is lost or from another system names no directory of this one.
+                let cwd = if cwd.is_absolute() { cwd } else { first_root(&shared) };
                 let name = loaded.name.clone();
                 (journal, Some(loaded), cwd, name, Changes::default())
             }
@@ -491,6 +493,12 @@ impl Actor {
         };
         self.shared.board.post(&self.session, pulse);
     }
+}
+
+/// Where a session works whose file does not tell.
+fn first_root(shared: &Shared) -> PathBuf {
+    let root = shared.with.workspace.roots().into_iter().next().map(|root| root.path);
+    root.unwrap_or_else(|| shared.with.paths.home.clone())
 }
 
 async fn sleep_until(at: Option<Instant>) {

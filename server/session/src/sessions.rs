@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use kit_protocol::{
     CancelAnswer, CancelArguments, ErrorKind, KitError, ListScope, PromptAnswer, PromptArguments,
-    SessionAnswer, SessionArguments, SessionId, SessionListAnswer, SessionListArguments, SessionOnly,
-    SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments, TurnId,
+    ReviewListArguments, SessionAnswer, SessionArguments, SessionId, SessionListAnswer, SessionListArguments,
+    SessionOnly, SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments, TurnId,
 };
 use kit_text::Encoding;
 use kit_workspace::DocumentUri;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use crate::actor::{self, Start};
@@ -37,6 +38,8 @@ pub struct Sessions {
     shared: Arc<Shared>,
     open: Mutex<HashMap<SessionId, mpsc::Sender<Op>>>,
     actors: TaskTracker,
+    /// What is found out for the status; nobody waits for it, and it ends with the sessions.
+    background: Mutex<JoinSet<()>>,
     /// What new sessions start with, beside the settings.
     defaults: Mutex<Changes>,
 }
@@ -59,6 +62,7 @@ impl Sessions {
             shared,
             open: Mutex::default(),
             actors: TaskTracker::new(),
+            background: Mutex::default(),
             defaults: Mutex::new(defaults),
         });
         sessions.find_default_model();
@@ -290,14 +294,14 @@ impl Sessions {
     }
 
     /// Sends status and review again, to a client that just became ready.
-    pub fn announce(self: &Arc<Self>) {
+    pub fn announce(&self) {
         self.shared.board.announce();
-        let sessions = Arc::clone(self);
-        self.actors.spawn(async move {
-            sessions.shared.today().await;
-            if let Ok(review) = sessions.shared.with.desk.list(Default::default()).await {
-                sessions.shared.board.set_review(review.summary);
-                sessions.shared.with.sink.review(review);
+        let shared = Arc::clone(&self.shared);
+        self.in_background(async move {
+            shared.today().await;
+            if let Ok(review) = shared.with.desk.list(ReviewListArguments::default()).await {
+                shared.board.set_review(review.summary);
+                shared.with.sink.review(review);
             }
         });
     }
@@ -311,6 +315,7 @@ impl Sessions {
                 tracing::debug!("a session was closed already");
             }
         }
+        self.background.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.actors.close();
         let ended = async {
             self.actors.wait().await;
@@ -319,6 +324,12 @@ impl Sessions {
         if tokio::time::timeout(SHUTDOWN_PATIENCE, ended).await.is_err() {
             tracing::error!("sessions did not end in time");
         }
+    }
+
+    fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        while background.try_join_next().is_some() {}
+        background.spawn(work);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::Sender<Op>>> {

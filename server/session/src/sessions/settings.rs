@@ -81,9 +81,9 @@ impl Sessions {
     }
 
     /// Finds out in the background which model is used when nobody chooses one, to show it before the first prompt.
-    pub(super) fn find_default_model(self: &Arc<Self>) {
+    pub(super) fn find_default_model(&self) {
         let shared = Arc::clone(&self.shared);
-        self.actors.spawn(async move {
+        self.in_background(async move {
             let model: ModelId = shared.with.models.default_model().await;
             let window = match shared.with.models.resolve(&model) {
                 Ok(resolved) => resolved.info().context_window,
