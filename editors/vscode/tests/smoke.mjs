@@ -173,6 +173,8 @@ async function story(page) {
   if (realServer) {
     // So does the session after a reload of the window, which starts the server anew.
     await page.reload();
+    await status.waitFor({ timeout: 60_000 });
+    await run(page, "Kit: Show Session");
     await view.locator(".turn-end").first().waitFor({ timeout: 60_000 });
     await shot("7-reloaded");
   }

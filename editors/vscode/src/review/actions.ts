@@ -92,6 +92,8 @@ export class ReviewActions {
 
   private byId(uri: vscode.Uri, id: string | undefined): { uri: vscode.Uri; hunk: ReviewHunk } | undefined {
     const hunk = this.store.hunks(uri).find((candidate) => candidate.id === id);
+    // VS Code draws lenses anew with a delay, so a quick click can meet one that is out of date.
+    if (!hunk) vscode.window.setStatusBarMessage("Kit: That hunk has changed meanwhile.", 3000);
     return hunk && { uri, hunk };
   }
 
