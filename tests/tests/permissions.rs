@@ -255,7 +255,10 @@ async fn settings_and_instructions_of_an_untrusted_workspace_have_no_effect() {
     let report = client.run("go").await;
     assert!(report.tool_result().1 && !project.exists("made"));
     assert!(!model.request(0).await.body.to_string().contains("planted instruction"));
-    client.command("kit.trust.set", json!({ "root": project.uri(""), "trusted": true })).await.expect("trusted");
+    client
+        .command("kit.trust.set", json!({ "root": project.uri(""), "trusted": true }))
+        .await
+        .expect("trusted");
     client.close().await;
     // After trust is granted they count; the next start reads them.
     let client = launch(&project, &model).setting("mode", Value::Null).start().await;

@@ -37,6 +37,7 @@ test("a prompt becomes a reviewed edit of an unsaved buffer", { timeout: 240_000
 
   await editor.lens("Keep").first().click();
   await editor.page.locator("[id='kit.kit.kit.status']", { hasText: "1 hunk" }).waitFor();
+  await editor.lens("1/1").waitFor();
   await editor.lens("Undo").first().click();
   await editor.lens("Keep").first().waitFor({ state: "detached" });
   const text = await editor.text();

@@ -89,8 +89,11 @@ async fn main_job(neovim: PathBuf, server: PathBuf) {
 
     step("asking: \"add comments to shopping.rs\"");
     nvim.command("Kit ask add comments to shopping.rs").await;
-    nvim.shows("scripted/demo").await;
-    let streaming = nvim.screen();
+    let streaming = nvim.screen_until("the beginning of the answer", |screen| {
+        let text = screen.text();
+        text.contains("Hello! I am") && !text.contains("Keep or undo each")
+    });
+    let streaming = streaming.await;
     step("the answer streams into the session beside the buffer");
     show(&streaming);
 
@@ -100,7 +103,8 @@ async fn main_job(neovim: PathBuf, server: PathBuf) {
     let on_disk = project.text(FILE);
     assert_eq!(on_disk, SAMPLE, "the file on disk is as it was");
     step("on disk the file is as it was: the buffer had unsaved text, so nothing was saved");
-    step(&format!("status line: {}", status_line(&done)));
+    let words: Vec<String> = status_line(&done).split_whitespace().map(str::to_owned).collect();
+    step(&format!("status line: {}", words.join(" ")));
     let priced =
         nvim.screen_until("a cost in the status line", |screen| status_line(screen).contains('$')).await;
     assert!(status_line(&priced).contains('%'), "the status line shows how full the context is");
@@ -129,9 +133,10 @@ fn step(what: &str) {
     println!("\n\u{25b8} {what}");
 }
 
-/// Prints a screen in a frame.
+/// Prints a screen in a frame, without the rows on which nothing is.
 fn show(screen: &Screen) {
-    let lines = screen.lines();
+    let empty = |line: &String| line.chars().all(|c| matches!(c, '~' | '│' | ' '));
+    let lines: Vec<String> = screen.lines().into_iter().filter(|line| !empty(line)).collect();
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or_default();
     println!("  ┌{}┐", "─".repeat(width + 2));
     for line in &lines {

@@ -174,7 +174,7 @@ fn node(vscode: &Path) -> Command {
 fn vscode_tests(vscode: &Path, aimock: &Path, server: &Path) -> Result<Outcome> {
     let mut command = node(vscode);
     command
-        .args(["--test", "--test-reporter=spec", "tests/vscode/"])
+        .args(["--test", "--test-reporter=spec", "tests/vscode/*.test.mjs"])
         .current_dir(root())
         .env("KIT_LS", server)
         .env("KIT_VSCODE", vscode)
