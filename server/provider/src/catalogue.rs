@@ -5,6 +5,7 @@
 
 use kit_protocol::{ModelId, ModelInfo, Price};
 
+use crate::providers;
 use crate::usage::{Prices, Tier};
 
 const TABLE: &str = include_str!("../data/models.tsv");
@@ -118,6 +119,7 @@ fn tier(text: &str) -> Option<Tier> {
 }
 
 fn section(provider: &str) -> impl Iterator<Item = &'static str> {
+    let provider = providers::canonical(provider);
     let mut lines = TABLE.lines();
     let found = lines.any(|line| line.strip_prefix('@') == Some(provider));
     lines.take_while(move |line| found && !line.starts_with('@'))

@@ -1,5 +1,7 @@
 //! Where a provider is reached and with which key: settings first, then the environment, then the table.
 
+use std::borrow::Cow;
+
 use kit_protocol::{ErrorKind, ModelId};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -7,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::environment::Environment;
 use crate::error::ModelError;
-use crate::providers::{self, Key, Provider};
+use crate::providers::{self, Auth, Key, Provider};
 use crate::settings::ProviderSettings;
 use crate::wire::Wire;
 use crate::wire::chat::Quirks;
@@ -21,6 +23,7 @@ pub(crate) struct Endpoint {
     pub(crate) provider: String,
     pub(crate) name: String,
     pub(crate) wire: Wire,
+    auth: Auth,
     pub(crate) base_url: Url,
     /// The variables or settings that hold the key or should.
     pub(crate) key_source: String,
@@ -30,31 +33,37 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of a provider. Fails when it is not known or its settings cannot work; a missing key is no failure
-    /// yet, because the model can be listed without it.
+    /// The endpoint of a provider for one of its models. Fails when it is not known or its settings cannot work; a missing
+    /// key is no failure yet, because the model can be listed without it.
     pub(crate) fn find(
         provider: &str,
+        model: &str,
         settings: &ProviderSettings,
         environment: &Environment,
     ) -> Result<Self, ModelError> {
         let known = providers::find(provider);
         let changed = settings.providers.get(provider);
         let base = match (known, changed) {
-            (Some(known), _) => *known,
-            (None, Some(_)) => Provider { base_url_variables: &[], key_variables: &[], ..providers::CUSTOM },
+            (Some(known), _) => known.clone(),
+            (None, Some(_)) => {
+                Provider { base_url_variables: &[], key_variables: Cow::Borrowed(&[]), ..providers::CUSTOM }
+            }
             (None, None) => return Err(unknown_provider(provider)),
         };
         // The settings' URL and key belong to the configured model, and without one to the custom provider.
         let chosen = settings.model.as_ref().map_or(providers::CUSTOM.id, ModelId::provider) == provider;
         let wire = match changed.and_then(|changed| changed.wire.as_deref()) {
-            None => base.wire,
+            None => base.wire_of(model),
             Some(name) => wire(name, base.wire).ok_or_else(|| unknown_wire(provider, name))?,
         };
         let from_settings = settings.provider_url.as_deref().filter(|_| chosen);
         let from_settings = from_settings.or_else(|| changed.and_then(|changed| changed.base_url.as_deref()));
         let from_environment = base.base_url_variables.iter().find_map(|name| environment.get(name));
-        let url = from_settings.or(from_environment).unwrap_or(base.base_url);
-        let base_url = parse_url(provider, url)?;
+        let url = match from_settings.or(from_environment) {
+            Some(url) => Cow::Borrowed(url),
+            None => Cow::Owned(expand(provider, &base.base_url, environment)?),
+        };
+        let base_url = parse_url(provider, &url)?;
         let variables = changed.and_then(|changed| changed.api_key_env.clone());
         let named_variables = variables.is_some();
         let variables =
@@ -74,6 +83,7 @@ impl Endpoint {
                 None => provider.to_owned(),
             }),
             wire,
+            auth: base.auth,
             base_url,
             key_source: if key_source.is_empty() { "provider-api-key".to_owned() } else { key_source },
             key,
@@ -87,14 +97,23 @@ impl Endpoint {
         self.key.is_some() || !self.key_required
     }
 
-    /// The URL of the wire's path below the base URL. A base URL may or may not end with the version already.
-    pub(crate) fn url(&self) -> Url {
+    /// The URL of the wire's path below the base URL, for a model as the provider names it. A base URL may or may not end
+    /// with the version already.
+    pub(crate) fn url(&self, model: &str) -> Url {
         let mut url = self.base_url.clone();
         let base = url.path().trim_end_matches('/');
-        let path = self.wire.path();
+        let base = match self.wire {
+            Wire::Ollama => base.strip_suffix("/v1").unwrap_or(base),
+            Wire::Messages | Wire::ChatCompletions(_) | Wire::Responses | Wire::Gemini => base,
+        };
+        let path = self.wire.path(model);
         let repeated = path.strip_prefix("/v1").filter(|_| base.ends_with("/v1"));
-        let path = format!("{base}{}", repeated.unwrap_or(path));
+        let path = format!("{base}{}", repeated.unwrap_or(&path));
         url.set_path(&path);
+        // What the user put into the query of a base URL, such as a version, stays there.
+        for (name, value) in self.wire.query().into_iter().filter_map(|query| query.split_once('=')) {
+            url.query_pairs_mut().append_pair(name, value);
+        }
         url
     }
 
@@ -113,9 +132,15 @@ impl Endpoint {
             return Err(ModelError::new(ErrorKind::Auth, message));
         }
         if let Some(key) = &self.key {
-            let (name, value) = match self.wire {
-                Wire::Messages => (HeaderName::from_static("x-api-key"), key.expose_secret().to_owned()),
-                Wire::ChatCompletions(_) => (AUTHORIZATION, format!("Bearer {}", key.expose_secret())),
+            let key = key.expose_secret();
+            let (name, value) = match (self.auth, self.wire) {
+                (Auth::Wire, Wire::Messages) => (HeaderName::from_static("x-api-key"), key.to_owned()),
+                (Auth::Wire, Wire::Gemini) => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
+                (Auth::ApiKey, _) => (HeaderName::from_static("api-key"), key.to_owned()),
+                (Auth::Bearer, _)
+                | (Auth::Wire, Wire::ChatCompletions(_) | Wire::Responses | Wire::Ollama) => {
+                    (AUTHORIZATION, format!("Bearer {key}"))
+                }
             };
             headers.insert(
                 name,
@@ -150,12 +175,38 @@ fn secret_header(value: &str) -> Option<HeaderValue> {
 fn wire(name: &str, base: Wire) -> Option<Wire> {
     match (name, base) {
         ("anthropic" | "messages", _) => Some(Wire::Messages),
+        ("openai" | "responses", _) => Some(Wire::Responses),
+        ("google" | "gemini", _) => Some(Wire::Gemini),
+        ("ollama", _) => Some(Wire::Ollama),
         ("openai-compat" | "chat-completions", Wire::ChatCompletions(quirks)) => {
             Some(Wire::ChatCompletions(quirks))
         }
-        ("openai-compat" | "chat-completions", Wire::Messages) => Some(Wire::ChatCompletions(Quirks::COMMON)),
+        (
+            "openai-compat" | "chat-completions",
+            Wire::Messages | Wire::Responses | Wire::Gemini | Wire::Ollama,
+        ) => Some(Wire::ChatCompletions(Quirks::COMMON)),
         _ => None,
     }
+}
+
+/// An address with the values of the variables that it names.
+fn expand(provider: &str, address: &str, environment: &Environment) -> Result<String, ModelError> {
+    let mut rest = address;
+    let mut expanded = String::new();
+    while let Some((before, after)) = rest.split_once("${") {
+        let (names, after) = after.split_once('}').unwrap_or((after, ""));
+        let value = names.split('|').find_map(|name| environment.get(name)).ok_or_else(|| {
+            let names = names.replace('|', " or ");
+            let message = format!("no address for {provider}: set the environment variable {names}, or providers.{provider}.baseUrl");
+            ModelError::new(ErrorKind::InvalidRequest, message)
+        })?;
+        expanded.push_str(before);
+        expanded.push_str(value);
+        rest = after;
+    }
+    expanded.push_str(rest);
+    // Vertex has its global location at a host without a location in its name.
+    Ok(expanded.replace("//global-aiplatform.", "//aiplatform."))
 }
 
 /// A base URL; a bare `host:port`, as `OLLAMA_HOST` has it, gets the scheme and the version path.
@@ -173,8 +224,9 @@ fn parse_url(provider: &str, text: &str) -> Result<Url, ModelError> {
         let message = format!("the base URL of {provider} is not an http or https URL; correct it");
         ModelError::new(ErrorKind::InvalidRequest, message)
     })?;
-    if provider == "ollama" && url.path() == "/" {
-        url.set_path("/v1");
+    // Azure shows its address without the path.
+    if url.path() == "/" && url.host_str().is_some_and(|host| host.ends_with(".openai.azure.com")) {
+        url.set_path("/openai/v1");
     }
     Ok(url)
 }
@@ -189,7 +241,9 @@ fn unknown_provider(provider: &str) -> ModelError {
 }
 
 fn unknown_wire(provider: &str, name: &str) -> ModelError {
-    let message = format!("providers.{provider}.wire is `{name}`; it must be openai-compat or anthropic");
+    let message = format!(
+        "providers.{provider}.wire is `{name}`; it must be openai-compat, openai, anthropic, google or ollama"
+    );
     ModelError::new(ErrorKind::InvalidRequest, message)
 }
 
@@ -209,7 +263,7 @@ mod tests {
         variables: &[(&str, &str)],
     ) -> Result<Endpoint, String> {
         let environment = Environment::from_iter(variables.iter().copied());
-        Endpoint::find(provider, settings, &environment).map_err(|error| error.message)
+        Endpoint::find(provider, "m", settings, &environment).map_err(|error| error.message)
     }
 
     fn url(
@@ -217,7 +271,7 @@ mod tests {
         settings: &ProviderSettings,
         variables: &[(&str, &str)],
     ) -> Result<String, String> {
-        find(provider, settings, variables).map(|endpoint| endpoint.url().to_string())
+        find(provider, settings, variables).map(|endpoint| endpoint.url("m").to_string())
     }
 
     #[test]
@@ -243,8 +297,34 @@ mod tests {
             "http://localhost:1/v1/chat/completions",
         );
         check("openrouter", &[], "https://openrouter.ai/api/v1/chat/completions");
-        check("ollama", &[("OLLAMA_HOST", "0.0.0.0:9")], "http://127.0.0.1:9/v1/chat/completions");
-        check("ollama", &[("OLLAMA_HOST", "http://box:9")], "http://box:9/v1/chat/completions");
+        check("ollama", &[("OLLAMA_HOST", "0.0.0.0:9")], "http://127.0.0.1:9/api/chat");
+        check("ollama", &[("OLLAMA_HOST", "http://box:9")], "http://box:9/api/chat");
+        check("ollama", &[("OLLAMA_BASE_URL", "http://box:9/v1/")], "http://box:9/api/chat");
+        check(
+            "gemini",
+            &[],
+            "https://generativelanguage.googleapis.com/v1beta/models/m:streamGenerateContent?alt=sse",
+        );
+        let vertex = [("GOOGLE_CLOUD_PROJECT", "p"), ("GOOGLE_CLOUD_LOCATION", "global")];
+        check(
+            "google-vertex",
+            &vertex,
+            "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google/models/m:streamGenerateContent?alt=sse",
+        );
+        check(
+            "azure",
+            &[("AZURE_RESOURCE_NAME", "r")],
+            "https://r.openai.azure.com/openai/v1/chat/completions",
+        );
+        check(
+            "azure",
+            &[("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com/?api-version=1")],
+            "https://r.openai.azure.com/openai/v1/chat/completions?api-version=1",
+        );
+        assert_eq!(
+            url("azure", &none, &[]).unwrap_err(),
+            "no address for azure: set the environment variable AZURE_RESOURCE_NAME or AZURE_OPENAI_RESOURCE, or providers.azure.baseUrl"
+        );
     }
 
     #[test]
@@ -285,7 +365,7 @@ mod tests {
         );
         assert_eq!(
             error(wire(Some("smoke"), Some("http://m"))),
-            "providers.mine.wire is `smoke`; it must be openai-compat or anthropic"
+            "providers.mine.wire is `smoke`; it must be openai-compat, openai, anthropic, google or ollama"
         );
         assert_eq!(
             error(wire(None, Some("ftp://m"))),
@@ -322,6 +402,17 @@ mod tests {
         let openai = find("openai", &none, &[("OPENAI_API_KEY", "sk-planted")]).unwrap();
         assert_eq!(anthropic.headers().unwrap().get("x-api-key").unwrap(), "sk-planted");
         assert_eq!(openai.headers().unwrap().get("authorization").unwrap(), "Bearer sk-planted");
+        let header = |provider: &str, variables: &[(&str, &str)], header: &str| {
+            find(provider, &none, variables).unwrap().headers().unwrap().get(header).cloned().unwrap()
+        };
+        assert_eq!(header("google", &[("GEMINI_API_KEY", "g")], "x-goog-api-key"), "g");
+        let vertex = [
+            ("GOOGLE_CLOUD_PROJECT", "p"),
+            ("GOOGLE_CLOUD_LOCATION", "eu"),
+            ("GOOGLE_VERTEX_ACCESS_TOKEN", "t"),
+        ];
+        assert_eq!(header("google-vertex", &vertex, "authorization"), "Bearer t");
+        assert_eq!(header("azure", &[("AZURE_RESOURCE_NAME", "r"), ("AZURE_API_KEY", "a")], "api-key"), "a");
         for shown in [format!("{anthropic:?}"), format!("{:?}", openai.headers().unwrap())] {
             assert!(!shown.contains("planted"), "{shown}");
         }

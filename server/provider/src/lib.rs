@@ -9,6 +9,7 @@ mod classify;
 mod endpoint;
 mod environment;
 mod error;
+mod framing;
 mod http;
 mod local;
 mod model;

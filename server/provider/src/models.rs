@@ -80,7 +80,7 @@ impl Models {
             ..self.settings.clone()
         });
         let settings = own_server.as_ref().unwrap_or(&self.settings);
-        let endpoint = Endpoint::find(id.provider(), settings, &self.environment)?;
+        let endpoint = Endpoint::find(id.provider(), id.name(), settings, &self.environment)?;
         let entry = catalogue::find(id.provider(), id.name());
         let info = match (custom, &entry, local) {
             (Some(custom), _, _) => custom_info(id, custom),
@@ -155,7 +155,7 @@ impl Models {
     pub async fn list_local(&self) -> Vec<ModelInfo> {
         let endpoints: Vec<Endpoint> = local::PROVIDERS
             .iter()
-            .filter_map(|id| Endpoint::find(id, &self.settings, &self.environment).ok())
+            .filter_map(|id| Endpoint::find(id, "", &self.settings, &self.environment).ok())
             .collect();
         let asked = endpoints.iter().map(|endpoint| local::models(&self.http, endpoint));
         let found: Vec<ModelInfo> = futures::future::join_all(asked).await.into_iter().flatten().collect();
@@ -180,7 +180,7 @@ impl Models {
         }
         let with_key = PROVIDERS.iter().find_map(|provider| {
             let model = provider.default_model?;
-            let endpoint = Endpoint::find(provider.id, &self.settings, &self.environment).ok()?;
+            let endpoint = Endpoint::find(provider.id, model, &self.settings, &self.environment).ok()?;
             if endpoint.is_usable() { format!("{}/{model}", provider.id).parse().ok() } else { None }
         });
         match with_key {

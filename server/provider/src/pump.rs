@@ -11,9 +11,9 @@ use kit_protocol::{ErrorKind, Message, ModelId, ModelInfo, Role, StopReason};
 use crate::catalogue;
 use crate::classify::{RetryHints, Subject, classify};
 use crate::error::ModelError;
+use crate::framing::{Decoder, Framing};
 use crate::http::{Body, Limits, Opened, idle_error};
 use crate::model::{Completion, ModelEvent};
-use crate::sse::Decoder;
 use crate::usage::{Cost, Prices};
 use crate::wire::{Adapter, Answer, Failure, Flow};
 
@@ -65,13 +65,13 @@ enum Received {
 }
 
 impl Pump {
-    pub(crate) fn new(call: Call, opened: Opened, adapter: Box<dyn Adapter>) -> Self {
+    pub(crate) fn new(call: Call, opened: Opened, framing: Framing, adapter: Box<dyn Adapter>) -> Self {
         let connected = ModelEvent::Connected { request_id: opened.request_id.clone() };
         Self {
             call,
             body: opened.body,
             request_id: opened.request_id,
-            decoder: Decoder::default(),
+            decoder: Decoder::new(framing),
             adapter,
             pending: VecDeque::from([connected]),
             received: Received::Nothing,
@@ -127,8 +127,8 @@ impl Pump {
     fn decode(&mut self) -> Result<(), ModelError> {
         let mut events = Vec::new();
         let outcome = loop {
-            let frame = match self.decoder.next_frame() {
-                Ok(Some(frame)) => frame,
+            let data = match self.decoder.next_data() {
+                Ok(Some(data)) => data,
                 Ok(None) => break Ok(Flow::More),
                 Err(error) => {
                     let message =
@@ -136,11 +136,11 @@ impl Pump {
                     break Err(ModelError::new(ErrorKind::Unavailable, message));
                 }
             };
-            if frame.data.trim().is_empty() {
+            if data.trim().is_empty() {
                 continue;
             }
             self.received = Received::Frames;
-            match self.adapter.frame(&frame.data, &mut events) {
+            match self.adapter.frame(&data, &mut events) {
                 Ok(Flow::More) => {}
                 Ok(Flow::Done) => break Ok(Flow::Done),
                 Err(Failure::Reported(report)) => {

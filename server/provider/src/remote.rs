@@ -12,7 +12,7 @@ use crate::error::ModelError;
 use crate::http::Http;
 use crate::model::{Model, ModelEvent, ModelStream, Request};
 use crate::pump::{Call, Pump};
-use crate::wire::Target;
+use crate::wire::{Plain, Target};
 
 /// A model of a provider.
 pub(crate) struct Remote {
@@ -82,11 +82,18 @@ impl Shared {
     async fn open(&self, request: &Request) -> Result<Pump, ModelError> {
         let Self { endpoint, call, abilities, http } = self;
         let headers = endpoint.headers()?;
-        let target =
-            Target { name: &call.remote_name, abilities: *abilities, max_output: call.info.max_output };
+        let target = Target {
+            name: &call.remote_name,
+            abilities: *abilities,
+            max_output: call.info.max_output,
+            context_window: call.info.context_window,
+            plain: Plain::default(),
+        };
         let body = endpoint.wire.body(request, target);
-        let opened = http.open(&endpoint.url(), headers, &body, call.subject(), call.limits).await?;
-        Ok(Pump::new(call.clone(), opened, endpoint.wire.adapter(request)))
+        let url = endpoint.url(&call.remote_name);
+        let opened = http.open(&url, headers, &body, call.subject(), call.limits).await?;
+        let adapter = endpoint.wire.adapter(request, target);
+        Ok(Pump::new(call.clone(), opened, endpoint.wire.framing(), adapter))
     }
 }
 

@@ -2,20 +2,28 @@
 //! frames to events. Neither half does I/O, so both are tested on texts.
 //!
 //! What all wires have in common is here and in the modules beside them: `history` brings a conversation into the order
-//! that providers demand, `draft` collects the answer, `thinking` maps levels to what a model understands.
+//! that providers demand, `draft` collects the answer, `thinking` maps levels to what a model understands, `seal` keeps
+//! what must return unread, `schema` reduces tool schemas for providers that refuse them.
 
 pub(crate) mod chat;
 pub(crate) mod draft;
+pub(crate) mod gemini;
 pub(crate) mod history;
 pub(crate) mod messages;
+pub(crate) mod ollama;
+pub(crate) mod responses;
+pub(crate) mod schema;
+pub(crate) mod seal;
 pub(crate) mod thinking;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use kit_protocol::{Part, StopReason, ToolCallId};
 use serde_json::Value;
 
 use crate::catalogue::Abilities;
+use crate::framing::Framing;
 use crate::model::{ModelEvent, Request};
 use crate::usage::TokenCounts;
 
@@ -26,6 +34,12 @@ pub(crate) enum Wire {
     Messages,
     /// Chat Completions as OpenAI made them and many others took them up.
     ChatCompletions(chat::Quirks),
+    /// OpenAI Responses.
+    Responses,
+    /// Gemini's `streamGenerateContent`.
+    Gemini,
+    /// Ollama's own protocol.
+    Ollama,
 }
 
 /// The model that a body is built for.
@@ -36,6 +50,26 @@ pub(crate) struct Target<'a> {
     pub(crate) abilities: Abilities,
     /// The largest answer in tokens; 0 when unknown.
     pub(crate) max_output: u64,
+    /// The context window in tokens; 0 when unknown.
+    pub(crate) context_window: u64,
+    /// What the body must do without.
+    pub(crate) plain: Plain,
+}
+
+impl Target<'_> {
+    /// The schema of a tool's arguments in the form that the provider takes.
+    pub(crate) fn schema<'s>(&self, schema: &'s Value) -> Cow<'s, Value> {
+        if self.plain.schemas { Cow::Owned(schema::plain(schema)) } else { Cow::Borrowed(schema) }
+    }
+}
+
+/// What a body does without after the provider refused the full one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plain {
+    /// Tool schemas use only the keywords that every provider takes.
+    pub(crate) schemas: bool,
+    /// Reasoning of earlier answers is not replayed.
+    pub(crate) reasoning: bool,
 }
 
 /// Takes the data of stream frames and makes events of them.
@@ -83,11 +117,30 @@ pub(crate) struct Answer {
 }
 
 impl Wire {
-    /// The path that is appended to the base URL.
-    pub(crate) fn path(&self) -> &'static str {
+    /// The path that is appended to the base URL, for a model.
+    pub(crate) fn path(&self, model: &str) -> Cow<'static, str> {
         match self {
-            Self::Messages => "/v1/messages",
-            Self::ChatCompletions(_) => "/chat/completions",
+            Self::Messages => "/v1/messages".into(),
+            Self::ChatCompletions(_) => "/chat/completions".into(),
+            Self::Responses => "/responses".into(),
+            Self::Gemini => format!("/models/{model}:streamGenerateContent").into(),
+            Self::Ollama => "/api/chat".into(),
+        }
+    }
+
+    /// The query of the URL.
+    pub(crate) fn query(&self) -> Option<&'static str> {
+        match self {
+            Self::Gemini => Some("alt=sse"),
+            Self::Messages | Self::ChatCompletions(_) | Self::Responses | Self::Ollama => None,
+        }
+    }
+
+    /// How the answer is cut into frames.
+    pub(crate) fn framing(&self) -> Framing {
+        match self {
+            Self::Ollama => Framing::Lines,
+            Self::Messages | Self::ChatCompletions(_) | Self::Responses | Self::Gemini => Framing::Events,
         }
     }
 
@@ -96,15 +149,21 @@ impl Wire {
         match self {
             Self::Messages => messages::body(request, target),
             Self::ChatCompletions(quirks) => chat::body(request, target, quirks),
+            Self::Responses => responses::body(request, target),
+            Self::Gemini => gemini::body(request, target),
+            Self::Ollama => ollama::body(request, target),
         }
     }
 
     /// The reader of the answer to a request.
-    pub(crate) fn adapter(&self, request: &Request) -> Box<dyn Adapter> {
+    pub(crate) fn adapter(&self, request: &Request, target: Target<'_>) -> Box<dyn Adapter> {
         let ids = CallIds::after(request);
         match self {
             Self::Messages => Box::new(messages::Reader::new(ids)),
             Self::ChatCompletions(_) => Box::new(chat::Reader::new(ids)),
+            Self::Responses => Box::new(responses::Reader::new(ids, target.name)),
+            Self::Gemini => Box::new(gemini::Reader::new(ids, target.name)),
+            Self::Ollama => Box::new(ollama::Reader::new(ids, ollama::Size::of(request, target))),
         }
     }
 }
@@ -146,8 +205,20 @@ pub(crate) mod fixtures {
     use serde_json::json;
 
     use super::*;
+    use crate::framing::{Decoder, Framing};
     use crate::model::{Parameters, ToolDefinition};
-    use crate::sse::Decoder;
+
+    /// A model of the table, or one that nobody knows.
+    pub(crate) fn target<'a>(provider: &str, name: &'a str) -> Target<'a> {
+        let entry = crate::catalogue::find(provider, name);
+        Target {
+            name,
+            abilities: entry.as_ref().map_or(Abilities::UNKNOWN, |entry| entry.abilities),
+            max_output: entry.as_ref().map_or(0, |entry| entry.max_output),
+            context_window: entry.as_ref().map_or(0, |entry| entry.context_window),
+            plain: Plain::default(),
+        }
+    }
 
     pub(crate) fn request(messages: Vec<Message>) -> Request {
         Request {
@@ -216,17 +287,29 @@ pub(crate) mod fixtures {
         Part::Image(ImagePart { data: "AAAA".into(), media_type: "image/png".into() })
     }
 
-    /// Reads a recorded stream; the error is the failure of a frame.
+    /// Reads a recorded event stream; the error is the failure of a frame.
     pub(crate) fn read(
         adapter: &mut dyn Adapter,
         stream: &str,
     ) -> (Vec<ModelEvent>, Result<Option<Answer>, Failure>) {
-        let mut decoder = Decoder::default();
+        read_framed(adapter, Framing::Events, stream)
+    }
+
+    /// Reads a recorded stream of any framing.
+    pub(crate) fn read_framed(
+        adapter: &mut dyn Adapter,
+        framing: Framing,
+        stream: &str,
+    ) -> (Vec<ModelEvent>, Result<Option<Answer>, Failure>) {
+        let mut decoder = Decoder::new(framing);
         decoder.push(stream.as_bytes());
         decoder.finish();
         let mut events = Vec::new();
-        while let Some(frame) = decoder.next_frame().unwrap() {
-            match adapter.frame(&frame.data, &mut events) {
+        while let Some(data) = decoder.next_data().unwrap() {
+            if data.trim().is_empty() {
+                continue;
+            }
+            match adapter.frame(&data, &mut events) {
                 Ok(Flow::More) => {}
                 Ok(Flow::Done) => break,
                 Err(failure) => return (events, Err(failure)),
@@ -236,6 +319,9 @@ pub(crate) mod fixtures {
         (events, Ok(answer))
     }
 }
+
+#[cfg(test)]
+mod crossings;
 
 #[cfg(test)]
 mod tests {

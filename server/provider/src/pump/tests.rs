@@ -10,7 +10,7 @@ use crate::error::Retry;
 use crate::usage::TokenCounts;
 use crate::wire::Wire;
 use crate::wire::chat::Quirks;
-use crate::wire::fixtures::{request, user};
+use crate::wire::fixtures::{request, target, user};
 
 const CHAT: &str = "data: {\"model\":\"m-1\",\"choices\":[{\"delta\":{\"reasoning\":\"h\u{e4}\"}}]}\r\n\r\n\
 : PROCESSING\n\n\
@@ -28,6 +28,18 @@ event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 const ERROR: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\
 data: {\"error\":{\"code\":503,\"message\":\"overloaded\"}}\n\n";
+
+const RESPONSES: &str = "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"item\":{\"type\":\"function_call\",\"id\":\"f\",\"call_id\":\"c\",\"name\":\"ls\"}}\n\n\
+event: x\ndata: {\"type\":\"response.function_call_arguments.delta\",\"item_id\":\"f\",\"delta\":\"{}\"}\n\n\
+data: {\"type\":\"response.output_text.delta\",\"item_id\":\"m\",\"delta\":\"so \u{1f600}\"}\r\n\r\n\
+data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"usage\":{\"input_tokens\":10,\"output_tokens\":4}}}\n\n";
+
+const GEMINI: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"h\u{e4}\",\"thought\":true},{\"text\":\"so \u{1f600}\"}]}}]}\r\n\r\n\
+data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"ls\",\"args\":{}}}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":10}}\r\n\r\n";
+
+const OLLAMA: &str = "{\"model\":\"m\",\"message\":{\"content\":\"so \u{1f600}\"},\"done\":false}\n\
+{\"message\":{\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"ls\",\"arguments\":{}}}]},\"done\":false}\r\n\
+{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_count\":10,\"eval_count\":4}";
 
 const LIMITS: Limits = Limits {
     first_byte: Duration::from_secs(9),
@@ -59,7 +71,8 @@ fn model_call() -> Call {
 
 fn pump(wire: Wire, body: Body) -> Pump {
     let opened = Opened { request_id: Some("req-1".into()), body };
-    Pump::new(model_call(), opened, wire.adapter(&request(vec![user("go")])))
+    let adapter = wire.adapter(&request(vec![user("go")]), target("mine", "m"));
+    Pump::new(model_call(), opened, wire.framing(), adapter)
 }
 
 fn whole(chunks: Vec<Bytes>) -> Body {
@@ -201,9 +214,19 @@ proptest! {
     #[test]
     fn splits_of_the_bytes_do_not_change_the_events(cuts in prop::collection::vec(0usize..2000, 0..20)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        for (wire, text) in [(chat(), CHAT), (Wire::Messages, MESSAGES), (chat(), ERROR)] {
+        let streams = [
+            (chat(), CHAT),
+            (Wire::Messages, MESSAGES),
+            (Wire::Responses, RESPONSES),
+            (Wire::Gemini, GEMINI),
+            (Wire::Ollama, OLLAMA),
+            (chat(), ERROR),
+        ];
+        for (wire, text) in streams {
             let at_once = runtime.block_on(events(pump(wire, whole(vec![Bytes::from_static(text.as_bytes())]))));
             let in_pieces = runtime.block_on(events(pump(wire, whole(split(text, &cuts)))));
+            let ended = matches!(at_once.last(), Some(Ok(ModelEvent::Finished(_)))) || text == ERROR;
+            prop_assert!(ended, "{:?}", at_once);
             prop_assert_eq!(at_once, in_pieces);
         }
     }

@@ -35,8 +35,6 @@ pub(crate) struct Quirks {
     pub(crate) returns_details: bool,
     /// Prefixes of model names that take cache breakpoints in content parts.
     pub(crate) cache_breakpoints: &'static [&'static str],
-    /// A thought signature must be on every call of the history; this one stands for those that were not kept.
-    pub(crate) thought_signature: Option<&'static str>,
 }
 
 impl Quirks {
@@ -48,7 +46,6 @@ impl Quirks {
         reports_cost: false,
         returns_details: false,
         cache_breakpoints: &[],
-        thought_signature: None,
     };
 }
 

@@ -21,6 +21,14 @@ pub(crate) struct Draft {
     started: bool,
 }
 
+/// What a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Reasoning,
+    Call,
+}
+
 #[derive(Debug)]
 enum Block {
     Text(String),
@@ -117,6 +125,27 @@ impl Draft {
                 events.push(ModelEvent::ToolCallDelta { id: call.id.clone(), delta: delta.to_owned() });
             }
         }
+    }
+
+    /// Whether a block is of that kind.
+    pub(crate) fn is(&self, at: BlockIndex, kind: Kind) -> bool {
+        let own = self.blocks.get(at.0).map(|block| match block {
+            Block::Text(_) => Kind::Text,
+            Block::Reasoning(_) => Kind::Reasoning,
+            Block::Call(_) => Kind::Call,
+        });
+        own == Some(kind)
+    }
+
+    /// Appends what is still missing of a block's whole text. A text that does not continue what came is left out,
+    /// because what was shown cannot be taken back.
+    pub(crate) fn complete(&mut self, at: BlockIndex, whole: &str, events: &mut Vec<ModelEvent>) {
+        let rest = self.blocks.get(at.0).and_then(|block| match block {
+            Block::Text(text) => whole.strip_prefix(text.as_str()),
+            Block::Reasoning(reasoning) => whole.strip_prefix(reasoning.thinking.as_str()),
+            Block::Call(call) => whole.strip_prefix(call.input.as_str()),
+        });
+        self.append(at, rest.unwrap_or_default(), events);
     }
 
     /// Sets the signature of a reasoning block; a later one replaces an earlier one, an empty one is none.

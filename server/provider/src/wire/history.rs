@@ -33,6 +33,17 @@ pub(crate) struct ToolResult<'a> {
     pub(crate) is_error: bool,
 }
 
+impl ToolResult<'_> {
+    /// The text for wires without a field for a failed call: the text has to say it.
+    pub(crate) fn for_text_field(&self) -> Cow<'_, str> {
+        match (self.is_error, self.content.trim()) {
+            (_, "") => Cow::Borrowed("(no output)"),
+            (true, text) if !text.to_lowercase().starts_with("error") => Cow::Owned(format!("Error: {text}")),
+            (true | false, _) => Cow::Borrowed(&self.content),
+        }
+    }
+}
+
 /// What the user says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum UserContent<'a> {

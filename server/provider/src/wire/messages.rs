@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::draft::{BlockIndex, Draft};
 use super::history::{AssistantContent, ToolResult, Turn, UserContent, clean, turns};
-use super::{Adapter, Answer, CallIds, Failure, Flow, Target, thinking};
+use super::seal::is_foreign;
+use super::{Adapter, Answer, CallIds, Failure, Flow, Plain, Target, thinking};
 use crate::model::{ModelEvent, Request};
 use crate::usage::TokenCounts;
 
@@ -26,7 +27,7 @@ const USUAL_OUTPUT: u64 = 32_768;
 /// Four cache breakpoints are set: after the tools, after the system text, after the last turn of the user and after
 /// the one before it, so that a round with many blocks still finds the previous one.
 pub(super) fn body(request: &Request, target: Target<'_>) -> Value {
-    let Target { name, abilities, max_output } = target;
+    let Target { name, abilities, max_output, plain, .. } = target;
     let parameters = &request.parameters;
     let mut body = Map::new();
     let mut limit = output_limit(parameters.max_output_tokens, max_output);
@@ -56,9 +57,9 @@ pub(super) fn body(request: &Request, target: Target<'_>) -> Value {
         body.insert("system".into(), json!([marked(json!({"type": "text", "text": system}))]));
     }
     if !request.tools.is_empty() {
-        body.insert("tools".into(), tools(request).into());
+        body.insert("tools".into(), tools(request, target).into());
     }
-    body.insert("messages".into(), messages(request, abilities.images).into());
+    body.insert("messages".into(), messages(request, abilities.images, plain).into());
     body.extend(reasoning);
     let samples = !reasons && !abilities.fixed_sampling && !abilities.always_reasons;
     match (parameters.temperature, parameters.top_p) {
@@ -95,14 +96,17 @@ fn mark_last(blocks: &mut Vec<Value>) {
     }
 }
 
-fn tools(request: &Request) -> Vec<Value> {
-    let tool = |tool: &crate::model::ToolDefinition| json!({"name": tool.name, "description": tool.description, "input_schema": tool.input_schema});
+fn tools(request: &Request, target: Target<'_>) -> Vec<Value> {
+    let tool = |tool: &crate::model::ToolDefinition| {
+        let schema = target.schema(&tool.input_schema);
+        json!({"name": tool.name, "description": tool.description, "input_schema": schema})
+    };
     let mut tools: Vec<Value> = request.tools.iter().map(tool).collect();
     mark_last(&mut tools);
     tools
 }
 
-fn messages(request: &Request, images: bool) -> Vec<Value> {
+fn messages(request: &Request, images: bool, plain: Plain) -> Vec<Value> {
     let turns = turns(&request.messages);
     let users = turns.iter().filter(|turn| matches!(turn, Turn::User { .. })).count();
     let mut user = 0;
@@ -119,7 +123,8 @@ fn messages(request: &Request, images: bool) -> Vec<Value> {
                 messages.push(json!({"role": "user", "content": blocks}));
             }
             Turn::Assistant(content) => {
-                let blocks: Vec<Value> = content.iter().filter_map(assistant_block).collect();
+                let blocks: Vec<Value> =
+                    content.iter().filter_map(|content| assistant_block(content, plain)).collect();
                 // Reasoning alone is no message; it is only kept for the calls that it led to.
                 let text = json!({"type": "text", "text": "(no answer)"});
                 let blocks = if blocks.is_empty() { vec![text] } else { blocks };
@@ -155,20 +160,18 @@ fn user_block(content: &UserContent<'_>, images: bool) -> Value {
     }
 }
 
-fn assistant_block(content: &AssistantContent<'_>) -> Option<Value> {
+fn assistant_block(content: &AssistantContent<'_>, plain: Plain) -> Option<Value> {
     match content {
         AssistantContent::Text(text) => Some(json!({"type": "text", "text": text})),
         AssistantContent::Call { id, name, input } => {
             Some(json!({"type": "tool_use", "id": id, "name": name, "input": input}))
         }
+        AssistantContent::Reasoning(_) if plain.reasoning => None,
         AssistantContent::Reasoning(part) => match (&part.signature, &part.encrypted) {
             (Some(signature), None) => {
                 Some(json!({"type": "thinking", "thinking": part.thinking, "signature": signature}))
             }
-            // What another wire sealed is a JSON array and means nothing here.
-            (_, Some(data)) if !data.starts_with('[') => {
-                Some(json!({"type": "redacted_thinking", "data": data}))
-            }
+            (_, Some(data)) if !is_foreign(data) => Some(json!({"type": "redacted_thinking", "data": data})),
             (Some(_) | None, Some(_)) | (None, None) => None,
         },
     }

@@ -10,15 +10,16 @@ use crate::wire::{Target, thinking};
 
 /// The body, with what the provider expects.
 pub(in crate::wire) fn body(request: &Request, target: Target<'_>, quirks: &Quirks) -> Value {
-    let Target { name, abilities, max_output } = target;
+    let Target { name, abilities, max_output, .. } = target;
     let parameters = &request.parameters;
     let mut body = Map::new();
     body.insert("model".into(), name.into());
     body.insert("messages".into(), messages(request, target, quirks).into());
     if !request.tools.is_empty() {
         let tool = |tool: &crate::model::ToolDefinition| {
+            let parameters = target.schema(&tool.input_schema);
             let function =
-                json!({"name": tool.name, "description": tool.description, "parameters": tool.input_schema});
+                json!({"name": tool.name, "description": tool.description, "parameters": parameters});
             json!({"type": "function", "function": function})
         };
         body.insert("tools".into(), request.tools.iter().map(tool).collect::<Vec<Value>>().into());
@@ -76,12 +77,7 @@ fn messages(request: &Request, target: Target<'_>, quirks: &Quirks) -> Vec<Value
                 user += 1;
                 let mut group = Vec::new();
                 for result in results {
-                    // There is no field for a failed call, so the text has to say it.
-                    let text = match (result.is_error, result.content.trim()) {
-                        (_, "") => "(no output)".to_owned(),
-                        (true, text) if !text.to_lowercase().starts_with("error") => format!("Error: {text}"),
-                        (true | false, _) => result.content.clone().into_owned(),
-                    };
+                    let text = result.for_text_field();
                     group.push(json!({"role": "tool", "tool_call_id": result.id, "content": text}));
                 }
                 if !content.is_empty() {
@@ -133,12 +129,7 @@ fn assistant(content: &[AssistantContent<'_>], quirks: &Quirks) -> Value {
             AssistantContent::Text(more) => text.push_str(more),
             AssistantContent::Call { id, name, input } => {
                 let function = json!({"name": name, "arguments": input.to_string()});
-                let mut call = json!({"id": id, "type": "function", "function": function});
-                if let Some((signature, call)) = quirks.thought_signature.zip(call.as_object_mut()) {
-                    let google = json!({"google": {"thought_signature": signature}});
-                    call.insert("extra_content".into(), google);
-                }
-                calls.push(call);
+                calls.push(json!({"id": id, "type": "function", "function": function}));
             }
             AssistantContent::Reasoning(part) if quirks.returns_details => {
                 let sealed = part

@@ -7,7 +7,9 @@ use super::*;
 use crate::catalogue::Abilities;
 use crate::model::{Parameters, Request};
 use crate::wire::Target;
-use crate::wire::fixtures::{assistant, call, image, read, request, results, text, tool, truncated, user};
+use crate::wire::fixtures::{
+    self, assistant, call, image, read, request, results, text, tool, truncated, user,
+};
 
 const OPENROUTER: Quirks = Quirks {
     effort: Effort::Object,
@@ -18,7 +20,7 @@ const OPENROUTER: Quirks = Quirks {
 };
 
 fn target(name: &str) -> Target<'_> {
-    Target { name, abilities: Abilities::UNKNOWN, max_output: 0 }
+    fixtures::target("nobody", name)
 }
 
 /// A stream of chunks with these deltas, then the finish reason.
@@ -323,7 +325,7 @@ fn reasoning_models_get_no_sampling_and_text_models_no_images() {
     let mut with_image = user("look");
     with_image.parts.push(image());
     let request = Request { parameters, ..request(vec![with_image]) };
-    let body = body(&request, Target { name: "m", abilities, max_output: 100_000 }, &Quirks::COMMON);
+    let body = body(&request, Target { abilities, max_output: 100_000, ..target("m") }, &Quirks::COMMON);
     assert_eq!((body.get("temperature"), body.get("top_p")), (None, None));
     assert_eq!((&body["max_tokens"], &body["reasoning_effort"]), (&json!(32_768), &json!("none")));
     let said = "look\n\n(An image was attached here, but this model does not read images.)";
@@ -345,8 +347,4 @@ fn gateways_get_their_fields_and_cache_breakpoints() {
     assert_eq!(contents(&claude), [marked("Be brief."), marked("one"), marked("x")]);
     let other = body(&request, target("z/glm"), &OPENROUTER);
     assert_eq!(contents(&other), [json!("Be brief."), json!("one"), json!("x")]);
-    let signed = Quirks { thought_signature: Some("skip"), ..Quirks::COMMON };
-    let google = body(&request, target("gemini"), &signed);
-    let extra = json!({"google": {"thought_signature": "skip"}});
-    assert_eq!(google["messages"][2]["tool_calls"][0]["extra_content"], extra);
 }

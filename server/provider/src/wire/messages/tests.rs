@@ -3,16 +3,13 @@ use std::sync::Arc;
 use kit_protocol::{Message, Part, ReasoningPart, Role};
 
 use super::*;
-use crate::catalogue::{self, Abilities};
 use crate::model::Parameters;
 use crate::wire::fixtures::{
-    assistant, call, image, read, request, results, signed, text, tool, truncated, user,
+    self, assistant, call, image, read, request, results, signed, text, tool, truncated, user,
 };
 
 fn target(name: &str) -> Target<'_> {
-    let entry = catalogue::find("anthropic", name);
-    let abilities = entry.as_ref().map_or(Abilities::UNKNOWN, |entry| entry.abilities);
-    Target { name, abilities, max_output: entry.map_or(0, |entry| entry.max_output) }
+    fixtures::target("anthropic", name)
 }
 
 /// A stream of frames with these data, one `event:` line each as Anthropic sends them.
