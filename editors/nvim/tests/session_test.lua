@@ -244,6 +244,30 @@ return {
     end,
   },
   {
+    "reads the session anew from a restarted server",
+    function()
+      local nvim, event = start()
+      event("turn_start", { prompt = "before" })
+      nvim:lua("vim.lsp.get_clients({ name = 'kit' })[1]:stop(true)")
+      nvim:wait("#vim.lsp.get_clients({ name = 'kit' }) == 0")
+      nvim:lua(
+        [[
+        local id = ...
+        _G.fake.replies["kit.session.open"] = { session = id }
+        _G.fake.replies["kit.session.transcript"] = { nextSeq = 3, events = {
+          { session = id, seq = 1, at = 0, type = "turn_start", prompt = "before" },
+          { session = id, seq = 2, at = 0, type = "response", content = "Restored." },
+        } }
+      ]],
+        session
+      )
+      nvim:command("Kit session")
+      equal(transcript(nvim, "Restored."), { "", "## You", "", "before", "", "Restored." })
+      nvim:sees("Restored.")
+      equal(nvim:get("_G.fake.ran('kit.session.open')"), { { session = session } })
+    end,
+  },
+  {
     "sends from the prompt, keeps its history, and stops with CTRL-C",
     function()
       local nvim = start()

@@ -71,7 +71,7 @@ local function draw_visible()
 end
 
 ---@param review { waiting: boolean, outcomes: table<string, string> }
----@return string
+---@return string? words Nothing when later changes or native undo have taken the hunks' place.
 local function describe(review)
   if review.waiting then return "pending" end
   local counts = {}
@@ -79,7 +79,7 @@ local function describe(review)
     counts[outcome] = (counts[outcome] or 0) + 1
   end
   if counts.kept and counts.undone then return ("%d kept, %d undone"):format(counts.kept, counts.undone) end
-  return next(counts) or "reviewed"
+  return (next(counts))
 end
 
 --- Says in the transcripts what became of each tool call's changes.

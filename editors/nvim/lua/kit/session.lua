@@ -199,7 +199,7 @@ end
 ---@return integer window
 function M.show(id)
   local session = get(id)
-  renew(session)
+  if session.is_stale then client.execute("kit.session.open", { session = id }, M.switch) end
   local window = M.window()
   if window then
     vim.wo[window].winfixbuf = false

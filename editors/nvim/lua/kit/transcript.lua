@@ -329,12 +329,12 @@ end
 
 --- Sets what a tool's line says about the review of its changes.
 ---@param call string
----@param state string
+---@param state? string
 function Transcript:set_review(call, state)
   local item = self.tools[call]
   if item and item.changes and item.review ~= state then
     item.review = state
-    item.suffix = ("%s · %s"):format(item.changes, state)
+    item.suffix = state and ("%s · %s"):format(item.changes, state) or item.changes
     self:change(function() self:write_tool(item) end)
   end
 end
