@@ -1,6 +1,7 @@
 //! Black-box tests of the built `kit-ls`: LSP traffic, files on disk and exit codes are all that they see.
 
 mod aimock;
+mod aimock_wires;
 mod bare_client;
 mod cancel;
 mod edits;
