@@ -5,8 +5,8 @@
 //! finds either the running turn or none: both are decided here, one request at a time.
 
 use kit_protocol::{
-    Delivery, ErrorKind, EventBody, KitError, Part, PromptAnswer, Role, StopReason, TextPart, TurnId,
-    UsageTotals,
+    Delivery, ErrorKind, EventBody, KitError, ModelId, Part, PromptAnswer, Role, StopReason, TextPart,
+    TurnId, UsageTotals,
 };
 
 use super::turn::Running;
@@ -93,6 +93,13 @@ impl Actor {
     pub(super) async fn start(&mut self, waiting: Waiting) -> Result<(), KitError> {
         let Waiting { turn, mut parts, changes } = waiting;
         self.change(changes).await?;
+        if self.model.is_none()
+            && let Some(model) = &self.shared.with.settings.model
+        {
+            // A model that cannot be read is an error and not a reason to take another one.
+            let parsed = model.parse::<ModelId>();
+            parsed.map_err(|error| KitError::new(ErrorKind::InvalidRequest, error.to_string()))?;
+        }
         let prompt = restore::own_text(&parts);
         if let Some(feedback) = self.shared.with.desk.take_feedback(&self.session).await {
             parts.push(Part::Text(TextPart { text: format!("\n\n{feedback}") }));

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kit_protocol::{
-    AgentId, AgentRef, ErrorKind, EventBody, Part, Role, RunState, StopReason, TextPart, ToolCallId, TurnId,
+    AgentId, AgentRef, ErrorKind, EventBody, Part, Role, RunState, StopReason, TextPart, ToolCallId,
+    ToolKind, TurnId,
 };
 use kit_provider::retry::Schedule;
 use kit_provider::{ModelError, ModelEvent, Parameters, Request, ToolDefinition};
 use kit_tools::{OutputSink, ToolContext, run_call};
+use kit_workspace::Author;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -357,9 +359,17 @@ impl Actor {
         let cancel = running.cancel.child_token();
         let context = self.context(&running.machine.turn().clone(), &part.id, output, cancel);
         let desk = Arc::clone(&self.shared.with.desk);
+        let opaque = matches!(plan.call.kind, ToolKind::Execute | ToolKind::Other);
+        let by = context.attribution(plan.call.title.clone());
         self.with_running(|running| {
             running.tools.start(number, async move {
+                if opaque {
+                    desk.look_at_files(Author::User).await;
+                }
                 let output = run_call(tool, part.input, context).await;
+                if opaque {
+                    desk.look_at_files(Author::Agent(by)).await;
+                }
                 // Whoever hears of the result may review what it changed.
                 desk.settled().await;
                 output

@@ -3,13 +3,15 @@
 //! An undo is planned on the ledger, carried out through the workspace, which refuses if the file does not hold the
 //! expected text, and committed. Where the user typed in between, it is planned again on the new text.
 
+use std::sync::Arc;
+
 use kit_protocol::{
     ErrorKind, HunkId, KitError, ReviewAnswer, ReviewArguments, ReviewConflict, ReviewListArguments,
     ReviewState, RewindAnswer, RewindSkip, SessionId, TurnId,
 };
 use kit_review::{Feedback, Plan, PlanOutcome, Planned, Selection, Target};
 use kit_text::Text;
-use kit_workspace::{Author, DocumentUri, Workspace};
+use kit_workspace::{Author, Change, DocumentUri, Workspace};
 use tokio_util::sync::CancellationToken;
 
 use super::ReviewDesk;
@@ -131,6 +133,36 @@ impl ReviewDesk {
     pub(crate) async fn flush(&self) {
         if let Err(error) = self.with(kit_review::Ledger::flush).await {
             tracing::warn!(%error, "the review is not saved");
+        }
+    }
+
+    /// Takes in what happened on disk to files under review, by whoever is named: commands change files without telling.
+    /// Open documents are left out, since their text is the editor's.
+    pub(crate) async fn look_at_files(&self, author: Author) {
+        let Ok((_, workspace)) = self.attached() else { return };
+        let (runtime, workspace) = (tokio::runtime::Handle::current(), Arc::downgrade(&workspace));
+        let looked = self.with(move |ledger| {
+            for file in ledger.snapshot().files {
+                let uri = DocumentUri::parse(&file.uri);
+                let known = ledger.file(&uri).and_then(|file| file.current().cloned());
+                let Ok(now) = super::current(&runtime, &workspace, &uri) else { continue };
+                if now.version.is_some() || now.text == known {
+                    continue;
+                }
+                ledger.record(&Change {
+                    uri,
+                    version: None,
+                    existed: known.is_some(),
+                    before: known.unwrap_or_default(),
+                    exists: now.text.is_some(),
+                    after: now.text.unwrap_or_default(),
+                    author: author.clone(),
+                })?;
+            }
+            Ok(())
+        });
+        if let Err(error) = looked.await {
+            tracing::warn!(%error, "what a command did to files is not under review");
         }
     }
 

@@ -1,4 +1,4 @@
-use kit_protocol::{ReviewArguments, RewindArguments, RewindMode};
+use kit_protocol::{PermissionRules, ReviewArguments, RewindArguments, RewindMode, Settings};
 use serde_json::json;
 
 use crate::harness::{Kit, call};
@@ -88,4 +88,22 @@ async fn the_review_of_a_killed_process_returns() {
     let again = kit.restarted();
     assert_eq!(again.sessions.review_list(Default::default()).await.unwrap().summary.hunks, 1);
     assert_eq!(again.read("a.txt"), "one\n2\n");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_command_does_to_a_file_under_review_is_the_agents_work() {
+    let script = [
+        json!([call("write", json!({"path": "a.txt", "content": "gone\n"}))]),
+        json!([call("bash", json!({"command": "rm a.txt"}))]),
+        json!([call("write", json!({"path": "a.txt", "content": "one\n"}))]),
+        json!([{"text": "As it was."}]),
+    ];
+    let allow = PermissionRules { allow: vec!["Bash(*)".into()], ..PermissionRules::default() };
+    let kit = Kit::with_settings(&script, Settings { permissions: Some(allow), ..Settings::default() });
+    kit.write("a.txt", "one\n");
+    let turn = kit.turn("Go").await;
+    assert!(turn.results().iter().all(|(_, is_error)| !is_error), "{:?}", turn.results());
+    assert_eq!(kit.read("a.txt"), "one\n");
+    assert_eq!(kit.sessions.review_list(Default::default()).await.unwrap().files, []);
 }

@@ -1,5 +1,5 @@
 use kit_protocol::{
-    ErrorKind, Mode, ModeSetArguments, ModelListArguments, ModelSetArguments, ThinkingLevel,
+    ErrorKind, Mode, ModeSetArguments, ModelListArguments, ModelSetArguments, Settings, ThinkingLevel,
     ThinkingSetArguments, UsageArguments,
 };
 use serde_json::json;
@@ -103,4 +103,17 @@ async fn models_are_listed() {
     let arguments = ModelListArguments { provider: Some("scripted".into()) };
     let models = kit.sessions.model_list(arguments).await.unwrap().models;
     assert!(models.iter().any(|model| model.id.to_string() == "scripted/test"), "{models:?}");
+}
+
+#[tokio::test]
+async fn a_model_setting_that_cannot_be_read_is_an_error() {
+    let settings = Settings { model: Some("without-a-provider".into()), ..Settings::default() };
+    let kit = Kit::with_settings(&[json!([{"text": "ok"}])], settings);
+    let refused = kit.ask(prompt("Hi")).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::InvalidRequest);
+    assert!(refused.message.contains("without-a-provider"), "{refused}");
+    let mut arguments = prompt("Hi");
+    arguments.model = Some("scripted/test".parse().unwrap());
+    let answer = kit.ask(arguments).await.unwrap();
+    assert_eq!(kit.end_of(&answer.turn).await.response(), "ok");
 }
