@@ -1,13 +1,12 @@
 //! Differences between two texts by lines: hunks, blocks, counts, and minimal edits.
 //!
-//! Common lines at both ends are cut off first, by comparing bytes; what is left is interned to numbers and compared
-//! by `similar`'s histogram algorithm, which anchors on rare lines and so follows the structure of code. Lines compare
-//! with their line ends and all white space: a hunk that is empty for a reader is still a change of the file.
+//! Common lines at both ends are cut off first, by comparing bytes; what is left is interned to numbers, split at lines
+//! that occur once on both sides, and compared piece by piece. Lines compare with their line ends and all white space:
+//! a hunk that is empty for a reader is still a change of the file.
 
 use std::collections::HashMap;
 
-use similar::{Algorithm, DiffOp};
-
+use crate::anchor;
 use crate::edit::{Edit, EditSet};
 use crate::lines::{LineRange, LineTable, split_line_end};
 use crate::text::{ByteOffset, Text};
@@ -104,23 +103,12 @@ pub(crate) fn sequence_hunks(base: &[&str], current: &[&str]) -> Vec<(IndexRange
     let base_numbers: Vec<u32> = base_rest.iter().map(|item| number(*item)).collect();
     let current_numbers: Vec<u32> = current_rest.iter().map(|item| number(*item)).collect();
 
-    let mut hunks: Vec<(IndexRange, IndexRange)> = Vec::new();
-    for op in similar::capture_diff_slices(Algorithm::Histogram, &base_numbers, &current_numbers) {
-        if matches!(op, DiffOp::Equal { .. }) {
-            continue;
-        }
-        let (old, new) = (op.old_range(), op.new_range());
-        let old = old.start + prefix..old.end + prefix;
-        let new = new.start + prefix..new.end + prefix;
-        match hunks.last_mut() {
-            Some((last_old, last_new)) if last_old.end == old.start && last_new.end == new.start => {
-                last_old.end = old.end;
-                last_new.end = new.end;
-            }
-            Some(_) | None => hunks.push((old, new)),
-        }
-    }
-    hunks
+    anchor::differences(&base_numbers, &current_numbers, numbers.len())
+        .into_iter()
+        .map(|(base, current)| {
+            (base.start + prefix..base.end + prefix, current.start + prefix..current.end + prefix)
+        })
+        .collect()
 }
 
 impl EditSet {

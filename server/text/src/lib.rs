@@ -14,6 +14,7 @@
 //! and lines that were not changed keep their bytes, whatever line ends they have. There is no I/O, no clock and no
 //! serialization here.
 
+mod anchor;
 pub mod diff;
 mod edit;
 pub mod find;
