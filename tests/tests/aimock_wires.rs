@@ -27,7 +27,8 @@ async fn responses_gemini_and_ollama_edit_a_file_and_answer() {
     let mock = Aimock::start(&program, &fixtures);
     for (model, variable, path, key) in WIRES {
         let project = Project::new().file("a.txt", "one\n");
-        let launch = Launch::new(&project).env(variable, &format!("{}{path}", mock.url())).env(key, "planted");
+        let launch =
+            Launch::new(&project).env(variable, &format!("{}{path}", mock.url())).env(key, "planted");
         let client = launch.setting("model", json!(model)).start().await;
         let report = client.run(PROMPT).await;
         assert_eq!(report.response(), "Renamed it for you.", "{model}");

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use kit_testkit::cache::{Installed, install};
-use kit_testkit::{KitNvim, Nvim, Project, Screen};
+use kit_testkit::{KitNvim, Project, Screen};
 
 use crate::run;
 
@@ -47,40 +47,23 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// A Neovim with the sample project, the client and the scripted model.
-pub(crate) async fn editor(neovim: PathBuf, server: PathBuf, project: &Project) -> Nvim {
-    project.write(FILE, SAMPLE);
-    let options = KitNvim {
-        program: neovim,
-        server,
-        project,
-        environment: vec![("KIT_MODEL".into(), "scripted/demo".into())],
-        repository: run::root(),
-    };
-    options.start(FILE).await
-}
-
-/// Asks for a change and waits until the answer is complete and its hunks are drawn.
-pub(crate) async fn ask(nvim: &Nvim) -> Screen {
-    nvim.command("Kit ask add comments to shopping.rs").await;
-    nvim.screen_until("the end of the answer with its hunks", |screen| {
-        let text = screen.text();
-        status_line(screen).contains("2 hunks")
-            && text.contains("Keep or undo")
-            && text.contains("Kit's demo")
-    })
-    .await
-}
-
 /// The status line of the screen.
-pub(crate) fn status_line(screen: &Screen) -> String {
+fn status_line(screen: &Screen) -> String {
     screen.lines().into_iter().rev().find(|line| line.contains(FILE)).unwrap_or_default().trim().to_owned()
 }
 
 async fn main_job(neovim: PathBuf, server: PathBuf) {
     let project = Project::new();
     step("starting Neovim with the client, the server and a sample project");
-    let nvim = editor(neovim, server, &project).await;
+    project.write(FILE, SAMPLE);
+    let options = KitNvim {
+        program: neovim,
+        server,
+        project: &project,
+        environment: vec![("KIT_MODEL".into(), "scripted/demo".into())],
+        repository: run::root(),
+    };
+    let nvim = options.start(FILE).await;
 
     step("typing a line into the buffer without saving it");
     // `<C-u>` removes the comment leader that the editor puts in front.

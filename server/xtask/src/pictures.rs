@@ -1,18 +1,21 @@
 //! `cargo xtask pictures`: the pictures of the README, taken from the real editors.
 //!
 //! Neovim's screen becomes a page whose picture Chromium takes; VS Code is driven by the script that its black-box
-//! tests use. Both run the built-in scripted model on a sample project, so the pictures can be taken anywhere.
+//! tests use. Both play the same script on the same sample file, so the pictures can be taken anywhere.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use kit_testkit::Project;
 use kit_testkit::cache::{Installed, install};
+use kit_testkit::{KitNvim, Project, Screen};
 
-use crate::{demo, run};
+use crate::run;
 
 const FOLDER: &str = "editors/pictures";
+const SAMPLE: &str = "editors/pictures/sample";
+const FILE: &str = "shopping.js";
+const PROMPT: &str = "use reduce in total and show prices in the receipt";
 
 /// Takes every picture.
 pub(crate) fn run() -> Result<()> {
@@ -24,6 +27,9 @@ pub(crate) fn run() -> Result<()> {
     take_vscode(&vscode, &server, &folder)?;
     for picture in std::fs::read_dir(&folder)? {
         let picture = picture?;
+        if picture.file_type()?.is_dir() {
+            continue;
+        }
         println!(
             "{FOLDER}/{}  {} KiB",
             picture.file_name().to_string_lossy(),
@@ -48,23 +54,46 @@ fn node(vscode: &Path) -> Command {
 
 fn take_neovim(neovim: PathBuf, server: PathBuf, vscode: &Path, folder: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let screen = runtime.block_on(async {
-        let project = Project::new();
-        let nvim = demo::editor(neovim, server, &project).await;
-        let screen = demo::ask(&nvim).await;
-        nvim.quit().await;
-        screen
-    });
+    let project = Project::new();
+    std::fs::copy(run::root().join(SAMPLE).join(FILE), project.path(FILE))?;
+    let screen = runtime.block_on(neovim_screen(neovim, server, &project));
     let scratch = Project::new();
     scratch.write("neovim.html", screen.html("Neovim"));
-    let page = scratch.path("neovim.html");
-    let picture = folder.join("neovim.png");
-    run::succeed(node(vscode).arg("tests/vscode/page.mjs").arg(&page).arg(&picture))
+    let (page, picture) = (scratch.path("neovim.html"), folder.join("neovim.png"));
+    run::succeed(node(vscode).arg("tests/vscode/page.mjs").arg(page).arg(picture))
         .context("the picture of Neovim")
+}
+
+async fn neovim_screen(neovim: PathBuf, server: PathBuf, project: &Project) -> Screen {
+    let scripts = run::root().join(SAMPLE).display().to_string();
+    let options = KitNvim {
+        program: neovim,
+        server,
+        project,
+        environment: vec![("KIT_MODEL".into(), "scripted/tour".into()), ("KIT_SCRIPTS".into(), scripts)],
+        repository: run::root(),
+    };
+    let nvim = options.start(FILE).await;
+    nvim.request("nvim_ui_try_resize", vec![112.into(), 28.into()]).await;
+    nvim.command(&format!("Kit ask {PROMPT}")).await;
+    let screen = nvim.screen_until("the reviewed turn", |screen| {
+        let text = screen.text();
+        text.contains("2 hunks")
+            && text.contains("Done in")
+            && text.contains("✦")
+            && text.contains("Kit: done")
+    });
+    let screen = screen.await;
+    nvim.quit().await;
+    screen
 }
 
 fn take_vscode(vscode: &Path, server: &Path, folder: &Path) -> Result<()> {
     let mut command = node(vscode);
-    command.arg("tests/vscode/pictures.mjs").env("KIT_LS", server).env("KIT_PICTURES", folder);
+    command
+        .arg("tests/vscode/pictures.mjs")
+        .env("KIT_LS", server)
+        .env("KIT_PICTURES", folder)
+        .env("KIT_PROMPT", PROMPT);
     run::succeed(&mut command).context("the pictures of VS Code")
 }
