@@ -209,7 +209,7 @@ mod tests {
     fn texts(lines: &[&str]) -> Vec<String> {
         let header = r#"{"type":"session","version":3,"id":"s"}"#;
         let bytes = [&[header], lines].concat().join("\n");
-        let loaded = read::index(bytes.as_bytes(), Path::new("s.jsonl"));
+        let loaded = read::index(bytes.as_bytes(), Path::new("s.jsonl")).unwrap();
         assert_eq!(loaded.problems.first, []);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.jsonl");

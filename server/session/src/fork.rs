@@ -125,10 +125,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.jsonl");
         std::fs::write(&path, &source).unwrap();
-        let loaded = read::index(source.as_bytes(), Path::new("s"));
+        let loaded = read::index(source.as_bytes(), Path::new("s")).unwrap();
         let lines = Lines::read(&path, loaded.history.records().iter().map(|record| record.span)).unwrap();
         let copies = copy(&loaded.history, &lines, &loaded.history.current_branch()).unwrap();
-        let copied = read::index(copies.as_bytes(), Path::new("s"));
+        let copied = read::index(copies.as_bytes(), Path::new("s")).unwrap();
         let ids: Vec<&str> = copied.history.records().iter().map(|record| record.id.as_str()).collect();
         let [a, b, k, l] = ids[..] else { panic!("{ids:?}") };
         let expected = [

@@ -78,12 +78,6 @@ impl History {
         self.by_id.get(id).copied()
     }
 
-    /// Makes room for so many entries.
-    pub(crate) fn reserve(&mut self, entries: usize) {
-        self.records.reserve(entries);
-        self.by_id.reserve(entries);
-    }
-
     /// Appends an entry and makes it the leaf.
     pub(crate) fn push(&mut self, record: Record) -> EntryIndex {
         let index = EntryIndex(self.records.len());

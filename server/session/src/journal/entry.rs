@@ -216,16 +216,14 @@ pub(crate) enum Note {
 impl Note {
     /// Reads a note from an `extension_data` entry.
     pub(crate) fn parse(ext_type: &str, data: &str) -> Option<Self> {
-        let data: &RawValue = serde_json::from_str(data).ok()?;
-        let from = data.get();
         match ext_type.strip_prefix(NOTE_PREFIX)? {
-            "prompt" => serde_json::from_str(from).map(Self::Prompt).ok(),
-            "join" => serde_json::from_str(from).map(Self::Join).ok(),
-            "turn-start" => serde_json::from_str(from).map(Self::TurnStart).ok(),
-            "usage" => serde_json::from_str(from).map(Self::Usage).ok(),
-            "tool" => serde_json::from_str(from).map(Self::Tool).ok(),
-            "turn-end" => serde_json::from_str(from).map(Self::TurnEnd).ok(),
-            "settings" => serde_json::from_str(from).map(Self::Settings).ok(),
+            "prompt" => serde_json::from_str(data).map(Self::Prompt).ok(),
+            "join" => serde_json::from_str(data).map(Self::Join).ok(),
+            "turn-start" => serde_json::from_str(data).map(Self::TurnStart).ok(),
+            "usage" => serde_json::from_str(data).map(Self::Usage).ok(),
+            "tool" => serde_json::from_str(data).map(Self::Tool).ok(),
+            "turn-end" => serde_json::from_str(data).map(Self::TurnEnd).ok(),
+            "settings" => serde_json::from_str(data).map(Self::Settings).ok(),
             _ => None,
         }
     }

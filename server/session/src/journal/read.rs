@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use kit_protocol::{EntryId, Role, SessionId};
@@ -21,6 +21,8 @@ use crate::history::{EntryIndex, History, Record, RecordKind, Span};
 
 /// How many problems of one file are kept; the rest is only counted.
 const LARGEST_PROBLEM_LIST: usize = 20;
+/// Lines with less between them are read at once.
+const LARGEST_GAP: u64 = 64 * 1024;
 
 /// Something in a file that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,24 +79,31 @@ pub(crate) struct Loaded {
     pub(crate) torn_tail: bool,
 }
 
-/// Indexes the bytes of a session file. `path` only names a session whose header is lost.
-pub(crate) fn index(bytes: &[u8], path: &Path) -> Loaded {
+/// Indexes what a reader yields of a session file. `path` only names a session whose header is lost.
+pub(crate) fn index(mut source: impl BufRead, path: &Path) -> io::Result<Loaded> {
     let mut builder = Builder::default();
-    builder.history.reserve(bytes.len() / 1024);
-    let mut offset = 0;
-    for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let content = trim_line_end(line);
-        builder.line(number + 1, Span { offset, len: content.len() }, content);
-        offset += u64::try_from(line.len()).unwrap_or(0);
+    let mut torn_tail = false;
+    let (mut line, mut offset, mut number) = (Vec::new(), 0, 0);
+    loop {
+        line.clear();
+        let count = source.read_until(b'\n', &mut line)?;
+        if count == 0 {
+            break;
+        }
+        number += 1;
+        torn_tail = line.last() != Some(&b'\n');
+        let content = trim_line_end(&line);
+        builder.line(number, Span { offset, len: content.len() }, content);
+        offset += u64::try_from(count).unwrap_or(0);
     }
-    Loaded {
+    Ok(Loaded {
         header: builder.header.unwrap_or_else(|| lost_header(path)),
         history: builder.history,
         notes: builder.notes,
         name: builder.name,
         problems: builder.problems,
-        torn_tail: bytes.last().is_some_and(|byte| *byte != b'\n'),
-    }
+        torn_tail,
+    })
 }
 
 /// The header of a file whose first line is unreadable: the file's name stands for the session's id.
@@ -173,9 +182,13 @@ impl Builder {
         };
         let parent = match envelope.parent_id.filter(|parent| !parent.0.is_empty()) {
             None => None,
+            // Mostly it is the entry before.
+            Some(parent) if self.history.leaf_id().is_some_and(|leaf| leaf.as_str() == parent.0) => {
+                self.history.leaf()
+            }
             Some(parent) => self.history.find(&EntryId::from(parent.0.as_ref())).or_else(|| {
                 self.problems.note(number, "its parent is missing; it follows the entry before it");
-                self.history.records().len().checked_sub(1).map(EntryIndex)
+                self.history.leaf()
             }),
         };
         let id = EntryId::from(id.0.as_ref());
@@ -210,38 +223,49 @@ impl Builder {
     }
 }
 
-/// Reads the lines of entries back. Entries of one branch mostly stand side by side, so everything from the first to
-/// the last of them is read at once.
-#[derive(Debug)]
+/// Reads the lines of entries back. Entries of one branch mostly stand side by side, so lines with little between them
+/// are read at once.
+#[derive(Debug, Default)]
 pub(crate) struct Lines {
-    start: u64,
-    bytes: Vec<u8>,
+    /// Pieces of the file by their offset, in order.
+    pieces: Vec<(u64, Vec<u8>)>,
 }
 
 impl Lines {
     /// Reads what the spans cover.
     pub(crate) fn read(path: &Path, spans: impl Iterator<Item = Span>) -> Result<Self, JournalError> {
-        let mut covered: Option<(u64, u64)> = None;
+        let mut spans: Vec<Span> = spans.collect();
+        spans.sort_unstable_by_key(|span| span.offset);
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
         for span in spans {
             let end = span.offset + u64::try_from(span.len).unwrap_or(0);
-            covered = Some(
-                covered.map_or((span.offset, end), |(start, last)| (start.min(span.offset), last.max(end))),
-            );
+            match ranges.last_mut() {
+                Some((_, last)) if span.offset <= last.saturating_add(LARGEST_GAP) => *last = end.max(*last),
+                Some(_) | None => ranges.push((span.offset, end)),
+            }
         }
-        let Some((start, end)) = covered else { return Ok(Self { start: 0, bytes: Vec::new() }) };
+        if ranges.is_empty() {
+            return Ok(Self::default());
+        }
         let failed = |error| JournalError::io("read", path, error);
         let mut file = File::open(path).map_err(failed)?;
-        file.seek(SeekFrom::Start(start)).map_err(failed)?;
-        let mut bytes = Vec::new();
-        file.take(end - start).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(Self { start, bytes })
+        let mut pieces = Vec::with_capacity(ranges.len());
+        for (start, end) in ranges {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(start)).map_err(failed)?;
+            (&mut file).take(end - start).read_to_end(&mut bytes).map_err(failed)?;
+            pieces.push((start, bytes));
+        }
+        Ok(Self { pieces })
     }
 
     /// The line of a span; empty when the file has shrunk since it was indexed.
     pub(crate) fn get(&self, span: Span) -> Cow<'_, str> {
-        let line = span.offset.checked_sub(self.start).and_then(|from| {
-            let from = usize::try_from(from).ok()?;
-            self.bytes.get(from..from.checked_add(span.len)?)
+        let after = self.pieces.partition_point(|(start, _)| *start <= span.offset);
+        let piece = after.checked_sub(1).and_then(|at| self.pieces.get(at));
+        let line = piece.and_then(|(start, bytes)| {
+            let from = usize::try_from(span.offset - start).ok()?;
+            bytes.get(from..from.checked_add(span.len)?)
         });
         String::from_utf8_lossy(line.unwrap_or_default())
     }
@@ -255,7 +279,7 @@ mod tests {
         r#"{"type":"session","version":3,"id":"s1","timestamp":"2026-01-01T00:00:00Z","cwd":"/w"}"#;
 
     fn loaded(lines: &[&str]) -> Loaded {
-        index(lines.join("\n").as_bytes(), Path::new("/x/2026_abc.jsonl"))
+        index(lines.join("\n").as_bytes(), Path::new("/x/2026_abc.jsonl")).unwrap()
     }
 
     fn check(lines: &[&str], ids: &[&str], problems: &[(usize, &'static str)]) {
@@ -294,7 +318,7 @@ mod tests {
         let whole = lines.join("\n") + "\n";
         for cut in 0..=whole.len() {
             let prefix = &whole.as_bytes()[..cut];
-            let loaded = index(prefix, Path::new("s.jsonl"));
+            let loaded = index(prefix, Path::new("s.jsonl")).unwrap();
             // A line is whole as soon as its last brace is there, with its line end or without.
             let ends = lines.iter().scan(0, |end, line| {
                 *end += line.len() + 1;
@@ -346,11 +370,18 @@ mod tests {
         let path = directory.path().join("s.jsonl");
         let a = r#"{"type":"label","id":"a","target_id":"z","label":"ä"}"#;
         std::fs::write(&path, format!("{HEADER}\r\n{a}\n{a}")).unwrap();
-        let loaded = index(&std::fs::read(&path).unwrap(), &path);
+        let loaded = index(std::fs::read(&path).unwrap().as_slice(), &path).unwrap();
         let spans = || loaded.history.records().iter().map(|record| record.span);
         let lines = Lines::read(&path, spans()).unwrap();
         assert_eq!(spans().map(|span| lines.get(span).into_owned()).collect::<Vec<_>>(), [a, a]);
         assert!(loaded.torn_tail);
         assert_eq!(lines.get(Span { offset: 0, len: 4 }), "");
+        let far = |offset| Span { offset, len: 4 };
+        std::fs::write(&path, format!("one\n{}two\n", " ".repeat(200_000))).unwrap();
+        let lines = Lines::read(&path, [far(200_004), far(0)].into_iter()).unwrap();
+        assert_eq!(
+            (lines.get(far(0)), lines.get(far(200_004)), lines.pieces.len()),
+            ("one\n".into(), "two\n".into(), 2)
+        );
     }
 }

@@ -10,7 +10,7 @@
 //! keeps other processes from reading; they list the session from their index.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +22,8 @@ use crate::error::JournalError;
 
 /// Appends that may wait. The session awaits each, so the queue never fills; a sender would wait for its turn.
 const QUEUE: usize = 256;
+/// How much of a file is read at once while it is indexed.
+const READ_BUFFER: usize = 256 * 1024;
 
 /// When an append counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,15 +56,14 @@ impl Writer {
 
     /// Opens, locks and reads a file. Blocks; call it where that is allowed.
     pub(crate) fn open(path: PathBuf) -> Result<(Self, Loaded), JournalError> {
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .open(&path)
             .map_err(|error| JournalError::io("open", &path, error))?;
         lock(&file, &path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| JournalError::io("read", &path, error))?;
-        let loaded = read::index(&bytes, &path);
+        let source = BufReader::with_capacity(READ_BUFFER, &file);
+        let loaded = read::index(source, &path).map_err(|error| JournalError::io("read", &path, error))?;
         let target = Target { path, file: Some(file), header: None, torn: loaded.torn_tail };
         Ok((Self::start(target), loaded))
     }
@@ -267,6 +268,7 @@ mod tests {
         assert!(matches!(&refused, JournalError::Io { action: "create", .. }), "{refused}");
         std::fs::remove_file(&blocked).unwrap();
         writer.append(b"{}\n".to_vec(), Durability::Synced).await.unwrap();
-        assert_eq!(read::index(&std::fs::read(&path).unwrap(), &path).header, header());
+        let written = std::fs::read(&path).unwrap();
+        assert_eq!(read::index(written.as_slice(), &path).unwrap().header, header());
     }
 }

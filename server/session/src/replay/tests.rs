@@ -21,7 +21,7 @@ fn told(entries: &[Value]) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.jsonl");
     std::fs::write(&path, lines.join("\n")).unwrap();
-    let loaded = read::index(&std::fs::read(&path).unwrap(), Path::new("s"));
+    let loaded = read::index(std::fs::read(&path).unwrap().as_slice(), Path::new("s")).unwrap();
     let lines = Lines::read(&path, loaded.history.records().iter().map(|record| record.span)).unwrap();
     events(&loaded.history, &lines, &[])
         .into_iter()

@@ -1,5 +1,7 @@
 //! Shows a session that another process has open: its file is read without its lock, and nothing is written.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use kit_protocol::{Event, KitError, SessionId, SessionTreeAnswer, TranscriptAnswer};
@@ -21,9 +23,9 @@ struct Peeked {
 
 impl Peeked {
     fn read(path: &Path) -> Result<Self, JournalError> {
-        let bytes = std::fs::read(path).map_err(|error| JournalError::io("read", path, error))?;
-        let loaded = read::index(&bytes, path);
-        drop(bytes);
+        let failed = |error| JournalError::io("read", path, error);
+        let source = BufReader::new(File::open(path).map_err(failed)?);
+        let loaded = read::index(source, path).map_err(failed)?;
         let all: Vec<EntryIndex> = (0..loaded.history.records().len()).map(EntryIndex).collect();
         let lines = lines_of(path, &loaded.history, &all)?;
         Ok(Self { loaded, lines })
