@@ -66,6 +66,10 @@ struct Report {
     kinds: Vec<String>,
     status: Option<u16>,
     text: String,
+    /// How long to wait, where the report says it.
+    delay: Option<Duration>,
+    /// A quota that a moment does not fill again.
+    long_quota: bool,
 }
 
 impl Report {
@@ -77,11 +81,17 @@ impl Report {
             [error.get("type"), error.get("code"), error.get("status"), error.pointer("/details/error_code")];
         let said = error.as_str().map(str::to_owned);
         let said = said.or_else(|| ["message", "detail"].iter().find_map(|field| text(error, field)));
+        let details = error.get("details").and_then(Value::as_array).into_iter().flatten();
+        let delay = details.clone().find_map(|detail| seconds(detail.get("retryDelay")?.as_str()?));
+        let violations = details.filter_map(|detail| detail.get("violations")?.as_array()).flatten();
+        let long_quota = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
         let raw = error.pointer("/metadata/raw").and_then(Value::as_str).map(str::to_owned);
         Self {
             kinds: codes.iter().flatten().filter_map(|code| code.as_str().map(str::to_owned)).collect(),
             status: error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()),
             text: [said.unwrap_or_default(), raw.unwrap_or_default()].join(" ").trim().to_owned(),
+            delay,
+            long_quota: long_quota.into_iter().any(|quota| quota.contains("PerDay")),
         }
     }
 
@@ -94,6 +104,11 @@ impl Report {
         let named = STATUSES.iter().find(|(kinds, _)| self.is(kinds)).map(|(_, status)| *status);
         self.status.filter(|status| (400..600).contains(status)).or(named)
     }
+}
+
+/// A number of seconds as Google writes it, such as `37s`.
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
 }
 
 const STATUSES: &[(&[&str], u16)] = &[
@@ -138,7 +153,8 @@ pub(crate) fn classify(
     };
     let too_large =
         status == Some(413) || report.is(OVERFLOW) || (status != Some(429) && is_overflow(&report.text));
-    let no_quota = status == Some(402) || report.is(QUOTA) || report.status == Some(1308);
+    let no_quota =
+        status == Some(402) || report.long_quota || report.is(QUOTA) || report.status == Some(1308);
     let (kind, retry, message) = match status {
         _ if too_large => (
             ErrorKind::ContextOverflow,
@@ -190,7 +206,7 @@ pub(crate) fn classify(
         ),
         None => (ErrorKind::Unavailable, Retry::Backoff, format!("{name} reported an error{said}")),
     };
-    let retry = match (hints.should, hints.after, retry) {
+    let retry = match (hints.should, hints.after.or(report.delay), retry) {
         (Some(false), _, _) | (None, _, Retry::Never) => Retry::Never,
         (Some(true), _, Retry::Never) if too_large || no_quota => Retry::Never,
         (Some(true) | None, Some(delay), _) => Retry::After(delay),
@@ -287,6 +303,18 @@ mod tests {
         assert_eq!(error.retry, Retry::Never);
         let spend = json!({"error": {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}});
         assert_eq!(check(Some(429), spend), (ErrorKind::RateLimit, Retry::Never));
+    }
+
+    #[test]
+    fn google_says_in_the_report_how_long_to_wait() {
+        let report = |details: Value| json!([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": details}}]);
+        let retry = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37s"});
+        assert_eq!(
+            check(Some(429), report(json!([retry]))),
+            (ErrorKind::RateLimit, Retry::After(Duration::from_secs(37)))
+        );
+        let quota = json!({"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]});
+        assert_eq!(check(Some(429), report(json!([quota, retry]))), (ErrorKind::RateLimit, Retry::Never));
     }
 
     #[test]

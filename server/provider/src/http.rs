@@ -3,8 +3,9 @@
 //! A stream has no total time limit. Connecting, waiting for the first byte and every pause have one each, and each
 //! announces itself. Redirects are not followed, because keys travel in headers. Requests to this machine bypass proxies.
 
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use crate::classify::{RetryHints, Subject, classify, sentence};
 use crate::error::{ModelError, Retry};
+use crate::rate::RateLimits;
 
 /// The largest part of an error body that is read.
 const LARGEST_ERROR: usize = 64 * 1024;
@@ -62,6 +64,8 @@ pub(crate) struct Opened {
 pub(crate) struct Http {
     pooled: OnceLock<Client>,
     direct: OnceLock<Client>,
+    /// What each provider said last about the limits of the account.
+    rates: Mutex<BTreeMap<String, RateLimits>>,
 }
 
 impl Http {
@@ -82,6 +86,11 @@ impl Http {
             ModelError::new(ErrorKind::Internal, message)
         })?;
         Ok(cell.get_or_init(|| client).clone())
+    }
+
+    /// What a provider said last about the limits of the account.
+    pub(crate) fn rate_limits(&self, provider: &str) -> Option<RateLimits> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).get(provider).copied()
     }
 
     /// Sends a request and waits for a response that begins an answer.
@@ -112,6 +121,10 @@ impl Http {
             request_id,
             "response"
         );
+        if let Some(rates) = RateLimits::read(response.headers(), Timestamp::now()) {
+            let mut known = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(subject.provider.to_owned(), rates);
+        }
         let answer = accept(response, url, subject, limits).await;
         let body = answer.map_err(|error| ModelError { request_id: request_id.clone(), ..error })?;
         Ok(Opened { request_id, body })

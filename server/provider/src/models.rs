@@ -16,6 +16,7 @@ use crate::local;
 use crate::model::Model;
 use crate::providers::{self, PROVIDERS};
 use crate::pump::Call;
+use crate::rate::RateLimits;
 use crate::remote::Remote;
 use crate::scripted::{self, Scripted};
 use crate::settings::ProviderSettings;
@@ -140,6 +141,11 @@ impl Models {
             models.extend(ids.filter_map(|id| Some(self.resolve(&id).ok()?.info().clone())));
         }
         models
+    }
+
+    /// How much of its limits a provider said to be left, as of its last answer.
+    pub fn rate_limits(&self, provider: &str) -> Option<RateLimits> {
+        self.http.rate_limits(provider)
     }
 
     /// Up to five known models whose names are close to an id that is not known; none for one that is.

@@ -21,6 +21,7 @@ const PATTERNS: &[&[&str]] = &[
     &["exceeds the available context size"],
     &["exceed_context_size_error"],
     &["greater than the context length"],
+    &["exceeds the context length"],
     &["exceeded model token limit"],
     &["too large for model with ", "#", " maximum context length"],
     &["longer than the model's context length"],
@@ -71,8 +72,9 @@ mod tests {
             "the number of tokens to keep from the initial prompt is greater than the context length",
             "too large for model with 32768 maximum context length",
             "too many tokens in the prompt",
+            "the input length exceeds the context length",
         ];
-        assert_eq!(texts.map(is_overflow), [true; 9]);
+        assert_eq!(texts.map(is_overflow), [true; 10]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! A model behind HTTP: one attempt is one request.
+//! A model behind HTTP: one attempt is one request, unless the provider refuses something that it can do without.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
-use kit_protocol::ModelInfo;
+use kit_protocol::{ErrorKind, ModelInfo};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Abilities;
@@ -24,6 +26,8 @@ struct Shared {
     call: Call,
     abilities: Abilities,
     http: Arc<Http>,
+    /// The provider refused the full schemas and took plain ones.
+    plain_schemas: AtomicBool,
 }
 
 /// How far an attempt is. Boxed, because most of the time a stream is moved around idle.
@@ -35,7 +39,15 @@ enum Attempt {
 
 impl Remote {
     pub(crate) fn new(endpoint: Endpoint, call: Call, abilities: Abilities, http: Arc<Http>) -> Self {
-        Self { shared: Arc::new(Shared { endpoint, call, abilities, http }) }
+        Self {
+            shared: Arc::new(Shared {
+                endpoint,
+                call,
+                abilities,
+                http,
+                plain_schemas: AtomicBool::new(false),
+            }),
+        }
     }
 }
 
@@ -80,21 +92,55 @@ impl Shared {
     }
 
     async fn open(&self, request: &Request) -> Result<Pump, ModelError> {
-        let Self { endpoint, call, abilities, http } = self;
+        let Self { endpoint, call, http, .. } = self;
         let headers = endpoint.headers()?;
-        let target = Target {
+        let url = endpoint.url(&call.remote_name);
+        let mut refused: Option<(Value, ModelError)> = None;
+        for plain in self.stages() {
+            let target = self.target(plain);
+            let body = endpoint.wire.body(request, target);
+            if refused.as_ref().is_some_and(|(tried, _)| *tried == body) {
+                continue;
+            }
+            match http.open(&url, headers.clone(), &body, call.subject(), call.limits).await {
+                Ok(opened) => {
+                    self.plain_schemas.store(plain.schemas, Ordering::Relaxed);
+                    let adapter = endpoint.wire.adapter(request, target);
+                    return Ok(Pump::new(call.clone(), opened, endpoint.wire.framing(), adapter));
+                }
+                Err(error) if is_refusal(&error) => {
+                    // The first refusal is about what was meant to be sent, so it is the one to report.
+                    let first = refused.map_or(error, |(_, first)| first);
+                    refused = Some((body, first));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.map_or_else(ModelError::cancelled, |(_, error)| error))
+    }
+
+    /// What to do without, one refusal after the other: first keywords in tool schemas, which some providers do not take,
+    /// then reasoning of earlier answers, which a provider may not know again. Schemas stay plain once that helped.
+    fn stages(&self) -> [Plain; 3] {
+        let first = Plain { schemas: self.plain_schemas.load(Ordering::Relaxed), reasoning: false };
+        [first, Plain { schemas: true, ..first }, Plain { schemas: true, reasoning: true }]
+    }
+
+    fn target(&self, plain: Plain) -> Target<'_> {
+        let Self { call, abilities, .. } = self;
+        Target {
             name: &call.remote_name,
             abilities: *abilities,
             max_output: call.info.max_output,
             context_window: call.info.context_window,
-            plain: Plain::default(),
-        };
-        let body = endpoint.wire.body(request, target);
-        let url = endpoint.url(&call.remote_name);
-        let opened = http.open(&url, headers, &body, call.subject(), call.limits).await?;
-        let adapter = endpoint.wire.adapter(request, target);
-        Ok(Pump::new(call.clone(), opened, endpoint.wire.framing(), adapter))
+            plain,
+        }
     }
+}
+
+/// Whether the provider understood the request and took exception to something in it.
+fn is_refusal(error: &ModelError) -> bool {
+    error.kind == ErrorKind::InvalidRequest && matches!(error.status, Some(400 | 422))
 }
 
 #[cfg(test)]

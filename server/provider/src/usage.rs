@@ -38,7 +38,8 @@ impl Prices {
     }
 }
 
-/// Tokens of one call. The classes do not overlap, except that reasoning is a part of the output.
+/// Tokens of one call. The classes do not overlap, except that reasoning is a part of the output and what is cached for an
+/// hour is a part of what is cached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenCounts {
     /// Fresh input, without what a cache served or stored.
@@ -49,6 +50,8 @@ pub struct TokenCounts {
     pub cache_read: u64,
     /// Input written to the provider's cache.
     pub cache_write: u64,
+    /// The part of it that the cache keeps for an hour, which costs more.
+    pub cache_write_hour: u64,
     /// Reasoning among the output, where the provider says so.
     pub reasoning: Option<u64>,
 }
@@ -73,13 +76,16 @@ impl Cost {
     /// The cost without a known price.
     pub const UNKNOWN: Self = Self { micros: None, kind: CostKind::Unknown };
 
-    /// Tokens times prices. A missing cache price is the input price, as providers bill it.
+    /// Tokens times prices. A missing cache price is the input price, as providers bill it; an hour in the cache costs
+    /// twice the input price wherever it is sold.
     pub fn of(tokens: TokenCounts, price: Price) -> Self {
+        let hour = tokens.cache_write_hour.min(tokens.cache_write);
         let product = |count: u64, price: u64| u128::from(count) * u128::from(price);
         let millionths = product(tokens.input, price.input)
             + product(tokens.output, price.output)
             + product(tokens.cache_read, price.cache_read.unwrap_or(price.input))
-            + product(tokens.cache_write, price.cache_write.unwrap_or(price.input));
+            + product(tokens.cache_write - hour, price.cache_write.unwrap_or(price.input))
+            + product(hour, price.input.saturating_mul(2));
         let micros = u64::try_from((millionths + 500_000) / 1_000_000).unwrap_or(u64::MAX);
         Self { micros: Some(micros), kind: CostKind::Priced }
     }
@@ -107,9 +113,18 @@ mod tests {
             output: 700,
             cache_read: 50_000,
             cache_write: 500,
+            cache_write_hour: 0,
             reasoning: Some(100),
         };
         assert_eq!(micros(tokens, PRICE), Some(3_000 + 10_500 + 15_000 + 1_875));
+    }
+
+    #[test]
+    fn an_hour_in_the_cache_costs_twice_the_input() {
+        let tokens = TokenCounts { cache_write: 2000, cache_write_hour: 1500, ..TokenCounts::default() };
+        assert_eq!(micros(tokens, PRICE), Some(1_875 + 9_000));
+        let more = TokenCounts { cache_write: 10, cache_write_hour: 20, ..TokenCounts::default() };
+        assert_eq!(micros(more, PRICE), Some(60));
     }
 
     #[test]

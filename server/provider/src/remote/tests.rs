@@ -298,3 +298,78 @@ async fn without_key_nothing_is_sent() {
     assert_eq!((error.kind, error.retry), (ErrorKind::Auth, Retry::Never));
     assert!(error.message.contains("ANTHROPIC_API_KEY"), "{error}");
 }
+
+/// A server that answers each connection with the next of the responses; the bodies of the requests come back.
+async fn serve_in_turn(responses: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<serde_json::Value>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let task = tokio::spawn(async move {
+        let mut bodies = Vec::new();
+        for response in responses {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (_, body) = read_request(&mut stream).await;
+            bodies.push(serde_json::from_str(&body).unwrap());
+            stream.write_all(&response).await.unwrap();
+            stream.shutdown().await.unwrap_or_default();
+        }
+        bodies
+    });
+    (address, task)
+}
+
+#[tokio::test]
+async fn a_refused_schema_is_sent_again_in_its_plain_form_and_stays_plain() {
+    let refusal =
+        response("400 Bad Request", "", r#"{"error": {"message": "unknown keyword `format`"}}"#).concat();
+    let fine = response("200 OK", EVENTS, ANSWER).concat();
+    let (address, server) = serve_in_turn(vec![refusal, fine.clone(), fine]).await;
+    let schema =
+        serde_json::json!({"type": "object", "properties": {"at": {"type": "string", "format": "uri"}}});
+    let tool = crate::ToolDefinition { input_schema: schema.clone(), ..crate::wire::fixtures::tool("go") };
+    let request = Request { tools: Arc::new([tool]), ..request(vec![user("go")]) };
+    let model = model(&address, Limits::default());
+    for _ in 0..2 {
+        let last = model.stream(request.clone(), CancellationToken::new()).collect::<Vec<_>>().await.pop();
+        assert!(matches!(last, Some(Ok(ModelEvent::Finished(_)))), "{last:?}");
+    }
+    let sent: Vec<serde_json::Value> =
+        server.await.unwrap().iter().map(|body| body["tools"][0]["function"]["parameters"].clone()).collect();
+    let plain = serde_json::json!({"type": "object", "properties": {"at": {"type": "string"}}});
+    assert_eq!(sent, [schema, plain.clone(), plain]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_nothing_mends_is_reported_as_it_came_first() {
+    let refusal =
+        |text: &str| response("400 Bad Request", "", &format!("{{\"error\": {{\"message\": \"{text}\"}}}}"));
+    let (address, server) = serve_in_turn(vec![refusal("first").concat(), refusal("second").concat()]).await;
+    let tool = crate::ToolDefinition {
+        input_schema: serde_json::json!({"type": "object", "title": "x"}),
+        ..crate::wire::fixtures::tool("go")
+    };
+    let request = Request { tools: Arc::new([tool]), ..request(vec![user("go")]) };
+    let events = model(&address, Limits::default())
+        .stream(request, CancellationToken::new())
+        .collect::<Vec<_>>()
+        .await;
+    let [Err(error)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(error.message, "OpenAI refused the request with status 400: first");
+    assert_eq!(server.await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_left_of_the_limits_is_kept() {
+    let headers = "x-ratelimit-limit-requests: 9\r\nx-ratelimit-remaining-requests: 8\r\n";
+    let server = serve(response("429 Too Many Requests", headers, "{}"), End::Close).await;
+    let variables =
+        [("OPENAI_BASE_URL", format!("http://{}/v1", server.address)), ("OPENAI_API_KEY", "k".to_owned())];
+    let models = Models::new(&ProviderSettings::default(), variables.into_iter().collect());
+    assert_eq!(models.rate_limits("openai"), None);
+    let model = models.resolve(&"openai/gpt-4.1".parse().unwrap()).unwrap();
+    let last =
+        model.stream(request(vec![user("go")]), CancellationToken::new()).collect::<Vec<_>>().await.pop();
+    assert!(matches!(last, Some(Err(_))), "{last:?}");
+    let requests = crate::Allowance { limit: 9, remaining: 8, reset: None };
+    let expected = crate::RateLimits { requests: Some(requests), ..crate::RateLimits::default() };
+    assert_eq!(models.rate_limits("openai"), Some(expected));
+}

@@ -132,7 +132,8 @@ impl<'a> Player<'a> {
             Action::Tool(tool) => self.call(tool, facts),
             Action::Usage(usage) => {
                 let UsageAction { input, output, cache_read, cache_write, reasoning } = *usage;
-                let tokens = TokenCounts { input, output, cache_read, cache_write, reasoning };
+                let tokens =
+                    TokenCounts { input, output, cache_read, cache_write, cache_write_hour: 0, reasoning };
                 self.tokens = Some(tokens);
                 self.emit(ModelEvent::Usage(tokens));
             }

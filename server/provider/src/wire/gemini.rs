@@ -96,6 +96,7 @@ impl Usage {
             output: self.candidates_token_count.unwrap_or_default().saturating_add(thoughts),
             cache_read,
             cache_write: 0,
+            cache_write_hour: 0,
             reasoning: self.thoughts_token_count,
         }
     }

@@ -235,7 +235,13 @@ struct Usage {
     output_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    cache_creation: Option<CacheCreation>,
     output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct CacheCreation {
+    ephemeral_1h_input_tokens: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -250,6 +256,7 @@ impl Usage {
         self.cache_read_input_tokens = later.cache_read_input_tokens.or(self.cache_read_input_tokens);
         self.cache_creation_input_tokens =
             later.cache_creation_input_tokens.or(self.cache_creation_input_tokens);
+        self.cache_creation = later.cache_creation.or(self.cache_creation);
         self.output_tokens_details = later.output_tokens_details.or(self.output_tokens_details);
     }
 
@@ -259,6 +266,10 @@ impl Usage {
             output: self.output_tokens.unwrap_or_default(),
             cache_read: self.cache_read_input_tokens.unwrap_or_default(),
             cache_write: self.cache_creation_input_tokens.unwrap_or_default(),
+            cache_write_hour: self
+                .cache_creation
+                .and_then(|created| created.ephemeral_1h_input_tokens)
+                .unwrap_or_default(),
             reasoning: self.output_tokens_details.and_then(|details| details.thinking_tokens),
         }
     }

@@ -129,6 +129,7 @@ impl Usage {
             output: self.output_tokens.unwrap_or_default(),
             cache_read,
             cache_write,
+            cache_write_hour: 0,
             reasoning: self.output_tokens_details.as_ref().and_then(|details| details.reasoning_tokens),
         }
     }

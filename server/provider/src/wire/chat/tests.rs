@@ -69,7 +69,14 @@ fn reads_text_reasoning_calls_and_usage() {
     let text_of =
         stream(&deltas, "tool_calls").replace("data: [DONE]", &format!("data: {usage}\n\ndata: [DONE]"));
     let (events, answer) = read(&mut Reader::new(CallIds::default()), &text_of);
-    let tokens = TokenCounts { input: 30, output: 9, cache_read: 60, cache_write: 10, reasoning: Some(4) };
+    let tokens = TokenCounts {
+        input: 30,
+        output: 9,
+        cache_read: 60,
+        cache_write: 10,
+        cache_write_hour: 0,
+        reasoning: Some(4),
+    };
     let expected = [
         ModelEvent::ReasoningDelta("hm".into()),
         ModelEvent::TextDelta("I ".into()),

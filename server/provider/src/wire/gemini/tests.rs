@@ -59,7 +59,14 @@ fn whole() -> Vec<Value> {
 #[test]
 fn reads_thoughts_text_calls_and_usage() {
     let (events, answer) = read(&mut reader(), &stream(&whole()));
-    let tokens = TokenCounts { input: 41, output: 9, cache_read: 60, cache_write: 0, reasoning: Some(4) };
+    let tokens = TokenCounts {
+        input: 41,
+        output: 9,
+        cache_read: 60,
+        cache_write: 0,
+        cache_write_hour: 0,
+        reasoning: Some(4),
+    };
     let expected = [
         ModelEvent::Usage(TokenCounts { input: 100, ..TokenCounts::default() }),
         ModelEvent::ReasoningDelta("h".into()),

@@ -75,8 +75,14 @@ fn reads_reasoning_text_and_parallel_calls() {
     ]
     .concat();
     let (events, answer) = read(&mut Reader::new(CallIds::default()), &stream(&frames));
-    let tokens =
-        |output, reasoning| TokenCounts { input: 12, output, cache_read: 100, cache_write: 7, reasoning };
+    let tokens = |output, reasoning| TokenCounts {
+        input: 12,
+        output,
+        cache_read: 100,
+        cache_write: 7,
+        cache_write_hour: 0,
+        reasoning,
+    };
     let expected = [
         ModelEvent::Usage(tokens(1, None)),
         ModelEvent::ReasoningDelta("hm".into()),

@@ -99,7 +99,14 @@ fn whole() -> Vec<Value> {
 #[test]
 fn reads_reasoning_text_calls_and_usage() {
     let (events, answer) = read(&mut reader(), &stream(&whole()));
-    let tokens = TokenCounts { input: 30, output: 9, cache_read: 60, cache_write: 10, reasoning: Some(4) };
+    let tokens = TokenCounts {
+        input: 30,
+        output: 9,
+        cache_read: 60,
+        cache_write: 10,
+        cache_write_hour: 0,
+        reasoning: Some(4),
+    };
     let expected = [
         ModelEvent::ReasoningDelta("a".into()),
         ModelEvent::ReasoningDelta("\n\n".into()),
