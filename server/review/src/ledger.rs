@@ -49,7 +49,7 @@ impl<F: Fn(&DocumentUri) -> Result<Current, String> + Send + Sync> CurrentTexts 
 /// Something that could not be taken over from the folder, for the user to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Changes of a file are no longer recognizable in it.
+    /// Changes of a file are no longer in it, or the file cannot be read. Their record stays until the file changes.
     Lost {
         /// The file.
         uri: DocumentUri,

@@ -70,8 +70,9 @@ impl Ledger {
                 file.user_edit(current.text.as_ref());
                 let lost = before.saturating_sub(file.hunks().len());
                 if lost > 0 {
-                    let why =
-                        format!("the file was changed in the meantime; {lost} changes are no longer in it");
+                    let why = format!(
+                        "the file was changed in the meantime; changes that are no longer in it: {lost}"
+                    );
                     self.notices.push(Notice::Lost { uri: uri.clone(), why });
                 }
             }

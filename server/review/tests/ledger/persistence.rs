@@ -49,7 +49,7 @@ fn changes_that_are_gone_after_a_restart_are_reported() {
     let mut desk = Desk::new(&[("a", "1\n2\n3\n")]);
     desk.agent("t1", "a", Some("1\nx\n3\n"));
     desk.unnoticed("a", Some("1\n2\n3\n"));
-    let why = "the file was changed in the meantime; 1 changes are no longer in it".to_owned();
+    let why = "the file was changed in the meantime; changes that are no longer in it: 1".to_owned();
     assert_eq!(desk.restart(), [Notice::Lost { uri: uri("a"), why }]);
     desk.unnoticed("a", Some("1\nx\n3\n"));
     assert_eq!(desk.restart(), []);
