@@ -22,7 +22,7 @@ async fn an_edit_goes_to_the_unsaved_buffer_at_its_version_and_not_to_disk() {
     let edits = applied[0].params["edit"]["documentChanges"][0]["edits"].as_array().expect("edits").clone();
     let annotation = edits[0]["annotationId"].as_str().expect("the edit is annotated");
     let annotation = applied[0].params["edit"]["changeAnnotations"][annotation].to_string();
-    assert!(annotation.contains("edit"), "the annotation names the tool: {annotation}");
+    assert!(annotation.contains("Edit"), "the annotation names the tool: {annotation}");
     assert!(annotation.contains(report.end()["turn"].as_str().expect("an id")), "and the turn: {annotation}");
     // Minimal: one letter is replaced, so cursors and folds elsewhere stay.
     let text = "fn main() { let x = 2; }\n";

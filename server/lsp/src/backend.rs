@@ -107,9 +107,6 @@ impl LanguageServer for Backend {
         if !first || self.shared.running.set(running).is_err() {
             return Err(to_jsonrpc(KitError::new(ErrorKind::InvalidRequest, "initialize was called twice")));
         }
-        if let Some(version) = Profile::foreign_version(&params) {
-            tracing::warn!(version, "the client speaks another version of the Kit protocol");
-        }
         Ok(lsp::InitializeResult {
             capabilities: answer,
             server_info: Some(lsp::ServerInfo {
@@ -125,6 +122,15 @@ impl LanguageServer for Backend {
         tokio::spawn(pump.run(self.client.clone(), self.profile(), progress));
         if let Some(running) = self.shared.running.get() {
             running.sessions.announce();
+        }
+        if let Some(version) = self.profile().foreign_version {
+            let sentence = format!(
+                "The client speaks version {version} of the Kit protocol and this kit-ls version {}: update the older \
+                 one; until then the agent works as in any other editor.",
+                kit_protocol::PROTOCOL_VERSION
+            );
+            tracing::warn!("{sentence}");
+            self.client.show_message(lsp::MessageType::WARNING, sentence).await;
         }
     }
 

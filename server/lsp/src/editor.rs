@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{
     AskAnswer, AskKind, AskRequest, DiagnosticsAnswer, FileDiagnostics, FilesRequest, PermissionAnswer,
-    PermissionRequest, SaveAnswer,
+    PermissionOption, PermissionOptionKind, PermissionRequest, PermissionScope, SaveAnswer,
 };
 use kit_workspace::{ApplyAnswer, Author, DocumentEdit, DocumentUri, Editor};
 use serde_json::Value;
@@ -216,10 +216,11 @@ impl Editor for RemoteEditor {
                     answer = answer => answer.ok()??,
                 };
             }
-            let labels = request.options.iter().map(|option| option.label.clone()).collect();
+            let offered = message_options(&request.options);
+            let labels = offered.iter().map(|option| option.label.clone()).collect();
             let message = question_text(&request);
             let index = self.choose(message, labels, cancel).await?;
-            let option = request.options.get(index)?;
+            let option = offered.get(index)?;
             Some(PermissionAnswer { option: option.id.clone(), feedback: None })
         }
         .boxed()
@@ -280,6 +281,25 @@ fn origin(author: &Author) -> String {
         Author::Review => "review".to_owned(),
         Author::User => "user".to_owned(),
     }
+}
+
+/// What a message request offers of a question: it has room for few buttons, so once, for this session, for good in the
+/// narrowest scope, and no.
+fn message_options(options: &[PermissionOption]) -> Vec<&PermissionOption> {
+    let first = |fits: fn(&PermissionOption) -> bool| options.iter().find(|option| fits(option));
+    [
+        first(|option| option.kind == PermissionOptionKind::AllowOnce),
+        first(|option| {
+            option.kind == PermissionOptionKind::AllowAlways && option.scope == Some(PermissionScope::Session)
+        }),
+        first(|option| {
+            option.kind == PermissionOptionKind::AllowAlways && option.scope != Some(PermissionScope::Session)
+        }),
+        first(|option| option.kind == PermissionOptionKind::RejectOnce),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The question as one message, for clients without `kit/permission`.

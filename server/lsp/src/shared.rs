@@ -67,6 +67,8 @@ pub(crate) struct Profile {
     pub(crate) labels: bool,
     /// The process that must stay alive.
     pub(crate) parent: Option<u32>,
+    /// The version that the client announced when it is one that we do not speak; `kit` is empty then.
+    pub(crate) foreign_version: Option<u64>,
 }
 
 impl Profile {
@@ -95,11 +97,11 @@ impl Profile {
                 .is_some_and(|edit| edit.change_annotation_support.is_some()),
             labels: params.client_info.as_ref().is_none_or(|client| client.name != "Neovim"),
             parent: params.process_id,
+            foreign_version: Self::foreign_version(params),
         }
     }
 
-    /// The version that a client announced when it is one that we do not speak.
-    pub(crate) fn foreign_version(params: &InitializeParams) -> Option<u64> {
+    fn foreign_version(params: &InitializeParams) -> Option<u64> {
         let version = params.capabilities.experimental.as_ref()?.get("kit")?.get("version")?.as_u64()?;
         (version != u64::from(kit_protocol::PROTOCOL_VERSION)).then_some(version)
     }
