@@ -130,16 +130,19 @@ async fn an_unreachable_server_ends_the_turn_with_a_typed_error_and_the_session_
     client.close().await;
 }
 
+/// A request that is refused as invalid may be sent again in a plainer form, but not without end and not as a retry.
 #[tokio::test]
-async fn a_refused_key_or_request_is_not_repeated() {
+async fn a_refusal_ends_the_turn_with_the_providers_words() {
     for (status, kind) in [(401, "auth"), (403, "auth"), (400, "invalid_request"), (404, "not_found")] {
         for wire in Wire::all() {
             let project = Project::new();
             let model = ModelServer::start().await;
             let client = Launch::new(&project).model(&model, wire).start().await;
-            model.reply(Reply::status(status).body("no, and this is why"));
-            model.reply(Reply::new().text("better"));
-            let report = client.run("go").await;
+            let refusals = if status == 400 { 4 } else { 1 };
+            for _ in 0..refusals {
+                model.reply_to("first question", Reply::status(status).body("no, and this is why"));
+            }
+            let report = client.run("first question").await;
             assert_eq!(report.stop_reason(), "error", "{wire:?} {status}");
             let error = report.only("error");
             assert_eq!(error["kind"], kind, "{wire:?} {status}: {error}");
@@ -147,8 +150,13 @@ async fn a_refused_key_or_request_is_not_repeated() {
                 error["message"].as_str().is_some_and(|message| message.contains("no, and this is why")),
                 "{error}"
             );
-            assert_eq!(model.requests().len(), 1, "{wire:?} {status}");
-            assert_eq!(client.run("again").await.response(), "better", "the session goes on");
+            assert_eq!(report.all("retry").len(), 0, "{wire:?} {status}");
+            assert!(model.requests().len() < 4, "{wire:?} {status}: {} requests", model.requests().len());
+            let other =
+                client.command("kit.session.new", json!({})).await.expect("a session")["session"].clone();
+            model.reply(Reply::new().text("better"));
+            let turn = client.prompt_in(other.as_str().expect("an id"), "another question").await;
+            assert_eq!(client.finish(&turn).await.response(), "better");
             client.close().await;
         }
     }
