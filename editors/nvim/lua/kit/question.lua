@@ -13,6 +13,7 @@ local M = {}
 local api = vim.api
 local width_limit = 76
 local glance_lines = 8
+local notice_width = 60
 
 ---@class kit.Question
 ---@field request table
@@ -42,7 +43,7 @@ end
 ---@return string[]
 local function subject_lines(request)
   local subject, lines = request.subject or {}, {}
-  if subject.command then
+  if subject.command and request.title ~= "$ " .. subject.command then
     for index, line in ipairs(vim.split(subject.command, "\n", { plain = true })) do
       lines[index] = (index == 1 and "$ " or "  ") .. line
     end
@@ -122,10 +123,6 @@ local function show()
   vim.bo[float.buffer].modifiable = true
   api.nvim_buf_set_lines(float.buffer, 0, -1, false, lines)
   vim.bo[float.buffer].modifiable = false
-  local height = 0
-  for _, line in ipairs(lines) do
-    height = height + math.max(1, math.ceil(vim.fn.strdisplaywidth(line) / width))
-  end
   local place = #queue > 1 and (" · 1 of %d"):format(#queue) or ""
   local answer_key = keys.of("permit") or ":Kit permit"
   local hint = is_focused and "q later" or answer_key .. " answers"
@@ -135,7 +132,7 @@ local function show()
     row = vim.o.lines - vim.o.cmdheight - 1,
     col = vim.o.columns,
     width = width,
-    height = math.max(1, math.min(height, vim.o.lines - 6)),
+    height = 1,
     style = "minimal",
     border = "rounded",
     title = { { (" Kit asks%s "):format(place), "KitWaiting" } },
@@ -151,8 +148,11 @@ local function show()
   else
     close_float()
     float.window = api.nvim_open_win(float.buffer, false, vim.tbl_extend("force", settings, { noautocmd = true }))
-    vim.wo[float.window][0].wrap = true
+    vim.wo[float.window][0].wrap, vim.wo[float.window][0].linebreak = true, true
   end
+  settings.height = math.min(api.nvim_win_text_height(float.window, {}).all, math.max(vim.o.lines - 6, 1))
+  settings.noautocmd = nil
+  api.nvim_win_set_config(float.window, settings)
 end
 
 ---@param question kit.Question
@@ -192,7 +192,8 @@ end
 ---@param feedback? string
 local function permit(question, option, feedback)
   local is_allowed = vim.startswith(option.kind, "allow")
-  local words = ("%s %s: %s"):format(is_allowed and "▸" or "✗", option.label, question.request.title)
+  local title = format.shorten(question.request.title, notice_width)
+  local words = ("%s %s: %s"):format(is_allowed and "▸" or "✗", option.label, title)
   settle(question, { option = option.id, feedback = feedback ~= "" and feedback or nil }, words)
 end
 
@@ -211,7 +212,7 @@ end
 function M.on_permission(request)
   local question = { request = request, is_permission = true }
   function question.refuse() return { option = rejection(request).id } end
-  return wait(question, "⚠ Asks: " .. request.title:gsub("%s*\n%s*", " "))
+  return wait(question, "⚠ Asks: " .. format.shorten(request.title:gsub("%s*\n%s*", " "), notice_width))
 end
 
 --- Handles kit/ask.

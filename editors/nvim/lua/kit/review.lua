@@ -17,6 +17,7 @@ local empty = { revision = -1, summary = { files = 0, hunks = 0, additions = 0, 
 local state = empty
 local drawn = {} ---@type table<integer, integer> The revision that each buffer shows.
 local review_of_call = {} ---@type table<string, { waiting: boolean, outcomes: table<string, string> }>
+local call_of_hunk = {} ---@type table<string, string>
 local outcome_of_hunk = {} ---@type table<string, string>
 
 ---@param buffer integer
@@ -99,7 +100,7 @@ local function follow_calls(previous)
   local present = {}
   for _, file in ipairs(state.files) do
     for _, hunk in ipairs(file.hunks) do
-      present[hunk.id] = true
+      present[hunk.id], call_of_hunk[hunk.id] = true, hunk.toolCallId
       local review = review_of_call[hunk.toolCallId] or { outcomes = {} }
       review.waiting, review.outcomes[hunk.id] = true, nil
       review_of_call[hunk.toolCallId] = review
@@ -136,7 +137,7 @@ function M.clear()
   for buffer in pairs(drawn) do
     paint.clear(buffer)
   end
-  drawn, review_of_call, outcome_of_hunk = {}, {}, {}
+  drawn, review_of_call, call_of_hunk, outcome_of_hunk = {}, {}, {}, {}
 end
 
 --- The hunk under the cursor; a deletion belongs to the lines beside it.
@@ -198,9 +199,13 @@ end
 ---@param answer table
 ---@param outcome string
 local function report(answer, outcome)
+  -- The new state may have arrived before the answer, without saying what became of the hunks.
   for _, id in ipairs(answer.applied) do
     outcome_of_hunk[id] = outcome
+    local review = review_of_call[call_of_hunk[id]]
+    if review then review.outcomes[id] = outcome end
   end
+  M.refresh_transcripts()
   local conflicts = answer.conflicts or {}
   if #conflicts > 0 then
     local more = #conflicts > 1 and (" (and %d more)"):format(#conflicts - 1) or ""
@@ -216,10 +221,6 @@ end
 ---@param on_done? fun()
 function M.act(action, arguments, on_done)
   local outcome = action == "keep" and "kept" or "undone"
-  -- The new state may arrive before the answer, so the outcome is noted for the named hunks beforehand.
-  for _, id in ipairs(arguments.hunks or {}) do
-    outcome_of_hunk[id] = outcome
-  end
   client.execute("kit.review." .. action, arguments, function(answer)
     report(answer, outcome)
     if on_done then on_done() end

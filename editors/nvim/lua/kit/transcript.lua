@@ -371,7 +371,7 @@ local function tool_title(event)
   local title = event.title or ""
   if title == "" then
     title = event.toolName
-  elseif not vim.startswith(title:lower(), event.toolName:lower()) then
+  elseif not vim.startswith(title:lower(), event.toolName:lower()) and not vim.startswith(title, "$ ") then
     title = ("%-5s %s"):format(event.toolName, title)
   end
   return (title:gsub("%s*\n%s*", " "))
