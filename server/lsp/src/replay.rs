@@ -1,9 +1,10 @@
 //! `--replay FILE`: plays a recording's inbound side against a fresh server.
 //!
-//! Inbound messages are sent in the recorded order. Before a message that answers a request of the server, and at each
-//! recorded outbound response or request, the replay waits until the server has produced its counterpart: a response by
-//! its id, a request by its method. Notifications are not waited for, because their number depends on timing. Every
-//! message that the server sends is handed to the caller; counterparts that never came are reported.
+//! Inbound messages are sent in the recorded order. At each recorded request, response and end of a turn of the server
+//! the replay waits until the server has produced the counterpart: a response by its id, a request by its method, the
+//! end of a turn by being one. Other notifications are not waited for, because their number depends on timing. Ids that
+//! the server makes anew (sessions, turns, its own requests) are taken from the counterparts and put into what is sent.
+//! Every message of the server is handed to the caller; counterparts that never came are reported.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -20,7 +21,9 @@ use crate::shared::Application;
 
 const BUFFER: usize = 8 * 1024 * 1024;
 /// How long a counterpart may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Members whose values the server makes anew in each run.
+const FRESH: &[&str] = &["session", "turn", "token", "id"];
 
 #[derive(Deserialize)]
 struct Line {
@@ -51,7 +54,7 @@ pub async fn replay(
         input: near_in,
         output: near_out,
         raw: Vec::new(),
-        ids: HashMap::new(),
+        fresh: HashMap::new(),
         seen: VecDeque::new(),
     };
     let mut report = ReplayReport::default();
@@ -63,7 +66,7 @@ pub async fn replay(
         if line.direction == Direction::In.as_str() {
             peer.send(line.message).await?;
             report.sent += 1;
-        } else if line.message.get("id").is_some() && !peer.wait_for(&line.message, &mut received).await {
+        } else if is_awaited(&line.message) && !peer.wait_for(&line.message, &mut received).await {
             let what = line.message.get("method").or_else(|| line.message.get("id"));
             report.missing.push(format!("line {}: {}", number + 1, what.unwrap_or(&Value::Null)));
         }
@@ -86,22 +89,22 @@ struct Peer {
     input: DuplexStream,
     output: DuplexStream,
     raw: Vec<u8>,
-    /// Ids of the server's requests: recorded to current.
-    ids: HashMap<String, Value>,
+    /// Values of fresh members: recorded to current.
+    fresh: HashMap<Value, Value>,
     seen: VecDeque<Value>,
 }
 
 impl Peer {
     async fn send(&mut self, mut message: Value) -> std::io::Result<()> {
-        let answers = message.get("method").is_none();
-        if answers
-            && let Some(id) = message.get("id")
-            && let Some(current) = self.ids.get(&id.to_string())
-        {
-            let current = current.clone();
-            if let Some(members) = message.as_object_mut() {
-                members.insert("id".to_owned(), current);
-            }
+        // The ids of the client's own requests are its own.
+        let own = message.get("method").and(message.get("id")).cloned();
+        renew(&mut message, &self.fresh);
+        if let (Some(own), Some(members)) = (own, message.as_object_mut()) {
+            members.insert("id".to_owned(), own);
+        }
+        // The editor of the recording is gone by now, and the server would follow it.
+        if let Some(parent) = message.pointer_mut("/params/processId") {
+            *parent = Value::Null;
         }
         let body = message.to_string();
         self.input.write_all(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await
@@ -111,11 +114,8 @@ impl Peer {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             if let Some(position) = self.seen.iter().position(|message| counterpart(expected, message)) {
-                if let Some(message) = self.seen.remove(position)
-                    && expected.get("method").is_some()
-                    && let (Some(recorded), Some(current)) = (expected.get("id"), message.get("id"))
-                {
-                    self.ids.insert(recorded.to_string(), current.clone());
+                if let Some(message) = self.seen.remove(position) {
+                    learn(expected, &message, &mut self.fresh);
                 }
                 return true;
             }
@@ -128,7 +128,7 @@ impl Peer {
             }
             while let Some(message) = take(&mut self.raw) {
                 received(&message);
-                if message.get("id").is_some() {
+                if is_awaited(&message) {
                     self.seen.push_back(message);
                 }
             }
@@ -136,10 +136,56 @@ impl Peer {
     }
 }
 
+fn ends_turn(message: &Value) -> bool {
+    message.pointer("/params/type").and_then(Value::as_str) == Some("turn_end")
+}
+
+fn is_awaited(message: &Value) -> bool {
+    message.get("id").is_some() || ends_turn(message)
+}
+
 fn counterpart(expected: &Value, message: &Value) -> bool {
     match expected.get("method") {
-        Some(method) => message.get("method") == Some(method),
+        Some(method) => message.get("method") == Some(method) && ends_turn(expected) == ends_turn(message),
         None => message.get("method").is_none() && message.get("id") == expected.get("id"),
+    }
+}
+
+/// Notes the fresh values of a recorded message and its counterpart.
+fn learn(recorded: &Value, current: &Value, fresh: &mut HashMap<Value, Value>) {
+    match (recorded, current) {
+        (Value::Object(recorded), Value::Object(current)) => {
+            for (name, value) in recorded {
+                let Some(now) = current.get(name) else { continue };
+                if FRESH.contains(&name.as_str()) && value != now {
+                    fresh.insert(value.clone(), now.clone());
+                } else {
+                    learn(value, now, fresh);
+                }
+            }
+        }
+        (Value::Array(recorded), Value::Array(current)) => {
+            for (value, now) in recorded.iter().zip(current) {
+                learn(value, now, fresh);
+            }
+        }
+        (_, _) => {}
+    }
+}
+
+/// Puts current values in the place of recorded ones.
+fn renew(message: &mut Value, fresh: &HashMap<Value, Value>) {
+    match message {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match fresh.get(value) {
+                    Some(now) if FRESH.contains(&name.as_str()) => *value = now.clone(),
+                    Some(_) | None => renew(value, fresh),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| renew(item, fresh)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
