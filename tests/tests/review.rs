@@ -383,3 +383,30 @@ async fn rewinding_files_restores_what_was_before_the_turn_and_names_what_it_ski
     assert!(!project.exists("new.txt"));
     client.close().await;
 }
+
+/// b.8: a change of hundreds of files is listed whole and undone at once.
+#[tokio::test]
+async fn hundreds_of_changed_files_are_listed_and_undone_at_once() {
+    const FILES: usize = 300;
+    let mut project = Project::new();
+    for index in 0..FILES {
+        project = project.file(&format!("src/f{index}.txt"), "old\n");
+    }
+    let before = Project::tree(&project.root());
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    let calls =
+        (0..FILES).fold(Reply::new(), |reply, index| reply.edit(&format!("src/f{index}.txt"), "old", "new"));
+    model.reply(calls);
+    model.reply(Reply::new().text("done"));
+    let report = client.run("go").await;
+    assert_eq!(report.tool_results().iter().filter(|(.., failed)| *failed).count(), 0);
+    let review = e2e::review(&client).await;
+    assert_eq!(
+        review["summary"],
+        json!({ "files": FILES, "hunks": FILES, "additions": FILES, "deletions": FILES })
+    );
+    assert_eq!(decide(&client, "kit.review.undo", json!({ "all": true })).await.len(), FILES);
+    assert_eq!(Project::tree(&project.root()), before);
+    client.close().await;
+}

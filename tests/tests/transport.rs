@@ -284,6 +284,37 @@ async fn a_recording_holds_both_directions_and_no_secret() {
     assert!(!recorded.contains("planted-secret"), "no secret is in the recording");
 }
 
+/// A recording is what a user attaches to a report: played again, the server answers as it did.
+#[tokio::test]
+async fn a_recording_can_be_replayed_without_the_editor() {
+    let project = Project::new().file("a.txt", "one\n");
+    let record = project.outside().join("record.jsonl");
+    let client =
+        Launch::new(&project).argument("--record").argument(record.display().to_string()).start().await;
+    client.open("a.txt");
+    client.type_over("a.txt", "one", "two");
+    client.command("kit.review.list", json!({})).await.expect("the review is listed");
+    client.close().await;
+
+    let replay = |file: &std::path::Path| {
+        Command::new(kit_testkit::cache::kit_ls())
+            .arg("--replay")
+            .arg(file)
+            .env("KIT_HOME", project.outside().join("other-kit"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs")
+    };
+    let output = replay(&record);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("serverInfo"),
+        "what the server sends is printed"
+    );
+    assert!(!replay(&project.path("nowhere.jsonl")).status.success());
+}
+
 #[test]
 fn help_lists_what_the_program_can_do_and_an_unknown_argument_is_an_error() {
     let run = |argument: &str| {
