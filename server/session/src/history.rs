@@ -78,6 +78,11 @@ impl History {
         self.by_id.get(id).copied()
     }
 
+    /// Whether more than so many entries have the id of another one.
+    pub(crate) fn has_repeated_ids(&self, known: usize) -> bool {
+        self.records.len() > self.by_id.len() + known
+    }
+
     /// Appends an entry and makes it the leaf.
     pub(crate) fn push(&mut self, record: Record) -> EntryIndex {
         let index = EntryIndex(self.records.len());

@@ -151,6 +151,8 @@ struct Builder {
     notes: Vec<(EntryIndex, Note)>,
     name: Option<String>,
     problems: Problems,
+    /// How many entries repeat an id, as far as noted.
+    repeated_ids: usize,
 }
 
 impl Builder {
@@ -192,9 +194,6 @@ impl Builder {
             }),
         };
         let id = EntryId::from(id.0.as_ref());
-        if self.history.find(&id).is_some() {
-            self.problems.note(number, "its id was used before");
-        }
         let ext_type = raw_text(envelope.ext_type);
         let note = ext_type
             .as_deref()
@@ -214,6 +213,10 @@ impl Builder {
             _ => RecordKind::Unknown,
         };
         let index = self.history.push(Record { id, parent, kind, span });
+        if self.history.has_repeated_ids(self.repeated_ids) {
+            self.repeated_ids += 1;
+            self.problems.note(number, "its id was used before");
+        }
         if let Some(Some(note)) = note {
             self.notes.push((index, note));
         }
