@@ -138,3 +138,86 @@ impl Editor for Watched {
         self.editor.diagnostics(uris)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kit_protocol::{AgentId, AgentRef, PermissionSubject, QuestionId, RunState, ToolKind};
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::board::Pulse;
+    use crate::sink::Sink;
+
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn event(&self, _event: kit_protocol::Event) {}
+        fn status(&self, _status: kit_protocol::Status) {}
+        fn review(&self, _state: kit_protocol::ReviewState) {}
+    }
+
+    /// Answers a permission request when it is told to.
+    struct Slow(Notify);
+
+    impl Editor for Slow {
+        fn apply(&self, edit: DocumentEdit) -> BoxFuture<'_, ApplyAnswer> {
+            let refused = ApplyAnswer { applied: false, reason: Some(edit.label) };
+            std::future::ready(refused).boxed()
+        }
+
+        fn save(&self, _uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<DocumentUri>> {
+            std::future::ready(Vec::new()).boxed()
+        }
+
+        fn permission(
+            &self,
+            _request: PermissionRequest,
+            _cancel: CancellationToken,
+        ) -> BoxFuture<'_, Option<PermissionAnswer>> {
+            async move {
+                self.0.notified().await;
+                None
+            }
+            .boxed()
+        }
+
+        fn ask(&self, _request: AskRequest, _cancel: CancellationToken) -> BoxFuture<'_, AskAnswer> {
+            std::future::ready(AskAnswer::default()).boxed()
+        }
+
+        fn diagnostics(&self, _uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<FileDiagnostics>> {
+            std::future::ready(Vec::new()).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_waits_as_long_as_its_request_does() {
+        let attention = Attention::new();
+        let board = Board::new(Arc::new(Nobody), Arc::clone(&attention));
+        let session = SessionId::from("s");
+        let running = Pulse { state: RunState::Running, turn: Some("t".into()), ..Pulse::default() };
+        board.post(&session, running);
+        let slow = Arc::new(Slow(Notify::new()));
+        let editor = attention.watch(slow.clone());
+        let request = PermissionRequest {
+            id: QuestionId::random(),
+            session,
+            agent: AgentRef { id: AgentId::main(), name: None, path: Vec::new() },
+            title: String::new(),
+            tool_kind: ToolKind::Execute,
+            subject: PermissionSubject::default(),
+            options: Vec::new(),
+            why: None,
+        };
+        let state = || (board.status().state, board.status().pending.permissions);
+        let mut asked = editor.permission(request.clone(), CancellationToken::new());
+        assert_eq!((futures::poll!(&mut asked).is_pending(), state()), (true, (RunState::Waiting, 1)));
+        slow.0.notify_one();
+        assert_eq!((asked.await, state()), (None, (RunState::Running, 0)));
+        let mut dropped = editor.permission(request, CancellationToken::new());
+        assert!(futures::poll!(&mut dropped).is_pending());
+        assert_eq!(state(), (RunState::Waiting, 1));
+        drop(dropped);
+        assert_eq!(state(), (RunState::Running, 0));
+    }
+}

@@ -128,7 +128,7 @@ fn refresh((path, known): &(PathBuf, Option<Known>)) -> (PathBuf, Option<Known>,
         Ok((known, fresh)) => (path.clone(), Some(known), fresh),
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "cannot list a session");
-            // A file that another process keeps locked is listed as it was.
+            // A file that cannot be read right now is listed as it was.
             let locked = known.clone().filter(|_| error.kind() != io::ErrorKind::NotFound);
             (path.clone(), locked, false)
         }

@@ -6,8 +6,8 @@
 //! disk, which an append does before a prompt is acknowledged and when a turn ends; what lies between survives a
 //! crash of this program, and of the whole machine as far as the system wrote it by then.
 //!
-//! The lock is the file's own, so a copied or moved file brings no stale lock with it. On Windows such a lock also
-//! keeps other processes from reading; they list the session from their index.
+//! On Unix the lock is the file's own, so a copied or moved file brings no stale lock with it. On Windows such a lock
+//! would keep everyone from reading, this process included, so there it is that of an empty file beside it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
@@ -51,7 +51,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer that makes the file with the first append.
     pub(crate) fn create(path: PathBuf, header: Header) -> Self {
-        Self::start(Target { path, file: None, header: Some(header), torn: false })
+        Self::start(Target { path, file: None, lock: None, header: Some(header), torn: false })
     }
 
     /// Opens, locks and reads a file. Blocks; call it where that is allowed.
@@ -61,10 +61,10 @@ impl Writer {
             .append(true)
             .open(&path)
             .map_err(|error| JournalError::io("open", &path, error))?;
-        lock(&file, &path)?;
+        let lock = lock(&file, &path)?;
         let source = BufReader::with_capacity(READ_BUFFER, &file);
         let loaded = read::index(source, &path).map_err(|error| JournalError::io("read", &path, error))?;
-        let target = Target { path, file: Some(file), header: None, torn: loaded.torn_tail };
+        let target = Target { path, file: Some(file), lock, header: None, torn: loaded.torn_tail };
         Ok((Self::start(target), loaded))
     }
 
@@ -105,12 +105,21 @@ async fn write_all(mut target: Target, mut queue: mpsc::Receiver<Append>) {
         // The session may have been dropped while it waited; the lines are written all the same.
         let _unread = done.send(result);
     }
+    if let Some(lock) = target.lock.take() {
+        drop(lock);
+        let beside = lock_path(&target.path);
+        if let Err(error) = std::fs::remove_file(&beside) {
+            tracing::debug!(path = %beside.display(), %error, "a lock file stays");
+        }
+    }
 }
 
 /// The file as its writer knows it.
 struct Target {
     path: PathBuf,
     file: Option<File>,
+    /// The lock, where it is not the file's own.
+    lock: Option<File>,
     /// Written before the first lines of a new file.
     header: Option<Header>,
     /// Whether the file ends in the middle of a line.
@@ -133,7 +142,11 @@ impl Target {
         bytes.extend_from_slice(lines);
         let file = match self.file.take() {
             Some(file) => file,
-            None => create(&self.path)?,
+            None => {
+                let (file, lock) = create(&self.path)?;
+                self.lock = lock;
+                file
+            }
         };
         let file = self.file.insert(file);
         let end = file.seek(SeekFrom::End(0)).and_then(|start| file.write_all(&bytes).map(|()| start));
@@ -161,7 +174,7 @@ impl Target {
     }
 }
 
-fn create(path: &Path) -> Result<File, JournalError> {
+fn create(path: &Path) -> Result<(File, Option<File>), JournalError> {
     let failed = |source| JournalError::Io { action: "create", path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
         let mut builder = DirBuilder::new();
@@ -175,11 +188,29 @@ fn create(path: &Path) -> Result<File, JournalError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(failed)?;
-    lock(&file, path)?;
-    Ok(file)
+    let lock = lock(&file, path)?;
+    Ok((file, lock))
 }
 
-fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
+/// Locks a session file, and answers what has to be kept for it beside the file.
+fn lock(file: &File, path: &Path) -> Result<Option<File>, JournalError> {
+    if cfg!(unix) {
+        return try_lock(file, path).map(|()| None);
+    }
+    let beside = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(lock_path(path))
+        .map_err(|error| JournalError::io("lock", path, error))?;
+    try_lock(&beside, path).map(|()| Some(beside))
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    path.with_extension("lock")
+}
+
+fn try_lock(file: &File, path: &Path) -> Result<(), JournalError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(JournalError::Busy { path: path.to_owned() }),
