@@ -16,6 +16,9 @@ use self::count::{Count, counted};
 use crate::run::{cargo, program, root};
 use crate::{codegen, run, tidy};
 
+/// What is built and run: everything but the benches, which clippy alone looks at.
+const TARGETS: &[&str] = &["--lib", "--bins", "--tests", "--examples"];
+
 /// The outcome of one part.
 struct Part {
     name: &'static str,
@@ -43,7 +46,7 @@ pub(crate) fn run() -> Result<()> {
     let vscode = parts.install("VS Code", "vscode");
     let aimock = parts.install("aimock", "aimock");
 
-    parts.add("build", || ran(cargo().args(["build", "--workspace", "--all-targets"])));
+    parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS)));
     parts.add("Rust and black-box tests", rust_tests);
     let server = run::server_path("debug")?;
     parts.add("Lua tests", || match &neovim {
@@ -137,10 +140,9 @@ fn ran(command: &mut Command) -> Result<Outcome> {
 fn rust_tests() -> Result<Outcome> {
     let nextest = cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if !nextest {
-        return ran(cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast"]));
+        return ran(cargo().args(["test", "--workspace", "--no-fail-fast"]).args(TARGETS));
     }
-    let mut count =
-        counted(cargo().args(["nextest", "run", "--workspace", "--all-targets", "--no-fail-fast"]))?;
+    let mut count = counted(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]).args(TARGETS))?;
     let examples = counted(cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]))?;
     count.passed += examples.passed;
     count.failed += examples.failed;
