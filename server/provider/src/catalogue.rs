@@ -1,24 +1,61 @@
-//! What is known about models without asking their provider: limits, abilities, prices, other names.
+//! What is known about models without asking their provider: limits, abilities, prices, other names, and how providers
+//! are reached.
 //!
-//! The table is text that is embedded and scanned when a model is looked up; nothing is parsed at start. A model that
-//! the table does not know may be used all the same: its limits and price are then unknown.
+//! The table is text that is embedded and scanned when a model is looked up; nothing is parsed at start. A file in the
+//! format of models.dev, which the user refreshes, is read at the first look-up and wins, except for abilities, which it
+//! does not have. A model that neither knows may be used all the same: its limits and price are then unknown.
+
+mod refreshed;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use kit_protocol::{ModelId, ModelInfo, Price};
 
-use crate::providers;
+use crate::providers::{self, Auth, Key, Provider};
 use crate::usage::{Prices, Tier};
+use crate::wire::Wire;
+use crate::wire::chat::{Effort, Quirks};
+
+pub(crate) use refreshed::check;
 
 const TABLE: &str = include_str!("../data/models.tsv");
+
+/// The models that are known. Clones share what was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Catalogue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The user's file.
+    file: Option<PathBuf>,
+    /// Its content; empty when there is none.
+    refreshed: OnceLock<Table>,
+}
+
+/// A table that is cut into the sections of its providers. Their lines are read when they are needed.
+#[derive(Debug)]
+struct Table {
+    text: Cow<'static, str>,
+    sections: BTreeMap<String, Range<usize>>,
+}
 
 /// One model of the table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
-    pub(crate) id: &'static str,
-    pub(crate) name: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
     pub(crate) context_window: u64,
     pub(crate) max_output: u64,
     pub(crate) abilities: Abilities,
     pub(crate) prices: Option<Prices>,
+    /// The place of its route in the line of its provider.
+    route: usize,
 }
 
 /// What a model can do and what its requests must not hold.
@@ -34,6 +71,10 @@ pub(crate) struct Abilities {
     pub(crate) effort_none: bool,
     /// The effort `minimal` exists.
     pub(crate) effort_minimal: bool,
+    /// The effort `low` does not exist.
+    pub(crate) no_low: bool,
+    /// The effort `medium` does not exist.
+    pub(crate) no_medium: bool,
     /// Temperature and nucleus sampling are refused.
     pub(crate) fixed_sampling: bool,
     /// The values are from the table and not the ones for unknown models.
@@ -49,6 +90,8 @@ impl Abilities {
         always_reasons: false,
         effort_none: false,
         effort_minimal: false,
+        no_low: false,
+        no_medium: false,
         fixed_sampling: false,
         known: false,
     };
@@ -68,6 +111,8 @@ impl Abilities {
             always_reasons: has('d'),
             effort_none: has('n'),
             effort_minimal: has('m'),
+            no_low: has('l'),
+            no_medium: has('e'),
             fixed_sampling: has('f'),
             known: true,
         }
@@ -75,16 +120,25 @@ impl Abilities {
 }
 
 impl Entry {
-    fn parse(line: &'static str) -> Option<Self> {
+    fn parse(line: &str) -> Option<Self> {
         let mut columns = line.split('\t');
         let mut next = || columns.next();
         let (id, name) = (next()?, next()?);
         let (context_window, max_output) = (next()?.parse().ok()?, next()?.parse().ok()?);
-        let abilities = Abilities::parse(next()?);
+        let flags = next()?;
+        let route = flags.chars().find_map(|flag| flag.to_digit(10)).unwrap_or_default();
         let base = price([next(), next(), next(), next()]);
         let tiers = next().unwrap_or_default().split(';').filter_map(tier).collect();
         let prices = base.map(|base| Prices { base, tiers });
-        Some(Self { id, name, context_window, max_output, abilities, prices })
+        Some(Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            context_window,
+            max_output,
+            abilities: Abilities::parse(flags),
+            prices,
+            route: usize::try_from(route).unwrap_or_default(),
+        })
     }
 
     /// The line of a model list.
@@ -92,7 +146,7 @@ impl Entry {
         ModelInfo {
             provider: id.provider().to_owned(),
             id,
-            name: self.name.to_owned(),
+            name: self.name.clone(),
             context_window: self.context_window,
             max_output: self.max_output,
             reasoning: self.abilities.reasoning,
@@ -118,36 +172,150 @@ fn tier(text: &str) -> Option<Tier> {
     Some(Tier { above, price })
 }
 
-fn section(provider: &str) -> impl Iterator<Item = &'static str> {
-    let provider = providers::canonical(provider);
-    let mut lines = TABLE.lines();
-    let found = lines.any(|line| line.strip_prefix('@') == Some(provider));
-    lines.take_while(move |line| found && !line.starts_with('@'))
+impl Table {
+    fn new(text: Cow<'static, str>) -> Self {
+        let mut sections = BTreeMap::new();
+        let starts = text.match_indices("\n>").map(|(at, mark)| at + mark.len());
+        let mut starts = starts.peekable();
+        while let Some(start) = starts.next() {
+            let end = starts.peek().map_or(text.len(), |next| next - 1);
+            let id = text.get(start..end).and_then(|section| section.split(['\t', '\n']).next());
+            sections.insert(id.unwrap_or_default().to_owned(), start..end);
+        }
+        Self { text, sections }
+    }
+
+    fn embedded() -> &'static Self {
+        static EMBEDDED: OnceLock<Table> = OnceLock::new();
+        EMBEDDED.get_or_init(|| Self::new(Cow::Borrowed(TABLE)))
+    }
+
+    /// The line of a provider and the lines below it.
+    fn section(&self, provider: &str) -> Option<(&str, &str)> {
+        let range = self.sections.get(providers::canonical(provider))?;
+        self.text.get(range.clone())?.split_once('\n')
+    }
+
+    fn lines(&self, provider: &str) -> std::str::Lines<'_> {
+        self.section(provider).map_or("", |(_, lines)| lines).lines()
+    }
+
+    fn find(&self, provider: &str, name: &str) -> Option<Entry> {
+        let aliases = self.lines(provider).filter_map(|line| line.split_once(" = "));
+        let id = aliases.filter(|(alias, _)| *alias == name).map(|(_, id)| id).next().unwrap_or(name);
+        let is_wanted = |line: &&str| line.strip_prefix(id).is_some_and(|rest| rest.starts_with('\t'));
+        self.lines(provider).find(is_wanted).and_then(Entry::parse)
+    }
 }
 
-/// All models of a provider, in the order of the table.
-pub(crate) fn entries(provider: &str) -> impl Iterator<Item = Entry> {
-    section(provider).filter_map(Entry::parse)
+impl Catalogue {
+    /// The catalogue with the user's file, which need not exist.
+    pub(crate) fn with_file(file: PathBuf) -> Self {
+        Self { shared: Arc::new(Shared { file: Some(file), refreshed: OnceLock::new() }) }
+    }
+
+    /// The user's file.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.shared.file.as_deref()
+    }
+
+    fn refreshed(&self) -> &Table {
+        let read = || self.shared.file.as_deref().map(refreshed::read).unwrap_or_default();
+        self.shared.refreshed.get_or_init(|| Table::new(Cow::Owned(read())))
+    }
+
+    /// All models of a provider: those of the table in its order, then those that only the user's file has.
+    pub(crate) fn entries(&self, provider: &str) -> Vec<Entry> {
+        let embedded = Table::embedded().lines(provider).filter_map(Entry::parse);
+        let refreshed = self.refreshed();
+        if refreshed.sections.is_empty() {
+            return embedded.collect();
+        }
+        let mut entries: Vec<Entry> =
+            embedded.filter_map(|entry| self.find(provider, &entry.id).or(Some(entry))).collect();
+        let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+        let more = refreshed.lines(provider).filter_map(Entry::parse);
+        entries.extend(more.filter(|entry| !known.contains(&entry.id)));
+        entries
+    }
+
+    /// The model of that name or alias.
+    pub(crate) fn find(&self, provider: &str, name: &str) -> Option<Entry> {
+        let embedded = Table::embedded().find(provider, name);
+        let id = embedded.as_ref().map_or(name, |entry| &entry.id);
+        let newer = self.refreshed().find(provider, id);
+        match (newer, embedded) {
+            (Some(newer), Some(entry)) => {
+                Some(Entry { abilities: entry.abilities, route: entry.route, ..newer })
+            }
+            (newer, embedded) => newer.or(embedded),
+        }
+    }
+
+    /// Up to five known names that are close to a name that is not known, the closest first.
+    pub(crate) fn suggestions(&self, provider: &str, name: &str) -> Vec<String> {
+        let name = name.to_lowercase();
+        let limit = (name.chars().count() / 3).max(2);
+        let mut near: Vec<(usize, String)> = self
+            .entries(provider)
+            .into_iter()
+            .map(|entry| (edit_distance(&name, &entry.id), entry.id))
+            .filter(|(distance, id)| *distance <= limit || id.contains(&name) || name.contains(id.as_str()))
+            .collect();
+        near.sort_by_key(|(distance, _)| *distance);
+        near.into_iter().take(5).map(|(_, id)| id).collect()
+    }
+
+    /// A provider of the table that needs nothing special, as one of its models reaches it.
+    pub(crate) fn provider(&self, id: &str, model: &str) -> Option<Provider> {
+        let (line, _) = Table::embedded().section(id)?;
+        let mut columns = line.split('\t');
+        let (id, name) = (columns.next()?, columns.next()?);
+        let variables = columns.next()?.split(',').filter(|name| !name.is_empty());
+        let routes: Vec<&'static str> = columns.collect();
+        let place = self.find(id, model).map_or(0, |entry| entry.route);
+        let (wire, address) = routes.get(place).or(routes.first())?.split_once(' ')?;
+        Some(Provider {
+            id,
+            name,
+            wire: wire_of(wire),
+            routes: &[],
+            auth: Auth::Wire,
+            base_url: Cow::Borrowed(address),
+            base_url_variables: &[],
+            key_variables: variables.collect(),
+            key: Key::Required,
+            default_model: None,
+        })
+    }
+
+    /// The ids of all providers of the table.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &'static str> {
+        Table::embedded().sections.keys().map(String::as_str)
+    }
 }
 
-/// The model of that name or alias.
-pub(crate) fn find(provider: &str, name: &str) -> Option<Entry> {
-    let alias = section(provider).find_map(|line| line.split_once(" = ").filter(|(alias, _)| *alias == name));
-    let id = alias.map_or(name, |(_, id)| id);
-    let has_id = |line: &&str| line.split('\t').next() == Some(id) && line.contains('\t');
-    section(provider).find(has_id).and_then(Entry::parse)
-}
-
-/// Up to five known names that are close to a name that is not known, the closest first.
-pub(crate) fn suggestions(provider: &str, name: &str) -> Vec<&'static str> {
-    let name = name.to_lowercase();
-    let limit = (name.chars().count() / 3).max(2);
-    let mut near: Vec<(usize, &str)> = entries(provider)
-        .map(|entry| (edit_distance(&name, entry.id), entry.id))
-        .filter(|(distance, id)| *distance <= limit || id.contains(&name) || name.contains(id))
-        .collect();
-    near.sort_by_key(|(distance, _)| *distance);
-    near.into_iter().take(5).map(|(_, id)| id).collect()
+/// A wire with the habits that the table names.
+fn wire_of(text: &str) -> Wire {
+    let mut words = text.split('+');
+    match words.next() {
+        Some("messages") => return Wire::Messages,
+        Some("responses") => return Wire::Responses,
+        Some("gemini") => return Wire::Gemini,
+        Some(_) | None => {}
+    }
+    let quirks = words.fold(Quirks::COMMON, |quirks, word| match word {
+        "thinking" => Quirks { effort: Effort::Thinking, ..quirks },
+        "enable" => Quirks { effort: Effort::EnableThinking, ..quirks },
+        "enabled" => Quirks { effort: Effort::Enabled, ..quirks },
+        "object" => Quirks { effort: Effort::Object, ..quirks },
+        "noeffort" => Quirks { effort: Effort::None, ..quirks },
+        "replay" => Quirks { returns_reasoning: true, ..quirks },
+        "nine" => Quirks { short_ids: true, ..quirks },
+        "nousage" => Quirks { asks_usage: false, ..quirks },
+        _ => quirks,
+    });
+    Wire::ChatCompletions(quirks)
 }
 
 fn edit_distance(left: &str, right: &str) -> usize {
@@ -169,86 +337,4 @@ fn edit_distance(left: &str, right: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_line_of_the_table_is_a_model_an_alias_or_a_comment() {
-        let mut provider = "";
-        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
-            if let Some(name) = line.strip_prefix('@') {
-                provider = name;
-            } else if let Some((alias, id)) = line.split_once(" = ") {
-                assert_eq!(find(provider, alias).map(|entry| entry.id), Some(id), "{line}");
-            } else {
-                let entry = Entry::parse(line);
-                let sound = entry.as_ref().is_some_and(|entry| {
-                    let columns = line.split('\t').skip(5).filter(|column| !column.is_empty()).count();
-                    let flags = line.split('\t').nth(4).unwrap();
-                    let tiers = entry.prices.iter().flat_map(|prices| &prices.tiers).count();
-                    entry.max_output <= entry.context_window
-                        && flags.chars().all(|flag| "-iradnmf".contains(flag))
-                        && (columns == 0) == entry.prices.is_none()
-                        && tiers == line.split('\t').nth(9).map_or(0, |tiers| tiers.split(';').count())
-                });
-                assert!(sound, "{provider}: {line}");
-                assert_eq!(find(provider, line.split('\t').next().unwrap()), entry);
-            }
-        }
-    }
-
-    #[test]
-    fn reads_every_column() {
-        let expected = Entry {
-            id: "claude-haiku-5-5",
-            name: "Claude Haiku 5.5",
-            context_window: 1_000_000,
-            max_output: 128_000,
-            abilities: Abilities {
-                images: true,
-                reasoning: true,
-                adaptive: true,
-                always_reasons: false,
-                effort_none: false,
-                effort_minimal: false,
-                fixed_sampling: true,
-                known: true,
-            },
-            prices: Some(Prices {
-                base: Price {
-                    input: 100_000,
-                    output: 500_000,
-                    cache_read: Some(10_000),
-                    cache_write: Some(125_000),
-                },
-                tiers: vec![Tier {
-                    above: 100_000,
-                    price: Price {
-                        input: 500_000,
-                        output: 2_500_000,
-                        cache_read: Some(50_000),
-                        cache_write: Some(625_000),
-                    },
-                }],
-            }),
-        };
-        assert_eq!(find("anthropic", "claude-haiku-latest"), Some(expected));
-        assert_eq!(find("anthropic", "claude-none"), None);
-        assert_eq!(find("nobody", "claude-haiku-5-5"), None);
-    }
-
-    #[test]
-    fn suggests_names_that_are_close() {
-        let near = ["gpt-5.4-mini", "gpt-4.1-mini", "gpt-5-mini", "gpt-5.4-nano", "gpt-5.4"];
-        assert_eq!(suggestions("openai", "gpt-5.4-min"), near);
-        assert_eq!(suggestions("anthropic", "sonnet").len(), 5);
-        assert_eq!(suggestions("anthropic", "llama3"), [""; 0]);
-    }
-
-    #[test]
-    fn edit_distance_counts_single_changes() {
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("same", "same"), 0);
-    }
-}
+mod tests;

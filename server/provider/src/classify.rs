@@ -11,7 +11,7 @@ use kit_protocol::ErrorKind;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::catalogue;
+use crate::catalogue::Catalogue;
 use crate::error::{ModelError, Retry};
 use crate::overflow::is_overflow;
 
@@ -29,6 +29,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) model: &'a str,
     /// Where the key comes from, such as the name of a variable.
     pub(crate) key_source: &'a str,
+    /// The models that are known.
+    pub(crate) catalogue: &'a Catalogue,
 }
 
 /// What the response headers say about retries.
@@ -144,7 +146,7 @@ pub(crate) fn classify(
     report: &Value,
     hints: RetryHints,
 ) -> ModelError {
-    let Subject { provider, name, model, key_source } = subject;
+    let Subject { provider, name, model, key_source, catalogue } = subject;
     let report = Report::read(report);
     let status = status.or_else(|| report.own_status());
     let said = match sentence(&report.text) {
@@ -181,7 +183,7 @@ pub(crate) fn classify(
             format!("the key from {key_source} has no right to use {model} at {name}{said}"),
         ),
         Some(404) => {
-            let near = catalogue::suggestions(provider, model).join(", ");
+            let near = catalogue.suggestions(provider, model).join(", ");
             let near = if near.is_empty() { String::new() } else { format!(" (similar: {near})") };
             let message = format!(
                 "{name} does not know {model}{said}; choose another model{near} or check the base URL"
@@ -232,11 +234,19 @@ mod tests {
 
     use super::*;
 
-    const SUBJECT: Subject<'_> =
-        Subject { provider: "openai", name: "OpenAI", model: "gpt-5.4-min", key_source: "OPENAI_API_KEY" };
+    fn classify(status: Option<u16>, report: &Value, hints: RetryHints) -> ModelError {
+        let subject = Subject {
+            provider: "openai",
+            name: "OpenAI",
+            model: "gpt-5.4-min",
+            key_source: "OPENAI_API_KEY",
+            catalogue: &Catalogue::default(),
+        };
+        super::classify(subject, status, report, hints)
+    }
 
     fn check(status: Option<u16>, report: Value) -> (ErrorKind, Retry) {
-        let error = classify(SUBJECT, status, &report, RetryHints::default());
+        let error = classify(status, &report, RetryHints::default());
         (error.kind, error.retry)
     }
 
@@ -298,8 +308,7 @@ mod tests {
         let quota =
             json!({"error": {"code": "insufficient_quota", "message": "You exceeded your current quota."}});
         assert_eq!(check(Some(429), quota.clone()), (ErrorKind::RateLimit, Retry::Never));
-        let error =
-            classify(SUBJECT, Some(429), &quota, hints(&[("x-should-retry", "true"), ("retry-after", "1")]));
+        let error = classify(Some(429), &quota, hints(&[("x-should-retry", "true"), ("retry-after", "1")]));
         assert_eq!(error.retry, Retry::Never);
         let spend = json!({"error": {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}});
         assert_eq!(check(Some(429), spend), (ErrorKind::RateLimit, Retry::Never));
@@ -335,7 +344,7 @@ mod tests {
 
     #[test]
     fn headers_name_the_delay() {
-        let retry = |pairs| classify(SUBJECT, Some(503), &Value::Null, hints(pairs)).retry;
+        let retry = |pairs| classify(Some(503), &Value::Null, hints(pairs)).retry;
         assert_eq!(retry(&[("retry-after", "2")]), Retry::After(Duration::from_secs(2)));
         assert_eq!(retry(&[("retry-after", "0.5")]), Retry::After(Duration::from_millis(500)));
         assert_eq!(
@@ -353,15 +362,14 @@ mod tests {
 
     #[test]
     fn the_server_may_ask_for_a_retry_of_a_final_error() {
-        let error = classify(SUBJECT, Some(400), &Value::Null, hints(&[("x-should-retry", "true")]));
+        let error = classify(Some(400), &Value::Null, hints(&[("x-should-retry", "true")]));
         assert_eq!(error.retry, Retry::Backoff);
     }
 
     #[test]
     fn sentences_name_the_thing_and_the_mend() {
         let message = |status, text: &str| {
-            classify(SUBJECT, Some(status), &json!({"error": {"message": text}}), RetryHints::default())
-                .message
+            classify(Some(status), &json!({"error": {"message": text}}), RetryHints::default()).message
         };
         assert_eq!(
             message(401, "Incorrect API key provided:\n sk-proj-abc***xyz."),
@@ -369,7 +377,7 @@ mod tests {
         );
         assert_eq!(
             message(404, ""),
-            "OpenAI does not know gpt-5.4-min; choose another model (similar: gpt-5.4-mini, gpt-4.1-mini, gpt-5-mini, gpt-5.4-nano, gpt-5.4) or check the base URL"
+            "OpenAI does not know gpt-5.4-min; choose another model (similar: gpt-5.4-mini, gpt-4.1-mini, gpt-5-mini, gpt-5.4-nano, gpt-5.4-pro) or check the base URL"
         );
         assert_eq!(
             message(500, &"long ".repeat(100)).chars().count(),

@@ -7,6 +7,7 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::catalogue::Catalogue;
 use crate::environment::Environment;
 use crate::error::ModelError;
 use crate::providers::{self, Auth, Key, Provider};
@@ -40,11 +41,13 @@ impl Endpoint {
         model: &str,
         settings: &ProviderSettings,
         environment: &Environment,
+        catalogue: &Catalogue,
     ) -> Result<Self, ModelError> {
-        let known = providers::find(provider);
+        let known = providers::find(provider).cloned().or_else(|| catalogue.provider(provider, model));
         let changed = settings.providers.get(provider);
+        let is_known = known.is_some();
         let base = match (known, changed) {
-            (Some(known), _) => known.clone(),
+            (Some(known), _) => known,
             (None, Some(_)) => {
                 Provider { base_url_variables: &[], key_variables: Cow::Borrowed(&[]), ..providers::CUSTOM }
             }
@@ -78,10 +81,9 @@ impl Endpoint {
         let headers = changed.and_then(|changed| changed.headers.clone()).unwrap_or_default();
         Ok(Self {
             provider: provider.to_owned(),
-            name: changed.and_then(|changed| changed.name.clone()).unwrap_or_else(|| match known {
-                Some(known) => known.name.to_owned(),
-                None => provider.to_owned(),
-            }),
+            name: changed
+                .and_then(|changed| changed.name.clone())
+                .unwrap_or_else(|| if is_known { base.name.to_owned() } else { provider.to_owned() }),
             wire,
             auth: base.auth,
             base_url,
@@ -263,7 +265,8 @@ mod tests {
         variables: &[(&str, &str)],
     ) -> Result<Endpoint, String> {
         let environment = Environment::from_iter(variables.iter().copied());
-        Endpoint::find(provider, "m", settings, &environment).map_err(|error| error.message)
+        Endpoint::find(provider, "m", settings, &environment, &Catalogue::default())
+            .map_err(|error| error.message)
     }
 
     fn url(

@@ -289,6 +289,22 @@ pub(crate) async fn fetch_json(http: &Http, url: &Url, limit: Duration) -> Optio
     tokio::time::timeout(limit, fetching).await.ok().flatten()
 }
 
+/// Fetches a document of a limited size, or says why it cannot be had.
+pub(crate) async fn fetch_text(http: &Http, url: &Url, limit: Duration) -> Result<String, ModelError> {
+    let name = origin(url);
+    let fetching = async {
+        let response = http.client(url)?.get(url.clone()).send().await;
+        let response = response.map_err(|error| transport_error(&name, url, &error))?;
+        if response.status() != StatusCode::OK {
+            let status = response.status().as_u16();
+            return Err(ModelError::unavailable(format!("{name} answered with status {status}")));
+        }
+        Ok(read_text(response, LARGEST_ANSWER).await)
+    };
+    let slow = || ModelError::unavailable(format!("{name} did not answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, fetching).await.map_err(|_| slow())?
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

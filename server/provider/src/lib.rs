@@ -9,6 +9,7 @@ mod classify;
 mod endpoint;
 mod environment;
 mod error;
+mod files;
 mod framing;
 mod http;
 mod local;
@@ -23,6 +24,7 @@ pub mod retry;
 mod scripted;
 mod settings;
 pub mod sse;
+mod update;
 mod usage;
 mod wire;
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kit_protocol::{CustomCost, CustomModel, ModelId, ModelInfo, Price};
+use kit_protocol::{CustomCost, CustomModel, ErrorKind, ModelId, ModelInfo, Price};
 use secrecy::SecretString;
 
-use crate::catalogue::{self, Abilities};
+use crate::catalogue::{Abilities, Catalogue};
 use crate::endpoint::Endpoint;
 use crate::environment::Environment;
 use crate::error::ModelError;
@@ -20,6 +20,7 @@ use crate::rate::RateLimits;
 use crate::remote::Remote;
 use crate::scripted::{self, Scripted};
 use crate::settings::ProviderSettings;
+use crate::update;
 use crate::usage::{Prices, micros};
 
 /// Resolves model ids. Models of the same id are one object, and all share one pool of connections.
@@ -28,6 +29,7 @@ pub struct Models {
     environment: Environment,
     http: Arc<Http>,
     limits: Limits,
+    catalogue: Catalogue,
     known: Mutex<Known>,
 }
 
@@ -51,8 +53,16 @@ impl Models {
             environment,
             http: Arc::new(Http::default()),
             limits,
+            catalogue: Catalogue::default(),
             known: Mutex::default(),
         }
+    }
+
+    /// Looks models up in this file too, which is in the format of models.dev and need not exist. It is read when it is
+    /// first needed.
+    pub fn with_catalogue(mut self, file: PathBuf) -> Self {
+        self.catalogue = Catalogue::with_file(file);
+        self
     }
 
     /// The model of the id. A model that the catalogue does not know is allowed, and so is one whose key is missing:
@@ -81,8 +91,9 @@ impl Models {
             ..self.settings.clone()
         });
         let settings = own_server.as_ref().unwrap_or(&self.settings);
-        let endpoint = Endpoint::find(id.provider(), id.name(), settings, &self.environment)?;
-        let entry = catalogue::find(id.provider(), id.name());
+        let endpoint =
+            Endpoint::find(id.provider(), id.name(), settings, &self.environment, &self.catalogue)?;
+        let entry = self.catalogue.find(id.provider(), id.name());
         let info = match (custom, &entry, local) {
             (Some(custom), _, _) => custom_info(id, custom),
             (None, Some(entry), _) => entry.info(id.clone()),
@@ -91,7 +102,7 @@ impl Models {
         };
         let remote_name = match (custom.and_then(|custom| custom.api_model_name.clone()), &entry) {
             (Some(name), _) => name,
-            (None, Some(entry)) => entry.id.to_owned(),
+            (None, Some(entry)) => entry.id.clone(),
             (None, None) => id.name().to_owned(),
         };
         let prices = entry.as_ref().and_then(|entry| entry.prices.clone());
@@ -105,21 +116,22 @@ impl Models {
             key_source: endpoint.key_source.clone(),
             prices,
             limits: self.limits,
+            catalogue: self.catalogue.clone(),
         };
         Ok(Remote::new(endpoint, call, abilities, self.http.clone()))
     }
 
-    /// The models that are known without asking anyone, of one provider or of all: the catalogue, those of the settings,
-    /// scripts, and what `list_local` found before.
+    /// The models that are known without asking anyone, of one provider or of all that can be used: the catalogue, those
+    /// of the settings, scripts, and what `list_local` found before.
     pub fn list(&self, provider: Option<&str>) -> Vec<ModelInfo> {
         let wanted = |id: &str| provider.is_none_or(|provider| provider == id);
         let mut models = Vec::new();
-        for known in PROVIDERS.iter().filter(|known| wanted(known.id)) {
-            let ids = catalogue::entries(known.id).filter_map(|entry| {
-                let id = format!("{}/{}", known.id, entry.id).parse().ok()?;
+        for provider in self.providers(provider) {
+            let entries = self.catalogue.entries(provider).into_iter();
+            models.extend(entries.filter_map(|entry| {
+                let id = format!("{provider}/{}", entry.id).parse().ok()?;
                 Some(entry.info(id))
-            });
-            models.extend(ids);
+            }));
         }
         if wanted(providers::CUSTOM.id) {
             let custom = self.settings.custom_models.iter().filter_map(|(name, custom)| {
@@ -143,6 +155,29 @@ impl Models {
         models
     }
 
+    /// Refreshes the user's file of models from an address or a file, by default from models.dev, and returns how many
+    /// models it has. They are used from the next start on.
+    pub async fn update_catalogue(&self, source: Option<&str>) -> Result<usize, ModelError> {
+        match self.catalogue.file() {
+            Some(file) => update::update(&self.http, file, source).await,
+            None => Err(ModelError::new(ErrorKind::InvalidRequest, "there is no place to keep models in")),
+        }
+    }
+
+    /// The provider with that id, or all whose models are worth listing: the usual ones, and others that have a key.
+    fn providers<'a>(&self, provider: Option<&'a str>) -> Vec<&'a str> {
+        if let Some(provider) = provider {
+            return vec![provider];
+        }
+        let usual: Vec<&str> = PROVIDERS.iter().map(|provider| provider.id).collect();
+        let usable = |id: &str| {
+            let found = Endpoint::find(id, "", &self.settings, &self.environment, &self.catalogue);
+            found.is_ok_and(|endpoint| endpoint.is_usable())
+        };
+        let others = self.catalogue.providers().filter(|id| !usual.contains(id) && usable(id));
+        usual.iter().copied().chain(others).collect()
+    }
+
     /// How much of its limits a provider said to be left, as of its last answer.
     pub fn rate_limits(&self, provider: &str) -> Option<RateLimits> {
         self.http.rate_limits(provider)
@@ -150,10 +185,10 @@ impl Models {
 
     /// Up to five known models whose names are close to an id that is not known; none for one that is.
     pub fn suggestions(&self, id: &ModelId) -> Vec<ModelId> {
-        if catalogue::find(id.provider(), id.name()).is_some() {
+        if self.catalogue.find(id.provider(), id.name()).is_some() {
             return Vec::new();
         }
-        let near = catalogue::suggestions(id.provider(), id.name()).into_iter();
+        let near = self.catalogue.suggestions(id.provider(), id.name()).into_iter();
         near.filter_map(|name| format!("{}/{name}", id.provider()).parse().ok()).collect()
     }
 
@@ -161,7 +196,7 @@ impl Models {
     pub async fn list_local(&self) -> Vec<ModelInfo> {
         let endpoints: Vec<Endpoint> = local::PROVIDERS
             .iter()
-            .filter_map(|id| Endpoint::find(id, "", &self.settings, &self.environment).ok())
+            .filter_map(|id| Endpoint::find(id, "", &self.settings, &self.environment, &self.catalogue).ok())
             .collect();
         let asked = endpoints.iter().map(|endpoint| local::models(&self.http, endpoint));
         let found: Vec<ModelInfo> = futures::future::join_all(asked).await.into_iter().flatten().collect();
@@ -186,7 +221,9 @@ impl Models {
         }
         let with_key = PROVIDERS.iter().find_map(|provider| {
             let model = provider.default_model?;
-            let endpoint = Endpoint::find(provider.id, model, &self.settings, &self.environment).ok()?;
+            let endpoint =
+                Endpoint::find(provider.id, model, &self.settings, &self.environment, &self.catalogue)
+                    .ok()?;
             if endpoint.is_usable() { format!("{}/{model}", provider.id).parse().ok() } else { None }
         });
         match with_key {

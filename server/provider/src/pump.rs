@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use futures::StreamExt as _;
 use kit_protocol::{ErrorKind, Message, ModelId, ModelInfo, Role, StopReason};
 
-use crate::catalogue;
+use crate::catalogue::Catalogue;
 use crate::classify::{RetryHints, Subject, classify};
 use crate::error::ModelError;
 use crate::framing::{Decoder, Framing};
@@ -29,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) key_source: String,
     pub(crate) prices: Option<Prices>,
     pub(crate) limits: Limits,
+    /// The models that are known.
+    pub(crate) catalogue: Catalogue,
 }
 
 impl Call {
@@ -38,6 +40,7 @@ impl Call {
             name: &self.provider_name,
             model: &self.remote_name,
             key_source: &self.key_source,
+            catalogue: &self.catalogue,
         }
     }
 }
@@ -181,7 +184,7 @@ impl Pump {
     }
 
     fn completion(&self, answer: Answer) -> Result<Completion, ModelError> {
-        let Call { info, prices, remote_name, .. } = &self.call;
+        let Call { info, prices, remote_name, catalogue, .. } = &self.call;
         let tokens = answer.tokens;
         let full = info.context_window > 0
             && tokens.total_input() >= info.context_window - info.context_window / 100;
@@ -193,7 +196,7 @@ impl Pump {
         }
         let provider = &info.provider;
         let answered = answer.model.as_ref().unwrap_or(remote_name);
-        let entry = catalogue::find(provider, answered);
+        let entry = catalogue.find(provider, answered);
         let prices = entry.and_then(|entry| entry.prices).or_else(|| prices.clone());
         let cost = match (answer.cost_micros, prices) {
             (Some(micros), _) => Cost { micros: Some(micros), kind: kit_protocol::CostKind::Priced },

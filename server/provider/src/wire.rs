@@ -210,7 +210,7 @@ pub(crate) mod fixtures {
 
     /// A model of the table, or one that nobody knows.
     pub(crate) fn target<'a>(provider: &str, name: &'a str) -> Target<'a> {
-        let entry = crate::catalogue::find(provider, name);
+        let entry = crate::catalogue::Catalogue::default().find(provider, name);
         Target {
             name,
             abilities: entry.as_ref().map_or(Abilities::UNKNOWN, |entry| entry.abilities),

@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod catalogue;
 mod codegen;
 mod demo;
 mod pictures;
@@ -30,6 +31,7 @@ usage: cargo xtask NAME
   codegen --check  fail when one of them is not current
   bench            measure what the design promises and print each figure with its target
   pictures         take the pictures of the README from the real editors
+  catalogue        write the model catalogue from registry packages
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ["codegen", "--check"] => codegen::check(),
         ["bench"] => bench::run(),
         ["pictures"] => pictures::run(),
+        ["catalogue"] => catalogue::write(),
         ["--help" | "-h" | "help"] => {
             print!("{HELP}");
             Ok(())

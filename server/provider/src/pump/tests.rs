@@ -66,6 +66,7 @@ fn model_call() -> Call {
             tiers: Vec::new(),
         }),
         limits: LIMITS,
+        catalogue: Catalogue::default(),
     }
 }
 

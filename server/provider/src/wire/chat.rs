@@ -33,6 +33,12 @@ pub(crate) struct Quirks {
     pub(crate) reports_cost: bool,
     /// `reasoning_details` return as they came.
     pub(crate) returns_details: bool,
+    /// `reasoning_content` of earlier answers is expected back.
+    pub(crate) returns_reasoning: bool,
+    /// Ids of calls must be nine letters and digits.
+    pub(crate) short_ids: bool,
+    /// Usage comes at the end of a stream when the request asks for it; otherwise it comes by itself.
+    pub(crate) asks_usage: bool,
     /// Prefixes of model names that take cache breakpoints in content parts.
     pub(crate) cache_breakpoints: &'static [&'static str],
 }
@@ -45,6 +51,9 @@ impl Quirks {
         effort: Effort::Field,
         reports_cost: false,
         returns_details: false,
+        returns_reasoning: false,
+        short_ids: false,
+        asks_usage: true,
         cache_breakpoints: &[],
     };
 }
@@ -56,6 +65,14 @@ pub(crate) enum Effort {
     Field,
     /// `reasoning: {effort: "low"}`.
     Object,
+    /// `thinking: {type: "enabled"}`, without levels.
+    Thinking,
+    /// `enable_thinking: true`, without levels.
+    EnableThinking,
+    /// `reasoning: {enabled: true}`, without levels.
+    Enabled,
+    /// Not at all.
+    None,
 }
 
 /// Reads an answer.

@@ -179,11 +179,14 @@ fn safe_id(id: &ToolCallId) -> String {
     }
     let start: String =
         id.chars().take(40).map(|character| if safe(character) { character } else { '_' }).collect();
-    // FNV-1a: stable between versions of the program, so that a cached prefix stays the same.
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    format!("{start}_{:016x}", hash(id))
+}
+
+/// FNV-1a: stable between versions of the program, so that a cached prefix stays the same.
+pub(crate) fn hash(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("{start}_{hash:016x}")
+    })
 }
 
 #[cfg(test)]

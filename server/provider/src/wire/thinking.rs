@@ -25,13 +25,18 @@ pub(crate) fn effort(level: ThinkingLevel, abilities: Abilities) -> Option<&'sta
     if !abilities.reasoning {
         return None;
     }
-    let minimal = if abilities.effort_minimal { "minimal" } else { "low" };
+    let low = match (abilities.no_low, abilities.no_medium) {
+        (false, _) => "low",
+        (true, false) => "medium",
+        (true, true) => "high",
+    };
+    let least = if abilities.effort_minimal { "minimal" } else { low };
     match level {
         ThinkingLevel::Off => abilities.effort_none.then_some("none"),
-        ThinkingLevel::None => Some(if abilities.effort_none { "none" } else { minimal }),
-        ThinkingLevel::Minimal => Some(minimal),
-        ThinkingLevel::Low => Some("low"),
-        ThinkingLevel::Medium => Some("medium"),
+        ThinkingLevel::None => Some(if abilities.effort_none { "none" } else { least }),
+        ThinkingLevel::Minimal => Some(least),
+        ThinkingLevel::Low => Some(low),
+        ThinkingLevel::Medium => Some(if abilities.no_medium { "high" } else { "medium" }),
         ThinkingLevel::High => Some("high"),
     }
 }
@@ -67,5 +72,9 @@ mod tests {
         assert_eq!(check(minimal), ["-", "minimal", "minimal", "low", "medium", "high"]);
         assert_eq!(check(Abilities::UNKNOWN), ["-", "low", "low", "low", "medium", "high"]);
         assert_eq!(check(mute), ["-"; 6]);
+        let high = Abilities { no_low: true, no_medium: true, ..none };
+        assert_eq!(check(high), ["none", "none", "high", "high", "high", "high"]);
+        let two = Abilities { no_low: true, ..Abilities::UNKNOWN };
+        assert_eq!(check(two), ["-", "medium", "medium", "medium", "medium", "high"]);
     }
 }

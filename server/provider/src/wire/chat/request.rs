@@ -1,10 +1,13 @@
 //! The body of a chat request.
 
+use std::borrow::Cow;
+
+use kit_protocol::ThinkingLevel;
 use serde_json::{Map, Value, json};
 
 use super::{Effort, Quirks};
 use crate::model::Request;
-use crate::wire::history::{AssistantContent, NO_IMAGES, Turn, UserContent, clean, turns};
+use crate::wire::history::{AssistantContent, NO_IMAGES, Turn, UserContent, clean, hash, turns};
 use crate::wire::messages::output_limit;
 use crate::wire::{Target, thinking};
 
@@ -25,7 +28,9 @@ pub(in crate::wire) fn body(request: &Request, target: Target<'_>, quirks: &Quir
         body.insert("tools".into(), request.tools.iter().map(tool).collect::<Vec<Value>>().into());
     }
     body.insert("stream".into(), true.into());
-    body.insert("stream_options".into(), json!({"include_usage": true}));
+    if quirks.asks_usage {
+        body.insert("stream_options".into(), json!({"include_usage": true}));
+    }
     // A server whose limit is not known chooses better than a guess would.
     if parameters.max_output_tokens.is_some() || max_output > 0 {
         body.insert(
@@ -33,11 +38,22 @@ pub(in crate::wire) fn body(request: &Request, target: Target<'_>, quirks: &Quir
             output_limit(parameters.max_output_tokens, max_output).into(),
         );
     }
-    if let Some(effort) = thinking::effort(parameters.thinking, abilities) {
-        match quirks.effort {
-            Effort::Field => body.insert("reasoning_effort".into(), effort.into()),
-            Effort::Object => body.insert("reasoning".into(), json!({"effort": effort})),
-        };
+    let effort = thinking::effort(parameters.thinking, abilities);
+    let thinks = !matches!(parameters.thinking, ThinkingLevel::Off | ThinkingLevel::None);
+    let asked = match (quirks.effort, effort) {
+        (Effort::Field, Some(effort)) => Some(("reasoning_effort", effort.into())),
+        (Effort::Object, Some(effort)) => Some(("reasoning", json!({"effort": effort}))),
+        (Effort::Thinking, _) => {
+            Some(("thinking", json!({"type": if thinks { "enabled" } else { "disabled" }})))
+        }
+        (Effort::EnableThinking, _) => Some(("enable_thinking", thinks.into())),
+        (Effort::Enabled, _) => Some(("reasoning", json!({"enabled": thinks}))),
+        (Effort::Field | Effort::Object, None) | (Effort::None, _) => None,
+    };
+    // A switch is for models that are known to have it.
+    let has_levels = matches!(quirks.effort, Effort::Field | Effort::Object);
+    if let Some((field, value)) = asked.filter(|_| has_levels || (abilities.known && abilities.reasoning)) {
+        body.insert(field.into(), value);
     }
     if !abilities.fixed_sampling {
         if let Some(temperature) = parameters.temperature {
@@ -78,7 +94,8 @@ fn messages(request: &Request, target: Target<'_>, quirks: &Quirks) -> Vec<Value
                 let mut group = Vec::new();
                 for result in results {
                     let text = result.for_text_field();
-                    group.push(json!({"role": "tool", "tool_call_id": result.id, "content": text}));
+                    let id = call_id(&result.id, quirks);
+                    group.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
                 }
                 if !content.is_empty() {
                     group.push(
@@ -124,11 +141,13 @@ fn assistant(content: &[AssistantContent<'_>], quirks: &Quirks) -> Value {
     let mut text = String::new();
     let mut calls = Vec::new();
     let mut details = Vec::new();
+    let mut thoughts = String::new();
     for part in content {
         match part {
             AssistantContent::Text(more) => text.push_str(more),
             AssistantContent::Call { id, name, input } => {
                 let function = json!({"name": name, "arguments": input.to_string()});
+                let id = call_id(id, quirks);
                 calls.push(json!({"id": id, "type": "function", "function": function}));
             }
             AssistantContent::Reasoning(part) if quirks.returns_details => {
@@ -138,13 +157,16 @@ fn assistant(content: &[AssistantContent<'_>], quirks: &Quirks) -> Value {
                     .and_then(|sealed| serde_json::from_str::<Vec<Value>>(sealed).ok());
                 details.extend(sealed.unwrap_or_default());
             }
-            AssistantContent::Reasoning(_) => {}
+            AssistantContent::Reasoning(part) => thoughts.push_str(&part.thinking),
         }
     }
     let mut message = Map::new();
     message.insert("role".into(), "assistant".into());
     let content = if text.is_empty() && !calls.is_empty() { Value::Null } else { text.into() };
     message.insert("content".into(), content);
+    if quirks.returns_reasoning {
+        message.insert("reasoning_content".into(), thoughts.into());
+    }
     if !details.is_empty() {
         message.insert("reasoning_details".into(), details.into());
     }
@@ -152,6 +174,14 @@ fn assistant(content: &[AssistantContent<'_>], quirks: &Quirks) -> Value {
         message.insert("tool_calls".into(), calls.into());
     }
     Value::Object(message)
+}
+
+/// The id as it is, or nine letters and digits that are made of it.
+fn call_id<'a>(id: &'a str, quirks: &Quirks) -> Cow<'a, str> {
+    if !quirks.short_ids || (id.len() == 9 && id.chars().all(|letter| letter.is_ascii_alphanumeric())) {
+        return Cow::Borrowed(id);
+    }
+    Cow::Owned(format!("{:09x}", hash(id) & 0xf_ffff_ffff))
 }
 
 fn marked(mut part: Value) -> Value {

@@ -1,0 +1,62 @@
+//! Refreshing the user's file of models from an address or from another file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kit_protocol::ErrorKind;
+use reqwest::Url;
+
+use crate::catalogue::check;
+use crate::error::ModelError;
+use crate::files::{Access, replace};
+use crate::http::{Http, fetch_text};
+
+/// Where the models come from when nobody names a place.
+const SOURCE: &str = "https://models.dev/api.json";
+/// How long a download may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Replaces the user's file with what the source has, once that is known to be usable, and returns its number of models.
+pub(crate) async fn update(http: &Http, file: &Path, source: Option<&str>) -> Result<usize, ModelError> {
+    let source = source.unwrap_or(SOURCE);
+    let text = match source.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
+        Some(url) => fetch_text(http, &url, LIMIT).await?,
+        None => std::fs::read_to_string(source).map_err(|error| {
+            ModelError::new(ErrorKind::NotFound, format!("the file {source} cannot be read: {error}"))
+        })?,
+    };
+    let (_, count) = check(&text).map_err(|reason| {
+        let message =
+            format!("{source} is no list of models as models.dev has it: {reason}; nothing was changed");
+        ModelError::new(ErrorKind::InvalidRequest, message)
+    })?;
+    replace(file, text.as_bytes(), Access::Usual).map_err(|error| {
+        ModelError::new(
+            ErrorKind::Internal,
+            format!("the models cannot be kept in {}: {error}", file.display()),
+        )
+    })?;
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_usable_list_replaces_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cache/models.json");
+        let source = folder.path().join("source.json");
+        let from = source.to_str().unwrap().to_owned();
+        let run = async || update(&Http::default(), &file, Some(&from)).await.map_err(|error| error.message);
+        assert!(run().await.unwrap_err().starts_with(&format!("the file {from} cannot be read: ")));
+        std::fs::write(&source, r#"{"openai": {"models": {"gpt-x": {"tool_call": true}}}}"#).unwrap();
+        assert_eq!(run().await, Ok(1));
+        std::fs::write(&source, r#"{"openai": {"models": {}}}"#).unwrap();
+        assert!(
+            run().await.unwrap_err().ends_with("it holds no model that calls tools; nothing was changed")
+        );
+        assert!(std::fs::read_to_string(&file).unwrap().contains("gpt-x"));
+    }
+}
