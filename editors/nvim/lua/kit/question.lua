@@ -139,6 +139,8 @@ local function show()
     footer = { { (" %s "):format(hint), "KitMeta" } },
     footer_pos = "right",
     zindex = 60,
+    -- Only `:Kit permit` moves in, because it maps the keys for the question that is shown.
+    focusable = false,
   }
   local is_here = float.window
     and api.nvim_win_is_valid(float.window)
@@ -151,7 +153,6 @@ local function show()
     vim.wo[float.window][0].wrap, vim.wo[float.window][0].linebreak = true, true
   end
   settings.height = math.min(api.nvim_win_text_height(float.window, {}).all, math.max(vim.o.lines - 6, 1))
-  settings.noautocmd = nil
   api.nvim_win_set_config(float.window, settings)
 end
 
