@@ -205,7 +205,7 @@ impl Actor {
                 Next::Op(None) => self.cancel(None).await,
                 Next::Attempt(event) => self.attempt_event(event).await,
                 Next::Tool(done) => self.tool_done(done).await,
-                Next::Output => self.tell_output(),
+                Next::Output => self.tell_news().await,
                 Next::Timer => self.timer().await,
             }
             self.start_next().await;

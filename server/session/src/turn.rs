@@ -86,6 +86,8 @@ pub(crate) enum Input {
     Failed(Failure),
     /// The wait before the next attempt is over.
     RetryDue,
+    /// A tool call was permitted and runs now.
+    ToolExecutes(CallNumber),
     /// A tool call ended.
     ToolDone(CallNumber, ToolOutcome),
     /// A prompt waits to join the turn.
@@ -277,6 +279,10 @@ impl Machine {
                 self.close(attempt, "error", &mut effects);
                 self.finish(now, Ending::error(ErrorKind::Unavailable, message), &mut effects);
             }
+            (State::Running(mut calls), Input::ToolExecutes(number)) => {
+                effects.extend(calls.execute(number).map(|call| Effect::Emit(call.start_event())));
+                self.state = State::Running(calls);
+            }
             (State::Running(mut calls), Input::ToolDone(number, outcome)) => {
                 let settled = calls.done(number, outcome);
                 self.settle(settled, &mut effects);
@@ -310,6 +316,7 @@ impl Machine {
                 | Input::Answered(_)
                 | Input::Failed(_)
                 | Input::RetryDue
+                | Input::ToolExecutes(_)
                 | Input::ToolDone(..)
                 | Input::Deadline,
             ) => self.state = state,
@@ -392,7 +399,6 @@ impl Machine {
     fn proceed(&mut self, now: Millis, mut calls: Calls, effects: &mut Effects) {
         if self.ending.is_none() {
             for call in calls.start() {
-                effects.push(Effect::Emit(call.start_event()));
                 effects.push(Effect::StartTool(call.number));
             }
         }
@@ -425,7 +431,7 @@ impl Machine {
         let Some(settled) = settled else { return };
         self.tool_names.push(settled.call.part.name.clone());
         effects.push(Effect::Persist(settled.entries(&self.plan.turn), Durability::Written));
-        if settled.started {
+        if settled.executed {
             effects.push(Effect::Emit(settled.call.end_event()));
         }
         effects.push(Effect::Emit(settled.result_event()));

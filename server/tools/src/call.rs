@@ -27,15 +27,20 @@ use crate::tool::{Access, AnyTool, ToolContext, ToolError, ToolOutput};
 /// How long a tool may take to end after a cancel; a command needs it to end its processes.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Runs a call to its outcome.
-pub async fn run_call(tool: Arc<dyn AnyTool>, arguments: String, context: ToolContext) -> ToolOutput {
+/// Runs a call to its outcome. `executes` is called when it is permitted, right before the tool runs.
+pub async fn run_call(
+    tool: Arc<dyn AnyTool>,
+    arguments: String,
+    context: ToolContext,
+    executes: Box<dyn FnOnce() + Send>,
+) -> ToolOutput {
     let cancel = context.cancel.clone();
     if cancel.is_cancelled() {
         return ToolError::Cancelled.into();
     }
     let name = tool.name().into_owned();
     let mut tasks = JoinSet::new();
-    tasks.spawn(Box::pin(permitted(tool, arguments, context)));
+    tasks.spawn(Box::pin(permitted(tool, arguments, context, executes)));
     let overdue = async {
         cancel.cancelled().await;
         tokio::time::sleep(CANCEL_PATIENCE).await;
@@ -56,9 +61,15 @@ pub async fn run_call(tool: Arc<dyn AnyTool>, arguments: String, context: ToolCo
     ToolOutput { content, ..output }
 }
 
-async fn permitted(tool: Arc<dyn AnyTool>, text: String, context: ToolContext) -> ToolOutput {
+async fn permitted(
+    tool: Arc<dyn AnyTool>,
+    text: String,
+    context: ToolContext,
+    executes: Box<dyn FnOnce() + Send>,
+) -> ToolOutput {
     match permission(&tool, &text, &context).await {
         Ok(Granted { confinement, note }) => {
+            executes();
             let settings = Arc::new(ToolSettings { confinement, ..(*context.settings).clone() });
             let mut output = tool.call(text, ToolContext { settings, ..context }).await;
             if let Some(note) = note {

@@ -213,7 +213,7 @@ fn commands_run_confined_and_unasked_in_auto_mode() {
         };
         let bash = Registry::builtin(&Settings::default()).get("bash").unwrap();
         let arguments = serde_json::json!({ "command": command }).to_string();
-        runtime.block_on(run_call(bash, arguments, context))
+        runtime.block_on(run_call(bash, arguments, context, Box::new(|| ())))
     };
     let command = format!("echo inside > a && cat a; echo x > {}/outside/new", fixture.top.display());
     let confined = call(&[], &command);

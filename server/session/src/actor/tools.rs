@@ -67,7 +67,7 @@ impl Tools {
     }
 }
 
-/// What running calls wrote and the session has not told yet.
+/// What is new about running calls and the session has not told yet: that they run, and what they wrote.
 #[derive(Default)]
 pub(super) struct Outputs {
     pending: Mutex<Pending>,
@@ -76,9 +76,22 @@ pub(super) struct Outputs {
 
 #[derive(Default)]
 struct Pending {
-    chunks: VecDeque<Chunk>,
+    news: VecDeque<Pieces>,
     /// How much of each call was taken in.
     shown: HashMap<ToolCallId, usize>,
+}
+
+enum Pieces {
+    Executes(CallNumber),
+    Written(Chunk),
+}
+
+/// What is new about a call.
+pub(super) enum News {
+    /// It was permitted and runs now.
+    Executes(CallNumber),
+    /// It wrote something.
+    Event(EventBody),
 }
 
 struct Chunk {
@@ -95,6 +108,15 @@ impl Outputs {
         Arc::new(move |text: String, is_stderr: bool| outputs.write(&call, &tool, text, is_stderr))
     }
 
+    /// Says once that a call runs.
+    pub(super) fn executes(self: &Arc<Self>, number: CallNumber) -> Box<dyn FnOnce() + Send> {
+        let outputs = Arc::clone(self);
+        Box::new(move || {
+            outputs.lock().news.push_back(Pieces::Executes(number));
+            outputs.wake.notify_one();
+        })
+    }
+
     fn write(&self, call: &ToolCallId, tool: &str, mut text: String, is_stderr: bool) {
         {
             let mut pending = self.lock();
@@ -108,34 +130,39 @@ impl Outputs {
                 text.truncate(text.floor_char_boundary(room));
                 text.push_str(CUT);
             }
-            match pending.chunks.back_mut() {
-                Some(last) if last.call == *call && last.is_stderr == is_stderr => last.text.push_str(&text),
+            match pending.news.back_mut() {
+                Some(Pieces::Written(last)) if last.call == *call && last.is_stderr == is_stderr => {
+                    last.text.push_str(&text);
+                }
                 Some(_) | None => {
                     let chunk = Chunk { call: call.clone(), tool: tool.to_owned(), text, is_stderr };
-                    pending.chunks.push_back(chunk);
+                    pending.news.push_back(Pieces::Written(chunk));
                 }
             }
         }
         self.wake.notify_one();
     }
 
-    /// Waits until there is output.
+    /// Waits until there is news.
     pub(super) async fn ready(&self) {
-        while self.lock().chunks.is_empty() {
+        while self.lock().news.is_empty() {
             self.wake.notified().await;
         }
     }
 
-    /// The output as events.
-    pub(super) fn take(&self) -> Vec<EventBody> {
-        let chunks = std::mem::take(&mut self.lock().chunks);
-        let event = |chunk: Chunk| EventBody::ToolOutput {
-            tool_call_id: chunk.call,
-            tool_name: chunk.tool,
-            chunk: chunk.text,
-            is_stderr: chunk.is_stderr,
+    /// The news in order.
+    pub(super) fn take(&self) -> Vec<News> {
+        let news = std::mem::take(&mut self.lock().news);
+        let told = |piece: Pieces| match piece {
+            Pieces::Executes(number) => News::Executes(number),
+            Pieces::Written(chunk) => News::Event(EventBody::ToolOutput {
+                tool_call_id: chunk.call,
+                tool_name: chunk.tool,
+                chunk: chunk.text,
+                is_stderr: chunk.is_stderr,
+            }),
         };
-        chunks.into_iter().map(event).collect()
+        news.into_iter().map(told).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -159,7 +186,8 @@ mod tests {
         let texts: Vec<(String, usize)> = outputs
             .take()
             .into_iter()
-            .map(|event| {
+            .map(|news| {
+                let News::Event(event) = news else { panic!("nothing was said to run") };
                 let event = serde_json::to_value(&event).unwrap();
                 (event["toolCallId"].as_str().unwrap().to_owned(), event["chunk"].as_str().unwrap().len())
             })

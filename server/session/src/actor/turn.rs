@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{self, Attempt, AttemptEvent};
 use super::plan::{self, Plan};
-use super::tools::{Outputs, ToolDone, Tools};
+use super::tools::{News, Outputs, ToolDone, Tools};
 use super::{Actor, Millis};
 use crate::conversation;
 use crate::journal::entry::{Body, PromptNote};
@@ -336,16 +336,19 @@ impl Actor {
     }
 
     pub(super) async fn tool_done(&mut self, done: ToolDone) {
-        self.tell_output();
+        self.tell_news().await;
         self.input(Input::ToolDone(done.number, done.outcome)).await;
     }
 
-    /// Tells what running calls wrote.
-    pub(super) fn tell_output(&mut self) {
+    /// Tells which calls run now and what they wrote.
+    pub(super) async fn tell_news(&mut self) {
         let Some(running) = &self.running else { return };
         let turn = running.machine.turn().clone();
-        for body in running.outputs.take() {
-            self.stream.emit(Some(&turn), body);
+        for news in running.outputs.take() {
+            match news {
+                News::Executes(number) => self.input(Input::ToolExecutes(number)).await,
+                News::Event(body) => self.stream.emit(Some(&turn), body),
+            }
         }
     }
 
@@ -356,6 +359,7 @@ impl Actor {
         self.label = short(&plan.call.title);
         let part = plan.call.part.clone();
         let output = running.outputs.sink(&part.id, &part.name);
+        let executes = running.outputs.executes(number);
         let cancel = running.cancel.child_token();
         let context = self.context(&running.machine.turn().clone(), &part.id, output, cancel);
         let desk = Arc::clone(&self.shared.with.desk);
@@ -366,7 +370,7 @@ impl Actor {
                 if opaque {
                     desk.look_at_files(Author::User).await;
                 }
-                let output = run_call(tool, part.input, context).await;
+                let output = run_call(tool, part.input, context, executes).await;
                 if opaque {
                     desk.look_at_files(Author::Agent(by)).await;
                 }

@@ -76,7 +76,8 @@ impl PlannedCall {
 #[derive(Clone, Debug)]
 pub(super) struct Settled {
     pub(super) call: PlannedCall,
-    pub(super) started: bool,
+    /// Whether it was permitted and ran, as its events tell.
+    pub(super) executed: bool,
     outcome: ToolOutcome,
 }
 
@@ -115,7 +116,10 @@ impl Settled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Pending,
-    Running,
+    /// It was handed over; the user may still be asked.
+    Started,
+    /// It was permitted and runs.
+    Executing,
     Done,
 }
 
@@ -142,7 +146,7 @@ impl Calls {
     pub(super) fn refuse(&mut self) -> Vec<Settled> {
         self.settle_where(|call, progress| match (progress, &call.refusal) {
             (Progress::Pending, Some(refusal)) => Some(ToolOutcome::error(refusal.clone())),
-            (Progress::Pending | Progress::Running | Progress::Done, _) => None,
+            (Progress::Pending | Progress::Started | Progress::Executing | Progress::Done, _) => None,
         })
     }
 
@@ -165,30 +169,30 @@ impl Calls {
         let mut settled = Vec::new();
         for (call, progress) in &mut self.calls {
             if let Some(outcome) = outcome(call, *progress) {
-                let started = *progress == Progress::Running;
+                let executed = *progress == Progress::Executing;
                 *progress = Progress::Done;
-                settled.push(Settled { call: call.clone(), started, outcome });
+                settled.push(Settled { call: call.clone(), executed, outcome });
             }
         }
         settled
     }
 
-    /// Marks the calls that may start now as running.
+    /// Marks the calls that may start now as started.
     pub(super) fn start(&mut self) -> Vec<PlannedCall> {
         let mut started = Vec::new();
         let mut running = 0;
         for (call, progress) in &mut self.calls {
             match progress {
                 Progress::Done => {}
-                Progress::Running if call.parallel => running += 1,
-                Progress::Running => break,
+                Progress::Started | Progress::Executing if call.parallel => running += 1,
+                Progress::Started | Progress::Executing => break,
                 Progress::Pending if call.parallel && running < PARALLEL_CALLS => {
-                    *progress = Progress::Running;
+                    *progress = Progress::Started;
                     running += 1;
                     started.push(call.clone());
                 }
                 Progress::Pending if running == 0 => {
-                    *progress = Progress::Running;
+                    *progress = Progress::Started;
                     started.push(call.clone());
                     break;
                 }
@@ -198,13 +202,25 @@ impl Calls {
         started
     }
 
-    /// Takes the outcome of a running call; anything else has no effect.
-    pub(super) fn done(&mut self, number: CallNumber, outcome: ToolOutcome) -> Option<Settled> {
+    /// Marks a started call as executing; anything else has no effect.
+    pub(super) fn execute(&mut self, number: CallNumber) -> Option<&PlannedCall> {
         let (call, progress) = self.calls.get_mut(number.0)?;
-        if *progress != Progress::Running {
+        if *progress != Progress::Started {
             return None;
         }
+        *progress = Progress::Executing;
+        Some(call)
+    }
+
+    /// Takes the outcome of a started call; anything else has no effect.
+    pub(super) fn done(&mut self, number: CallNumber, outcome: ToolOutcome) -> Option<Settled> {
+        let (call, progress) = self.calls.get_mut(number.0)?;
+        let executed = match progress {
+            Progress::Started => false,
+            Progress::Executing => true,
+            Progress::Pending | Progress::Done => return None,
+        };
         *progress = Progress::Done;
-        Some(Settled { call: call.clone(), started: true, outcome })
+        Some(Settled { call: call.clone(), executed, outcome })
     }
 }

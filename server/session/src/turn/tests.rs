@@ -59,6 +59,10 @@ fn done(number: usize) -> Input {
     Input::ToolDone(CallNumber(number), ToolOutcome { content: "ok".into(), is_error: false, metadata: None })
 }
 
+fn executes(number: usize) -> Input {
+    Input::ToolExecutes(CallNumber(number))
+}
+
 fn failure(retry: bool) -> Input {
     Input::Failed(Failure {
         kind: ErrorKind::Unavailable,
@@ -171,31 +175,34 @@ fn reads_run_together_and_an_edit_waits_for_them() {
             "tool_call c0",
             "tool_call c1",
             "tool_call c2",
-            "tool_execution_start c0",
             "start 0",
-            "tool_execution_start c1",
             "start 1",
         ],
     );
+    let begin = [begin, vec![executes(0), executes(1)]].concat();
+    check(None, begin.clone(), &["tool_execution_start c1"]);
     let settled = ["persist tool c1+tool-note", "tool_execution_end c1", "tool_result c1"];
     check(None, [begin.clone(), vec![done(1)]].concat(), &settled);
     check(
         None,
         [begin.clone(), vec![done(1), done(0)]].concat(),
-        &[
-            "persist tool c0+tool-note",
-            "tool_execution_end c0",
-            "tool_result c0",
-            "tool_execution_start c2",
-            "start 2",
-        ],
+        &["persist tool c0+tool-note", "tool_execution_end c0", "tool_result c0", "start 2"],
     );
     check(
         None,
-        [begin.clone(), vec![done(1), done(0), done(2)]].concat(),
+        [begin.clone(), vec![done(1), done(0), executes(2), done(2)]].concat(),
         &["persist tool c2+tool-note", "tool_execution_end c2", "tool_result c2", "join", "call"],
     );
     check(None, [begin, vec![done(2)]].concat(), &[]);
+}
+
+#[test]
+fn a_call_that_was_not_permitted_is_never_said_to_execute() {
+    check(
+        None,
+        vec![Input::Begin, answer("", vec![call(0, false, false)]), done(0)],
+        &["persist tool c0+tool-note", "tool_result c0", "join", "call"],
+    );
 }
 
 #[test]
@@ -236,7 +243,7 @@ fn endless_truncation_ends_the_turn() {
 fn the_step_limit_ends_the_turn_after_its_calls() {
     check(
         Some(1),
-        vec![Input::Begin, answer("", vec![call(0, true, false)]), done(0)],
+        vec![Input::Begin, answer("", vec![call(0, true, false)]), executes(0), done(0)],
         &[
             "persist tool c0+tool-note",
             "tool_execution_end c0",
@@ -288,7 +295,7 @@ fn cancel_during_an_answer_drops_it_and_counts_what_it_cost() {
 #[test]
 fn cancel_during_calls_answers_each_of_them() {
     let calls = vec![call(0, false, false), call(1, false, false)];
-    let begin = vec![Input::Begin, answer("", calls), Input::Cancel(None)];
+    let begin = vec![Input::Begin, answer("", calls), executes(0), Input::Cancel(None)];
     check(None, begin.clone(), &["cancel", "persist tool c1+tool-note", "tool_result c1"]);
     let end = ["persist! turn-end", "turn_end cancelled", "finish"];
     let settled = ["persist tool c0+tool-note", "tool_execution_end c0", "tool_result c0"];
@@ -425,6 +432,7 @@ impl Owner {
     fn input(&mut self, choice: u8, detail: u8) -> Input {
         let stray = [
             done(usize::from(detail % 7)),
+            executes(usize::from(detail % 7)),
             Input::RetryDue,
             Input::Deadline,
             Input::Text("late".into()),
@@ -462,6 +470,9 @@ impl Owner {
             _ if !self.running.is_empty() => {
                 let keys: Vec<usize> = self.running.keys().copied().collect();
                 let key = keys[usize::from(detail) % keys.len()];
+                if choice.is_multiple_of(2) {
+                    return executes(key);
+                }
                 self.running.remove(&key);
                 done(key)
             }

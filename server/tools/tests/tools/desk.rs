@@ -224,11 +224,17 @@ impl Desk {
     }
 
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> ToolOutput {
-        run_call(self.registry.get(tool).unwrap(), arguments.to_string(), self.context.clone()).await
+        run_call(
+            self.registry.get(tool).unwrap(),
+            arguments.to_string(),
+            self.context.clone(),
+            Box::new(|| ()),
+        )
+        .await
     }
 
     pub(crate) async fn call_tool(&self, tool: Arc<dyn AnyTool>) -> ToolOutput {
-        run_call(tool, "{}".to_owned(), self.context.clone()).await
+        run_call(tool, "{}".to_owned(), self.context.clone(), Box::new(|| ())).await
     }
 
     /// Output so far and from now on, until it holds the marker.
