@@ -38,7 +38,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("mode", "mode", "MODE           plan, ask, edit or auto"),
     ("thinking-level", "thinkingLevel", "LEVEL          off, none, minimal, low, medium or high"),
     ("provider-url", "providerUrl", "URL            the provider's base URL"),
-    ("provider-api-key", "providerApiKey", "KEY            the provider's key; better an environment variable"),
+    (
+        "provider-api-key",
+        "providerApiKey",
+        "KEY            the provider's key; better an environment variable",
+    ),
     ("system-prompt", "systemPrompt", "TEXT           instructions added to the built-in ones"),
 ];
 

@@ -15,9 +15,29 @@ use serde_json::{Map, Value};
 
 /// Keys of upstream Kit that other parts of it read; they are no mistakes.
 const FOREIGN_KEYS: &[&str] = &[
-    "theme", "stream", "debug", "autoCompact", "topK", "frequencyPenalty", "presencePenalty", "providerWire",
-    "tlsSkipVerify", "noExtensions", "extension", "options", "noCoreTools", "noSkills", "skill", "skillsDir",
-    "skillDisable", "noAgents", "prompts", "promptTemplate", "noPromptTemplates", "mcpServers", "customModels",
+    "theme",
+    "stream",
+    "debug",
+    "autoCompact",
+    "topK",
+    "frequencyPenalty",
+    "presencePenalty",
+    "providerWire",
+    "tlsSkipVerify",
+    "noExtensions",
+    "extension",
+    "options",
+    "noCoreTools",
+    "noSkills",
+    "skill",
+    "skillsDir",
+    "skillDisable",
+    "noAgents",
+    "prompts",
+    "promptTemplate",
+    "noPromptTemplates",
+    "mcpServers",
+    "customModels",
     "modelSettings",
 ];
 
@@ -48,7 +68,10 @@ pub(crate) fn file_in(
     folder: &Path,
     environment: &impl Fn(&str) -> Option<String>,
 ) -> Option<Result<Layer, String>> {
-    let path = [".kit.yml", ".kit.yaml", ".kit.json"].iter().map(|name| folder.join(name)).find(|path| path.is_file())?;
+    let path = [".kit.yml", ".kit.yaml", ".kit.json"]
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())?;
     Some(file(&path, environment))
 }
 
@@ -56,8 +79,9 @@ pub(crate) fn file_in(
 pub(crate) fn file(path: &Path, environment: &impl Fn(&str) -> Option<String>) -> Result<Layer, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("the settings file {} cannot be read: {error}", path.display()))?;
-    let text = substitute(&text, environment)
-        .map_err(|name| format!("{} needs the environment variable {name}, which is not set", path.display()))?;
+    let text = substitute(&text, environment).map_err(|name| {
+        format!("{} needs the environment variable {name}, which is not set", path.display())
+    })?;
     let value: Value = serde_yaml_ng::from_str(&text)
         .map_err(|error| format!("the settings file {} is not valid YAML: {error}", path.display()))?;
     layer(path.display().to_string(), value)
@@ -151,27 +175,19 @@ fn setting_names() -> Vec<String> {
 
 /// Kebab-case and snake_case names become camelCase: on the top level and inside each provider.
 fn normalized(values: Map<String, Value>) -> Map<String, Value> {
-    values
-        .into_iter()
-        .map(|(name, value)| {
-            let name = camel(&name);
-            let value = match value {
-                Value::Object(entries) if name == "providers" => Value::Object(
-                    entries
-                        .into_iter()
-                        .map(|(id, entry)| match entry {
-                            Value::Object(entry) => {
-                                (id, Value::Object(entry.into_iter().map(|(k, v)| (camel(&k), v)).collect()))
-                            }
-                            other => (id, other),
-                        })
-                        .collect(),
-                ),
-                other => other,
-            };
-            (name, value)
-        })
-        .collect()
+    let mut normalized = camel_keys(values);
+    if let Some(Value::Object(providers)) = normalized.get_mut("providers") {
+        for provider in providers.values_mut() {
+            if let Value::Object(members) = provider {
+                *members = camel_keys(std::mem::take(members));
+            }
+        }
+    }
+    normalized
+}
+
+fn camel_keys(values: Map<String, Value>) -> Map<String, Value> {
+    values.into_iter().map(|(name, value)| (camel(&name), value)).collect()
 }
 
 fn camel(name: &str) -> String {
@@ -299,12 +315,15 @@ mod tests {
     #[test]
     fn wrong_and_unknown_keys_are_reported_and_the_rest_holds() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(".kit.yml"), "mode: fast\nmodle: x\ntheme: dark\nmax-steps: 3\n").unwrap();
+        std::fs::write(folder.path().join(".kit.yml"), "mode: fast\nmodle: x\ntheme: dark\nmax-steps: 3\n")
+            .unwrap();
         let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new());
         assert_eq!(configuration.settings.max_steps, Some(3));
         assert_eq!(configuration.settings.mode, None);
         assert_eq!(configuration.problems.len(), 2);
-        assert!(configuration.problems[0].contains("`mode`") && configuration.problems[0].contains(".kit.yml"));
+        assert!(
+            configuration.problems[0].contains("`mode`") && configuration.problems[0].contains(".kit.yml")
+        );
         assert!(configuration.problems[1].contains("`modle`"));
     }
 

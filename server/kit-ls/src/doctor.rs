@@ -20,7 +20,8 @@ pub(crate) fn checks(
     let mut checks = vec![well("version", format!("kit-ls {}", env!("CARGO_PKG_VERSION")))];
     checks.push(model(configuration, models));
     checks.push(settings(configuration));
-    for (name, folder) in [("sessions", &paths.sessions), ("state", &paths.state), ("config", &paths.config)] {
+    for (name, folder) in [("sessions", &paths.sessions), ("state", &paths.state), ("config", &paths.config)]
+    {
         checks.push(writable(name, folder));
     }
     checks.push(well("log", paths.logs.display().to_string()));

@@ -28,7 +28,6 @@ const MISUSED: i32 = 2;
 /// The exit code that shells use for a program that cannot be run.
 const CANNOT_RUN: i32 = 126;
 
-#[expect(clippy::exit, reason = "stdin's thread would keep the process alive after main returned")]
 fn main() {
     let mut arguments = std::env::args_os().skip(1).peekable();
     if arguments.peek().is_some_and(|argument| argument == sandbox::HELPER_ARGUMENT) {

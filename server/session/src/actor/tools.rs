@@ -91,7 +91,7 @@ pub(super) enum News {
     /// It was permitted and runs now.
     Executes(CallNumber),
     /// It wrote something.
-    Event(EventBody),
+    Event(Box<EventBody>),
 }
 
 struct Chunk {
@@ -155,12 +155,12 @@ impl Outputs {
         let news = std::mem::take(&mut self.lock().news);
         let told = |piece: Pieces| match piece {
             Pieces::Executes(number) => News::Executes(number),
-            Pieces::Written(chunk) => News::Event(EventBody::ToolOutput {
+            Pieces::Written(chunk) => News::Event(Box::new(EventBody::ToolOutput {
                 tool_call_id: chunk.call,
                 tool_name: chunk.tool,
                 chunk: chunk.text,
                 is_stderr: chunk.is_stderr,
-            }),
+            })),
         };
         news.into_iter().map(told).collect()
     }

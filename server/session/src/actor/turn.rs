@@ -347,7 +347,7 @@ impl Actor {
         for news in running.outputs.take() {
             match news {
                 News::Executes(number) => self.input(Input::ToolExecutes(number)).await,
-                News::Event(body) => self.stream.emit(Some(&turn), body),
+                News::Event(body) => self.stream.emit(Some(&turn), *body),
             }
         }
     }
