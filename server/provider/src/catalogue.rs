@@ -337,4 +337,6 @@ fn edit_distance(left: &str, right: &str) -> usize {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
