@@ -189,6 +189,38 @@ return {
     end,
   },
   {
+    "asks for the provider first when there are many models",
+    function()
+      local nvim = editor.start({ ["a.txt"] = "one\n" }, { open = "a.txt" })
+      nvim:lua([[
+        _G.fake.replies["kit.model.set"] = function(argument) return { model = argument.model } end
+        _G.fake.replies["kit.model.list"] = function(argument)
+          local models = {}
+          for number = 1, 60 do
+            local provider = number > 50 and "small" or "large"
+            if (argument.provider or provider) == provider then
+              table.insert(models, { id = provider .. "/" .. number, provider = provider, contextWindow = 0 })
+            end
+          end
+          return { models = models }
+        end
+        _G.offered = {}
+        vim.ui.select = function(items, options, choose)
+          table.insert(_G.offered, options.format_item(items[#items]) .. " of " .. #items)
+          choose(items[#items], #items)
+        end
+      ]])
+      nvim:command("Kit model")
+      nvim:wait("#_G.fake.ran('kit.model.set') == 1")
+      nvim:command("Kit model large")
+      nvim:wait("#_G.fake.ran('kit.model.set') == 2")
+      equal(nvim:get("_G.offered"), { "small · 10 models of 2", "small/60 of 10", "large/50 of 50" })
+      nvim:command("Kit model nobody")
+      nvim:wait("#_G.messages == 3")
+      equal(nvim:get("_G.messages[3]"), 'Kit: There is no provider "nobody"; models are written provider/name.')
+    end,
+  },
+  {
     "reads virtual documents from the server",
     function()
       local nvim = editor.start({ ["a.txt"] = "one\n" }, { open = "a.txt" })

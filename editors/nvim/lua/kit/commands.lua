@@ -35,35 +35,32 @@ end
 ---@param command string
 ---@param key string
 ---@param title string
----@param list fun(use: fun(values: string[], describe?: fun(value: string): string))
+---@param value string
+local function set(command, key, title, value)
+  client.execute(
+    command,
+    { [key] = value, session = require("kit.session").current },
+    function(answer) client.notify(("%s: %s"):format(title, answer[key] or value)) end
+  )
+end
+
+---@param command string
+---@param key string
+---@param title string
+---@param values string[]
 ---@return fun(invocation: kit.Invocation)
-local function setter(command, key, title, list)
-  local function set(value)
-    local session = require("kit.session").current
-    client.execute(
-      command,
-      { [key] = value, session = session },
-      function(answer) client.notify(("%s: %s"):format(title, answer[key] or value)) end
-    )
-  end
+local function setter(command, key, title, values)
   return function(invocation)
-    if invocation.text ~= "" then return set(invocation.text) end
-    list(function(values, describe)
-      vim.ui.select(values, { prompt = title, format_item = describe }, function(choice)
-        if choice then set(choice) end
-      end)
+    if invocation.text ~= "" then return set(command, key, title, invocation.text) end
+    vim.ui.select(values, { prompt = title }, function(choice)
+      if choice then set(command, key, title, choice) end
     end)
   end
 end
 
----@param values string[]
----@return fun(use: fun(values: string[]))
-local function fixed(values)
-  return function(use) use(values) end
-end
-
 local modes = { "plan", "ask", "edit", "auto" }
 local levels = { "off", "none", "minimal", "low", "medium", "high" }
+local longest_pick = 40
 local scopes = { "hunk", "file", "turn", "all" }
 
 ---@param answer? table
@@ -84,14 +81,41 @@ local function describe_model(model)
   return table.concat(parts, " · ")
 end
 
----@param use fun(values: string[], describe: fun(value: string): string)
-local function list_models(use)
-  client.execute("kit.model.list", {}, function(answer)
-    local words = {}
-    for _, model in ipairs(answer.models) do
-      words[model.id] = describe_model(model)
+---@param models table[]
+local function pick_model(models)
+  vim.ui.select(models, { prompt = "Model", format_item = describe_model, kind = "kit.model" }, function(choice)
+    if choice then set("kit.model.set", "model", "Model", choice.id) end
+  end)
+end
+
+--- Picks a provider first when there are too many models for one list.
+---@param models table[]
+local function pick_provider(models)
+  if #models <= longest_pick then return pick_model(models) end
+  local providers, of_provider = {}, {}
+  for _, model in ipairs(models) do
+    if not of_provider[model.provider] then
+      of_provider[model.provider] = {}
+      providers[#providers + 1] = model.provider
     end
-    use(model_ids(answer), function(id) return words[id] end)
+    table.insert(of_provider[model.provider], model)
+  end
+  if #providers == 1 then return pick_model(models) end
+  local function describe(provider) return provider .. " · " .. format.count(#of_provider[provider], "model") end
+  vim.ui.select(providers, { prompt = "Provider", format_item = describe, kind = "kit.provider" }, function(choice)
+    if choice then vim.schedule(function() pick_model(of_provider[choice]) end) end
+  end)
+end
+
+---@param invocation kit.Invocation
+local function choose_model(invocation)
+  local name = invocation.text
+  if name:find("/", 1, true) then return set("kit.model.set", "model", "Model", name) end
+  client.execute("kit.model.list", { provider = name ~= "" and name or nil }, function(answer)
+    if #answer.models == 0 then
+      return client.notify(('There is no provider "%s"; models are written provider/name.'):format(name))
+    end
+    pick_provider(answer.models)
   end)
 end
 
@@ -201,17 +225,17 @@ local subcommands = {
     help = "Go to the previous change",
   },
   model = {
-    run = setter("kit.model.set", "model", "Model", list_models),
+    run = choose_model,
     words = function() return model_ids(client.execute_sync("kit.model.list", {}, 500)) end,
     help = "Choose the model",
   },
   mode = {
-    run = setter("kit.mode.set", "mode", "Mode", fixed(modes)),
+    run = setter("kit.mode.set", "mode", "Mode", modes),
     words = modes,
     help = "Choose what the agent may do without asking",
   },
   thinking = {
-    run = setter("kit.thinking.set", "level", "Thinking", fixed(levels)),
+    run = setter("kit.thinking.set", "level", "Thinking", levels),
     words = levels,
     help = "Choose how much the model reasons",
   },
