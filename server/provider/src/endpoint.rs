@@ -7,10 +7,11 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::auth::{self, Credential, Credentials, Key, KeyOrigin};
 use crate::catalogue::Catalogue;
 use crate::environment::Environment;
 use crate::error::ModelError;
-use crate::providers::{self, Auth, Key, Provider};
+use crate::providers::{self, Auth, Provider};
 use crate::settings::ProviderSettings;
 use crate::wire::Wire;
 use crate::wire::chat::Quirks;
@@ -28,21 +29,29 @@ pub(crate) struct Endpoint {
     pub(crate) base_url: Url,
     /// The variables or settings that hold the key or should.
     pub(crate) key_source: String,
-    key: Option<SecretString>,
-    key_required: bool,
+    pub(crate) variables: Vec<String>,
+    key: Option<Key>,
+    /// The key of the environment, for when the stored one is gone.
+    fallback: Option<Key>,
+    credentials: Option<Credentials>,
+    pub(crate) key_required: bool,
     headers: Vec<(String, SecretString)>,
+}
+
+/// Where the parts of an endpoint come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) settings: &'a ProviderSettings,
+    pub(crate) environment: &'a Environment,
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) credentials: Option<&'a Credentials>,
 }
 
 impl Endpoint {
     /// The endpoint of a provider for one of its models. Fails when it is not known or its settings cannot work; a missing
     /// key is no failure yet, because the model can be listed without it.
-    pub(crate) fn find(
-        provider: &str,
-        model: &str,
-        settings: &ProviderSettings,
-        environment: &Environment,
-        catalogue: &Catalogue,
-    ) -> Result<Self, ModelError> {
+    pub(crate) fn find(provider: &str, model: &str, sources: Sources<'_>) -> Result<Self, ModelError> {
+        let Sources { settings, environment, catalogue, credentials } = sources;
         let known = providers::find(provider).cloned().or_else(|| catalogue.provider(provider, model));
         let changed = settings.providers.get(provider);
         let is_known = known.is_some();
@@ -72,12 +81,15 @@ impl Endpoint {
         let variables =
             variables.unwrap_or_else(|| base.key_variables.iter().map(|name| (*name).to_owned()).collect());
         let direct = settings.provider_api_key.clone().filter(|_| chosen);
-        let found = variables.iter().find_map(|name| Some((name.clone(), environment.secret(name)?)));
-        let (key_source, key) = match (direct, found) {
-            (Some(key), _) => ("provider-api-key".to_owned(), Some(key)),
-            (None, Some((name, key))) => (name, Some(key)),
-            (None, None) => (variables.join(" or "), None),
-        };
+        let direct = direct.map(|secret| Key { secret, origin: KeyOrigin::Setting });
+        let fallback = variables.iter().find_map(|name| {
+            Some(Key { secret: environment.secret(name)?, origin: KeyOrigin::Environment(name.clone()) })
+        });
+        let credentials = credentials.filter(|_| direct.is_none()).cloned();
+        // Logins that cannot be read are reported by the first request that needs them.
+        let stored = || stored_key(provider, credentials.as_ref()).ok().flatten();
+        let key = direct.or_else(stored).or_else(|| fallback.clone());
+        let key_source = key.as_ref().map_or_else(|| variables.join(" or "), |key| key.origin.describe());
         let headers = changed.and_then(|changed| changed.headers.clone()).unwrap_or_default();
         Ok(Self {
             provider: provider.to_owned(),
@@ -88,10 +100,32 @@ impl Endpoint {
             auth: base.auth,
             base_url,
             key_source: if key_source.is_empty() { "provider-api-key".to_owned() } else { key_source },
+            variables,
             key,
-            key_required: base.key == Key::Required || named_variables,
+            fallback,
+            credentials,
+            key_required: base.key == providers::Key::Required || named_variables,
             headers: headers.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect(),
         })
+    }
+
+    /// The endpoint as it is now: a login may have come or gone since it was found, and a command may have to be asked.
+    pub(crate) async fn current(&self) -> Result<Self, ModelError> {
+        let mut current = self.clone();
+        if self.credentials.is_some() {
+            current.key =
+                stored_key(&self.provider, self.credentials.as_ref())?.or_else(|| self.fallback.clone());
+        }
+        if let Some(key) = &mut current.key {
+            current.key_source = key.origin.describe();
+            key.secret = auth::resolve(&key.secret, &current.key_source).await?;
+        }
+        Ok(current)
+    }
+
+    /// Where the key comes from, if there is one.
+    pub(crate) fn key_origin(&self) -> Option<&KeyOrigin> {
+        self.key.as_ref().map(|key| &key.origin)
     }
 
     /// Whether requests can be sent: a key is there or not needed.
@@ -134,7 +168,7 @@ impl Endpoint {
             return Err(ModelError::new(ErrorKind::Auth, message));
         }
         if let Some(key) = &self.key {
-            let key = key.expose_secret();
+            let key = key.secret.expose_secret();
             let (name, value) = match (self.auth, self.wire) {
                 (Auth::Wire, Wire::Messages) => (HeaderName::from_static("x-api-key"), key.to_owned()),
                 (Auth::Wire, Wire::Gemini) => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
@@ -164,6 +198,15 @@ impl Endpoint {
             headers.insert(name, value);
         }
         Ok(headers)
+    }
+}
+
+fn stored_key(provider: &str, credentials: Option<&Credentials>) -> Result<Option<Key>, ModelError> {
+    let Some(credentials) = credentials else { return Ok(None) };
+    match credentials.get(provider)? {
+        Some(Credential::ApiKey { key, .. }) => Ok(Some(Key { secret: key, origin: KeyOrigin::Stored })),
+        // Tokens of a subscription are for requests that name another product, which nobody has asked for.
+        Some(Credential::Tokens { .. }) | None => Ok(None),
     }
 }
 
@@ -265,8 +308,10 @@ mod tests {
         variables: &[(&str, &str)],
     ) -> Result<Endpoint, String> {
         let environment = Environment::from_iter(variables.iter().copied());
-        Endpoint::find(provider, "m", settings, &environment, &Catalogue::default())
-            .map_err(|error| error.message)
+        let catalogue = Catalogue::default();
+        let sources =
+            Sources { settings, environment: &environment, catalogue: &catalogue, credentials: None };
+        Endpoint::find(provider, "m", sources).map_err(|error| error.message)
     }
 
     fn url(
@@ -424,6 +469,44 @@ mod tests {
             broken.message,
             "the key from OPENAI_API_KEY holds characters that no header can carry; set it again"
         );
+    }
+
+    #[tokio::test]
+    async fn a_stored_key_wins_over_the_environment_and_counts_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials::at(folder.path().join("credentials.json"));
+        let environment = Environment::from_iter([("OPENAI_API_KEY", "from-environment")]);
+        let catalogue = Catalogue::default();
+        let find = |settings: &ProviderSettings| {
+            let sources = Sources {
+                settings,
+                environment: &environment,
+                catalogue: &catalogue,
+                credentials: Some(&credentials),
+            };
+            Endpoint::find("openai", "m", sources).unwrap()
+        };
+        let found = find(&ProviderSettings::default());
+        let sent = async |endpoint: &Endpoint| {
+            let current = endpoint.current().await.unwrap();
+            let header =
+                current.headers().unwrap().get("authorization").unwrap().to_str().unwrap().to_owned();
+            (header, current.key_source)
+        };
+        let expected = |key: &str, source: &str| (format!("Bearer {key}"), source.to_owned());
+        assert_eq!(sent(&found).await, expected("from-environment", "OPENAI_API_KEY"));
+        credentials.set_key("openai", &"stored".into(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(sent(&found).await, expected("stored", "the stored login"));
+        let set = ProviderSettings {
+            model: Some("openai/m".parse().unwrap()),
+            provider_api_key: Some("set".into()),
+            ..ProviderSettings::default()
+        };
+        assert_eq!(sent(&find(&set)).await, expected("set", "provider-api-key"));
+        credentials.remove("openai").unwrap();
+        assert_eq!(sent(&found).await, expected("from-environment", "OPENAI_API_KEY"));
+        std::fs::write(credentials.path(), "{").unwrap();
+        assert_eq!(found.current().await.unwrap_err().kind, ErrorKind::Auth);
     }
 
     #[test]

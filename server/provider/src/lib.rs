@@ -4,6 +4,7 @@
 //! use it alone (`examples/one_prompt.rs`). [`Models`] turns an id into a [`Model`]; [`Model::stream`] is one attempt
 //! at an answer; [`retry::Schedule`] says when to try again.
 
+pub mod auth;
 mod catalogue;
 mod classify;
 mod endpoint;

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kit_protocol::{CustomCost, CustomModel, ErrorKind, ModelId, ModelInfo, Price};
 use secrecy::SecretString;
 
+use crate::auth::{Credential, Credentials, LoginStatus};
 use crate::catalogue::{Abilities, Catalogue};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Sources};
 use crate::environment::Environment;
 use crate::error::ModelError;
 use crate::http::{Http, Limits};
@@ -30,6 +31,7 @@ pub struct Models {
     http: Arc<Http>,
     limits: Limits,
     catalogue: Catalogue,
+    credentials: Option<Credentials>,
     known: Mutex<Known>,
 }
 
@@ -54,6 +56,7 @@ impl Models {
             http: Arc::new(Http::default()),
             limits,
             catalogue: Catalogue::default(),
+            credentials: None,
             known: Mutex::default(),
         }
     }
@@ -63,6 +66,56 @@ impl Models {
     pub fn with_catalogue(mut self, file: PathBuf) -> Self {
         self.catalogue = Catalogue::with_file(file);
         self
+    }
+
+    /// Uses the keys of this file too. They win over those of the environment.
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            settings: &self.settings,
+            environment: &self.environment,
+            catalogue: &self.catalogue,
+            credentials: self.credentials.as_ref(),
+        }
+    }
+
+    /// The login at a provider: where its key comes from, whichever of the places that is.
+    pub fn login(&self, provider: &str) -> Result<LoginStatus, ModelError> {
+        let endpoint = Endpoint::find(provider, "", self.sources())?;
+        let stored = match &self.credentials {
+            Some(credentials) => credentials.get(provider)?,
+            None => None,
+        };
+        let (created, expires) = match stored {
+            Some(Credential::ApiKey { created, .. }) => (created, None),
+            Some(Credential::Tokens { created, expires, .. }) => (created, expires),
+            None => (None, None),
+        };
+        Ok(LoginStatus {
+            provider: provider.to_owned(),
+            origin: endpoint.key_origin().cloned(),
+            required: endpoint.key_required,
+            name: endpoint.name,
+            variables: endpoint.variables,
+            created,
+            expires,
+        })
+    }
+
+    /// The logins at the usual providers and at all others for which there is a key. A provider whose address or logins
+    /// cannot be read is left out; asking for it alone says why.
+    pub fn logins(&self) -> Vec<LoginStatus> {
+        let stored = self.credentials.as_ref().and_then(|credentials| credentials.providers().ok());
+        let mut ids: Vec<String> = self.providers(None).into_iter().map(str::to_owned).collect();
+        ids.extend(self.settings.providers.keys().cloned());
+        ids.extend(stored.unwrap_or_default());
+        let mut seen = std::collections::BTreeSet::new();
+        ids.retain(|id| seen.insert(id.clone()));
+        ids.iter().filter_map(|id| self.login(id).ok()).collect()
     }
 
     /// The model of the id. A model that the catalogue does not know is allowed, and so is one whose key is missing:
@@ -91,8 +144,7 @@ impl Models {
             ..self.settings.clone()
         });
         let settings = own_server.as_ref().unwrap_or(&self.settings);
-        let endpoint =
-            Endpoint::find(id.provider(), id.name(), settings, &self.environment, &self.catalogue)?;
+        let endpoint = Endpoint::find(id.provider(), id.name(), Sources { settings, ..self.sources() })?;
         let entry = self.catalogue.find(id.provider(), id.name());
         let info = match (custom, &entry, local) {
             (Some(custom), _, _) => custom_info(id, custom),
@@ -171,7 +223,7 @@ impl Models {
         }
         let usual: Vec<&str> = PROVIDERS.iter().map(|provider| provider.id).collect();
         let usable = |id: &str| {
-            let found = Endpoint::find(id, "", &self.settings, &self.environment, &self.catalogue);
+            let found = Endpoint::find(id, "", self.sources());
             found.is_ok_and(|endpoint| endpoint.is_usable())
         };
         let others = self.catalogue.providers().filter(|id| !usual.contains(id) && usable(id));
@@ -194,10 +246,8 @@ impl Models {
 
     /// The models of the servers that run on this machine, asked all at once.
     pub async fn list_local(&self) -> Vec<ModelInfo> {
-        let endpoints: Vec<Endpoint> = local::PROVIDERS
-            .iter()
-            .filter_map(|id| Endpoint::find(id, "", &self.settings, &self.environment, &self.catalogue).ok())
-            .collect();
+        let endpoints: Vec<Endpoint> =
+            local::PROVIDERS.iter().filter_map(|id| Endpoint::find(id, "", self.sources()).ok()).collect();
         let asked = endpoints.iter().map(|endpoint| local::models(&self.http, endpoint));
         let found: Vec<ModelInfo> = futures::future::join_all(asked).await.into_iter().flatten().collect();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,9 +271,7 @@ impl Models {
         }
         let with_key = PROVIDERS.iter().find_map(|provider| {
             let model = provider.default_model?;
-            let endpoint =
-                Endpoint::find(provider.id, model, &self.settings, &self.environment, &self.catalogue)
-                    .ok()?;
+            let endpoint = Endpoint::find(provider.id, model, self.sources()).ok()?;
             if endpoint.is_usable() { format!("{}/{model}", provider.id).parse().ok() } else { None }
         });
         match with_key {

@@ -92,7 +92,9 @@ impl Shared {
     }
 
     async fn open(&self, request: &Request) -> Result<Pump, ModelError> {
-        let Self { endpoint, call, http, .. } = self;
+        let http = &self.http;
+        let endpoint = self.endpoint.current().await?;
+        let call = Call { key_source: endpoint.key_source.clone(), ..self.call.clone() };
         let headers = endpoint.headers()?;
         let url = endpoint.url(&call.remote_name);
         let mut refused: Option<(Value, ModelError)> = None;

@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::auth::KeyOrigin;
 use crate::model::ModelEvent;
 use crate::usage::{Cost, TokenCounts};
 use crate::wire::fixtures::{request, user};
@@ -195,4 +196,39 @@ async fn the_model_that_answered_is_priced_and_unknown_is_not_free() {
     let completion = finished(&dated, "openai/gpt-99").await;
     assert_eq!(completion.tokens, TokenCounts { input: 1000, output: 100, ..TokenCounts::default() });
     assert_eq!(completion.cost, Cost::UNKNOWN);
+}
+
+#[tokio::test]
+async fn a_login_says_where_its_key_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = Credentials::at(folder.path().join("credentials.json"));
+    let environment = Environment::from_iter([("OPENAI_API_KEY", "k"), ("GROQ_API_KEY", "k")]);
+    let models = Models::new(&ProviderSettings::default(), environment).with_credentials(credentials.clone());
+    let origin = |provider: &str| models.login(provider).unwrap().origin;
+    assert_eq!(origin("anthropic"), None);
+    assert_eq!(origin("openai"), Some(KeyOrigin::Environment("OPENAI_API_KEY".into())));
+    let now = "2026-11-21T10:00:00Z".parse().unwrap();
+    credentials.set_key("openai", &"stored".into(), now).unwrap();
+    credentials.set_key("mistral", &"stored".into(), now).unwrap();
+    let expected = LoginStatus {
+        provider: "openai".into(),
+        name: "OpenAI".into(),
+        origin: Some(KeyOrigin::Stored),
+        required: true,
+        variables: vec!["OPENAI_API_KEY".into()],
+        created: Some(now),
+        expires: None,
+    };
+    assert_eq!(models.login("openai"), Ok(expected));
+    let with_key: Vec<String> = models
+        .logins()
+        .into_iter()
+        .filter(|login| login.origin.is_some())
+        .map(|login| login.provider)
+        .collect();
+    assert_eq!(with_key, ["openai", "groq", "mistral"]);
+    assert!(models.login("nobody").is_err());
+    let listed = models.list(None);
+    assert!(listed.iter().any(|info| info.provider == "mistral"));
+    assert!(!listed.iter().any(|info| info.provider == "xai"));
 }
