@@ -139,10 +139,9 @@ fn ran(command: &mut Command) -> Result<Outcome> {
 
 fn rust_tests() -> Result<Outcome> {
     let nextest = cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    if !nextest {
-        return ran(cargo().args(["test", "--workspace", "--no-fail-fast"]).args(TARGETS));
-    }
-    let mut count = counted(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]).args(TARGETS))?;
+    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
+    let mut count = counted(cargo().args(runner).args(["--workspace", "--no-fail-fast"]).args(TARGETS))?;
+    // Examples in documentation are a kind of their own for both runners.
     let examples = counted(cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]))?;
     count.passed += examples.passed;
     count.failed += examples.failed;
