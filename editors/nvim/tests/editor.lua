@@ -68,9 +68,9 @@ end
 
 function M.close_all()
   for _, editor in ipairs(open) do
-    pcall(vim.rpcnotify, editor.channel, "nvim_command", "qall!")
-    vim.fn.jobwait({ editor.channel }, 2000)
-    vim.fn.jobstop(editor.channel)
+    -- Nothing outlives it, the server being inside of it, so that it need not be asked to leave.
+    vim.uv.kill(vim.fn.jobpid(editor.channel), "sigkill")
+    vim.fn.jobwait({ editor.channel }, deadline)
     vim.fn.delete(editor.project, "rf")
   end
   open = {}
