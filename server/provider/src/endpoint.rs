@@ -217,7 +217,7 @@ fn secret_header(value: &str) -> Option<HeaderValue> {
 }
 
 /// The wire of that name; the habits of the provider's own one are kept.
-fn wire(name: &str, base: Wire) -> Option<Wire> {
+pub(crate) fn wire(name: &str, base: Wire) -> Option<Wire> {
     match (name, base) {
         ("anthropic" | "messages", _) => Some(Wire::Messages),
         ("openai" | "responses", _) => Some(Wire::Responses),

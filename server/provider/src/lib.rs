@@ -20,6 +20,7 @@ mod overflow;
 mod providers;
 mod pump;
 mod rate;
+mod recorded;
 mod remote;
 pub mod retry;
 mod scripted;

@@ -1,7 +1,7 @@
 //! Which models there are: from an id to a model, lists, and the default.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kit_protocol::{CustomCost, CustomModel, ErrorKind, ModelId, ModelInfo, Price};
@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::providers::{self, PROVIDERS};
 use crate::pump::Call;
 use crate::rate::RateLimits;
+use crate::recorded::{self, Recorded, Recorder};
 use crate::remote::Remote;
 use crate::scripted::{self, Scripted};
 use crate::settings::ProviderSettings;
@@ -32,6 +33,7 @@ pub struct Models {
     limits: Limits,
     catalogue: Catalogue,
     credentials: Option<Credentials>,
+    recorder: Option<Recorder>,
     known: Mutex<Known>,
 }
 
@@ -57,6 +59,7 @@ impl Models {
             limits,
             catalogue: Catalogue::default(),
             credentials: None,
+            recorder: None,
             known: Mutex::default(),
         }
     }
@@ -72,6 +75,25 @@ impl Models {
     pub fn with_credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
+    }
+
+    /// Appends what providers send to this file, to be played again as `recorded/FILE`.
+    pub fn with_recording(mut self, file: &Path) -> Result<Self, ModelError> {
+        self.recorder = Some(Recorder::open(file)?);
+        Ok(self)
+    }
+
+    fn recorded(&self, id: &ModelId) -> Result<Recorded, ModelError> {
+        let call = Call {
+            info: unknown_info(id),
+            remote_name: id.name().to_owned(),
+            provider_name: "the recording".to_owned(),
+            key_source: String::new(),
+            prices: None,
+            limits: self.limits,
+            catalogue: self.catalogue.clone(),
+        };
+        Recorded::read(Path::new(id.name()), call)
     }
 
     fn sources(&self) -> Sources<'_> {
@@ -127,6 +149,8 @@ impl Models {
         }
         let model: Arc<dyn Model> = if id.provider() == scripted::PROVIDER {
             Arc::new(Scripted::find(id, &self.script_folders())?)
+        } else if id.provider() == recorded::PROVIDER {
+            Arc::new(self.recorded(id)?)
         } else {
             Arc::new(self.remote(id, known.local.get(id))?)
         };
@@ -170,7 +194,7 @@ impl Models {
             limits: self.limits,
             catalogue: self.catalogue.clone(),
         };
-        Ok(Remote::new(endpoint, call, abilities, self.http.clone()))
+        Ok(Remote::new(endpoint, call, abilities, self.http.clone(), self.recorder.clone()))
     }
 
     /// The models that are known without asking anyone, of one provider or of all that can be used: the catalogue, those

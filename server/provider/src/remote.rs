@@ -14,6 +14,7 @@ use crate::error::ModelError;
 use crate::http::Http;
 use crate::model::{Model, ModelEvent, ModelStream, Request};
 use crate::pump::{Call, Pump};
+use crate::recorded::Recorder;
 use crate::wire::{Plain, Target};
 
 /// A model of a provider.
@@ -26,6 +27,7 @@ struct Shared {
     call: Call,
     abilities: Abilities,
     http: Arc<Http>,
+    recorder: Option<Recorder>,
     /// The provider refused the full schemas and took plain ones.
     plain_schemas: AtomicBool,
 }
@@ -38,13 +40,20 @@ enum Attempt {
 }
 
 impl Remote {
-    pub(crate) fn new(endpoint: Endpoint, call: Call, abilities: Abilities, http: Arc<Http>) -> Self {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        call: Call,
+        abilities: Abilities,
+        http: Arc<Http>,
+        recorder: Option<Recorder>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 endpoint,
                 call,
                 abilities,
                 http,
+                recorder,
                 plain_schemas: AtomicBool::new(false),
             }),
         }
@@ -104,7 +113,12 @@ impl Shared {
             if refused.as_ref().is_some_and(|(tried, _)| *tried == body) {
                 continue;
             }
-            match http.open(&url, headers.clone(), &body, call.subject(), call.limits).await {
+            let opened = http.open(&url, headers.clone(), &body, call.subject(), call.limits).await;
+            let opened = match &self.recorder {
+                Some(recorder) => recorder.record(endpoint.wire, &call, opened),
+                None => opened,
+            };
+            match opened {
                 Ok(opened) => {
                     self.plain_schemas.store(plain.schemas, Ordering::Relaxed);
                     let adapter = endpoint.wire.adapter(request, target);

@@ -117,6 +117,17 @@ pub(crate) struct Answer {
 }
 
 impl Wire {
+    /// The name in settings and recordings.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::ChatCompletions(_) => "chat-completions",
+            Self::Responses => "responses",
+            Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
+        }
+    }
+
     /// The path that is appended to the base URL, for a model.
     pub(crate) fn path(&self, model: &str) -> Cow<'static, str> {
         match self {
