@@ -41,7 +41,7 @@ function M.start(files, options)
   local command = vim.list_extend(program(), { "--headless", "--embed", "--clean", "-n" })
   vim.list_extend(
     command,
-    { "--cmd", "set rtp^=" .. vim.fs.dirname(folder), "--cmd", "lua " .. (options.before or "") }
+    { "--cmd", "set rtp^=" .. vim.fs.dirname(folder), "--cmd", "lua " .. (options.before or "_G.options = {}") }
   )
   local environment = { NVIM_LOG_FILE = project .. "/.git/nvim.log" }
   local channel = vim.fn.jobstart(command, { rpc = true, cwd = project, env = environment })
