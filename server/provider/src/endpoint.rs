@@ -25,6 +25,8 @@ pub(crate) struct Endpoint {
     pub(crate) provider: String,
     pub(crate) name: String,
     pub(crate) wire: Wire,
+    /// The wire of a server at a configured address that does not know the first one, as most speak only the older.
+    pub(crate) alternative: Option<Wire>,
     auth: Auth,
     pub(crate) base_url: Url,
     /// The variables or settings that hold the key or should.
@@ -76,6 +78,9 @@ impl Endpoint {
             None => Cow::Owned(expand(provider, &base.base_url, environment)?),
         };
         let base_url = parse_url(provider, &url)?;
+        let routed = changed.is_none_or(|changed| changed.wire.is_none()) && wire != base.wire;
+        let elsewhere = from_settings.or(from_environment).is_some();
+        let alternative = (routed && elsewhere && wire == Wire::Responses).then_some(base.wire);
         let variables = changed.and_then(|changed| changed.api_key_env.clone());
         let named_variables = variables.is_some();
         let variables =
@@ -97,6 +102,7 @@ impl Endpoint {
                 .and_then(|changed| changed.name.clone())
                 .unwrap_or_else(|| if is_known { base.name.to_owned() } else { provider.to_owned() }),
             wire,
+            alternative,
             auth: base.auth,
             base_url,
             key_source: if key_source.is_empty() { "provider-api-key".to_owned() } else { key_source },
@@ -495,7 +501,7 @@ mod tests {
         };
         let expected = |key: &str, source: &str| (format!("Bearer {key}"), source.to_owned());
         assert_eq!(sent(&found).await, expected("from-environment", "OPENAI_API_KEY"));
-        credentials.set_key("openai", &"stored".into(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+        credentials.set_key_at("openai", &"stored".into(), jiff::Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(sent(&found).await, expected("stored", "the stored login"));
         let set = ProviderSettings {
             model: Some("openai/m".parse().unwrap()),

@@ -30,6 +30,8 @@ struct Shared {
     recorder: Option<Recorder>,
     /// The provider refused the full schemas and took plain ones.
     plain_schemas: AtomicBool,
+    /// The server at a configured address has the provider's older wire only.
+    alternative: AtomicBool,
 }
 
 /// How far an attempt is. Boxed, because most of the time a stream is moved around idle.
@@ -55,6 +57,7 @@ impl Remote {
                 http,
                 recorder,
                 plain_schemas: AtomicBool::new(false),
+                alternative: AtomicBool::new(false),
             }),
         }
     }
@@ -100,9 +103,26 @@ impl Shared {
         }
     }
 
+    /// Opens the stream; a server that does not know the path of the wire is asked on the alternative one from then on.
     async fn open(&self, request: &Request) -> Result<Pump, ModelError> {
+        let mut endpoint = self.endpoint.current().await?;
+        let Some(alternative) = endpoint.alternative else { return self.open_at(&endpoint, request).await };
+        if !self.alternative.load(Ordering::Relaxed) {
+            match self.open_at(&endpoint, request).await {
+                Err(error) if error.status.is_some_and(|status| matches!(status, 404 | 405 | 501)) => {}
+                opened => return opened,
+            }
+        }
+        endpoint.wire = alternative;
+        let opened = self.open_at(&endpoint, request).await;
+        if opened.is_ok() {
+            self.alternative.store(true, Ordering::Relaxed);
+        }
+        opened
+    }
+
+    async fn open_at(&self, endpoint: &Endpoint, request: &Request) -> Result<Pump, ModelError> {
         let http = &self.http;
-        let endpoint = self.endpoint.current().await?;
         let call = Call { key_source: endpoint.key_source.clone(), ..self.call.clone() };
         let headers = endpoint.headers()?;
         let url = endpoint.url(&call.remote_name);

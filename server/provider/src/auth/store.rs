@@ -121,7 +121,16 @@ impl Credentials {
     }
 
     /// Stores a key. One that cannot be a key of the provider is refused before anything is changed.
-    pub fn set_key(&self, provider: &str, key: &SecretString, now: Timestamp) -> Result<(), AuthError> {
+    pub fn set_key(&self, provider: &str, key: &SecretString) -> Result<(), AuthError> {
+        self.set_key_at(provider, key, Timestamp::now())
+    }
+
+    pub(crate) fn set_key_at(
+        &self,
+        provider: &str,
+        key: &SecretString,
+        now: Timestamp,
+    ) -> Result<(), AuthError> {
         let text = key.expose_secret().trim();
         let is_command = text.starts_with("cmd:");
         let reason = match name(provider) {
@@ -297,8 +306,8 @@ mod tests {
         let store = store(&folder);
         assert_eq!(key_of(&store, "groq"), None);
         assert!(!store.remove("groq").unwrap());
-        store.set_key("groq", &" gsk-1\n".into(), now()).unwrap();
-        store.set_key("gemini", &"g-1".into(), now()).unwrap();
+        store.set_key_at("groq", &" gsk-1\n".into(), now()).unwrap();
+        store.set_key_at("gemini", &"g-1".into(), now()).unwrap();
         assert_eq!(
             (key_of(&store, "groq").as_deref(), key_of(&store, "google").as_deref()),
             (Some("gsk-1"), Some("g-1"))
@@ -319,8 +328,9 @@ mod tests {
     fn a_text_that_is_no_key_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
-        let refused =
-            |provider: &str, key: &str| store.set_key(provider, &key.into(), now()).unwrap_err().to_string();
+        let refused = |provider: &str, key: &str| {
+            store.set_key_at(provider, &key.into(), now()).unwrap_err().to_string()
+        };
         assert_eq!(refused("openai", " "), "this is no key of openai: it is empty");
         assert_eq!(
             refused("openai", "a b"),
@@ -331,7 +341,7 @@ mod tests {
             "this is no key of anthropic: those begin with sk-ant- and are longer"
         );
         assert!(!store.path().exists());
-        store.set_key("anthropic", &"cmd:pass show anthropic".into(), now()).unwrap();
+        store.set_key_at("anthropic", &"cmd:pass show anthropic".into(), now()).unwrap();
         assert_eq!(key_of(&store, "anthropic").as_deref(), Some("cmd:pass show anthropic"));
     }
 
@@ -373,7 +383,7 @@ mod tests {
         let store = store(&folder);
         fs::create_dir_all(store.path().parent().unwrap()).unwrap();
         fs::write(store.path(), "{\"openai\": {\"api_key\": planted").unwrap();
-        let error = store.set_key("groq", &"gsk".into(), now()).unwrap_err().to_string();
+        let error = store.set_key_at("groq", &"gsk".into(), now()).unwrap_err().to_string();
         assert!(error.contains("line 1 is not JSON") && !error.contains("planted"), "{error}");
     }
 
@@ -389,7 +399,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(store.providers().unwrap(), [""; 0]);
         assert_eq!(mode(store.path()), 0o600);
-        store.set_key("groq", &"gsk".into(), now()).unwrap();
+        store.set_key_at("groq", &"gsk".into(), now()).unwrap();
         assert_eq!((mode(store.path()), mode(store.path().parent().unwrap())), (0o600, 0o700));
     }
 
@@ -400,7 +410,7 @@ mod tests {
         std::thread::scope(|scope| {
             for number in 0..8 {
                 let store = store.clone();
-                scope.spawn(move || store.set_key(&format!("p{number}"), &"k".into(), now()).unwrap());
+                scope.spawn(move || store.set_key_at(&format!("p{number}"), &"k".into(), now()).unwrap());
             }
         });
         assert_eq!(store.providers().unwrap().len(), 8);

@@ -208,8 +208,8 @@ async fn a_login_says_where_its_key_comes_from() {
     assert_eq!(origin("anthropic"), None);
     assert_eq!(origin("openai"), Some(KeyOrigin::Environment("OPENAI_API_KEY".into())));
     let now = "2026-11-21T10:00:00Z".parse().unwrap();
-    credentials.set_key("openai", &"stored".into(), now).unwrap();
-    credentials.set_key("mistral", &"stored".into(), now).unwrap();
+    credentials.set_key_at("openai", &"stored".into(), now).unwrap();
+    credentials.set_key_at("mistral", &"stored".into(), now).unwrap();
     let expected = LoginStatus {
         provider: "openai".into(),
         name: "OpenAI".into(),
