@@ -244,3 +244,21 @@ async fn without_any_model_the_demonstration_answers() {
     assert!(said.contains("a script and not a language model"), "{said}");
     client.close().await;
 }
+
+/// An address of one's own usually has the wire that all servers have, whatever the name of the model suggests.
+#[tokio::test]
+async fn a_server_that_has_only_the_older_wire_is_spoken_to_on_that() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = Launch::new(&project)
+        .model(&model, Wire::ChatCompletions)
+        .setting("model", json!("openai/gpt-5.4"))
+        .start()
+        .await;
+    for answer in ["first", "second"] {
+        model.reply(Reply::new().text(answer));
+        assert_eq!(client.run("go").await.response(), answer);
+    }
+    client.close().await;
+    assert_eq!(model.take_violations(), ["a request to POST /v1/responses HTTP/1.1"], "it is tried once");
+}

@@ -131,7 +131,7 @@ async fn a_permission_is_asked_without_stealing_the_focus() {
     model.reply(Reply::new().text("Finished."));
     nvim.input("Go").await;
     nvim.lua("require('kit').ask('run it')").await;
-    nvim.shows("echo allowed > made.txt").await;
+    nvim.shows("Kit asks").await;
     nvim.input("// still typing").await;
     nvim.shows("// still typing").await;
     assert_eq!(nvim.lua_text("return vim.fn.mode()").await, "i", "insert mode was not left");

@@ -169,6 +169,11 @@ impl ModelServer {
         assert_eq!(left, 0, "replies that nobody asked for after {} requests", state.requests.len());
     }
 
+    /// What a provider would have refused so far, which is then no failure of the test any more.
+    pub fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.lock().violations)
+    }
+
     async fn wait<T>(&self, what: &str, mut find: impl FnMut(&State) -> Option<T>) -> T {
         match until(&self.shared.changed, || find(&self.shared.lock()).into()).await {
             Ok(found) => found,
