@@ -20,6 +20,7 @@ const PROMPT: &str = "use reduce in total and show prices in the receipt";
 /// Takes every picture.
 pub(crate) fn run() -> Result<()> {
     let server = run::build_server("dev")?;
+    run::build_vscode_client()?;
     let (neovim, vscode) = (installed("neovim")?, installed("vscode")?);
     let folder = run::root().join(FOLDER);
     std::fs::create_dir_all(&folder)?;

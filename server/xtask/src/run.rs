@@ -52,6 +52,22 @@ pub(crate) fn describe(command: &Command) -> String {
     words.join(" ")
 }
 
+/// The name of npm on this system.
+pub(crate) fn npm() -> &'static str {
+    if cfg!(windows) { "npm.cmd" } else { "npm" }
+}
+
+/// Installs what the VS Code client is built with, checks its types and bundles it.
+pub(crate) fn build_vscode_client() -> Result<()> {
+    let folder = root().join("editors/vscode");
+    for arguments in
+        [&["ci", "--no-audit", "--no-fund", "--loglevel=error"][..], &["run", "check"], &["run", "build"]]
+    {
+        succeed(program(npm(), arguments).current_dir(&folder))?;
+    }
+    Ok(())
+}
+
 /// Builds `kit-ls` in a profile and returns its path.
 pub(crate) fn build_server(profile: &str) -> Result<PathBuf> {
     succeed(cargo().args(["build", "--quiet", "--package", "kit-ls", "--profile", profile]))?;

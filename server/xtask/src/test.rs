@@ -53,9 +53,9 @@ pub(crate) fn run() -> Result<()> {
         Ok(neovim) => lua_tests(neovim),
         Err(why) => Ok(Outcome::Skipped(why.clone())),
     });
-    parts.add("TypeScript build", typescript_build);
+    parts.add("TypeScript build", || run::build_vscode_client().map(|()| Outcome::Ran(Count::one())));
     parts.add("TypeScript tests", || {
-        ran(program(npm(), &["test"]).current_dir(root().join("editors/vscode")))
+        ran(program(run::npm(), &["test"]).current_dir(root().join("editors/vscode")))
     });
     parts.add("VS Code client in the editor", || match &vscode {
         Ok(vscode) => {
@@ -151,20 +151,6 @@ fn rust_tests() -> Result<Outcome> {
 fn lua_tests(neovim: &Path) -> Result<Outcome> {
     let neovim = neovim.to_str().context("a path that is not UTF-8")?;
     ran(&mut program(neovim, &["--clean", "--headless", "-l", "editors/nvim/tests/run.lua"]))
-}
-
-fn npm() -> &'static str {
-    if cfg!(windows) { "npm.cmd" } else { "npm" }
-}
-
-fn typescript_build() -> Result<Outcome> {
-    let folder = root().join("editors/vscode");
-    for arguments in
-        [&["ci", "--no-audit", "--no-fund", "--loglevel=error"][..], &["run", "check"], &["run", "build"]]
-    {
-        run::succeed(program(npm(), arguments).current_dir(&folder))?;
-    }
-    Ok(Outcome::Ran(Count::one()))
 }
 
 /// The Node that the installer of VS Code brought.
