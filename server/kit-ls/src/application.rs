@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kit_lsp::{Application, Running, Startup};
 use kit_protocol::{Check, DoctorAnswer, ErrorKind, KitError, Trust};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, Dependencies, ReviewDesk, Sessions};
+use kit_session::{Attention, Dependencies, NoHooks, ReviewDesk, Sessions};
 use kit_tools::sandbox::Sandbox;
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DocumentUri, Documents, Paths, Root, Workspace};
@@ -103,6 +103,7 @@ impl Application for Kit {
             sink: startup.sink,
             desk,
             attention,
+            hooks: Arc::new(NoHooks),
         });
         *self.state() = State { options: startup.options, configuration, policy: Some(policy) };
         Ok(Running { sessions, documents, workspace })

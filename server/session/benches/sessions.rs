@@ -9,7 +9,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use kit_protocol::{Event, ListScope, ReviewState, SessionArguments, SessionListArguments, Settings, Status};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, Dependencies, ReviewDesk, Sessions, Sink};
+use kit_session::{Attention, Dependencies, NoHooks, ReviewDesk, Sessions, Sink};
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
 
@@ -40,6 +40,7 @@ fn sessions(home: &Path) -> Arc<Sessions> {
         sink: Arc::new(Nobody),
         desk,
         attention,
+        hooks: Arc::new(NoHooks),
     })
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use kit_protocol::{Event, EventBody, PromptArguments, ReviewState, Settings, Status, TurnId};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, Dependencies, ReviewDesk, Sessions, Sink};
+use kit_session::{Attention, Dependencies, NoHooks, ReviewDesk, Sessions, Sink};
 use kit_text::Encoding;
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
@@ -65,6 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         sink: printer.clone(),
         desk,
         attention,
+        hooks: Arc::new(NoHooks),
     });
 
     let prompt = PromptArguments {

@@ -12,6 +12,7 @@ use crate::board::Board;
 use crate::clock::Millis;
 use crate::day::DayLedger;
 use crate::desk::ReviewDesk;
+use crate::hooks::Hooks;
 use crate::sink::Sink;
 
 /// Everything that the sessions use. The order in which to make it: `desk` and `attention` first, then the workspace
@@ -39,6 +40,8 @@ pub struct Dependencies {
     pub desk: Arc<ReviewDesk>,
     /// What waits for the user.
     pub attention: Arc<Attention>,
+    /// What extensions do; [`NoHooks`](crate::NoHooks) without them.
+    pub hooks: Arc<dyn Hooks>,
 }
 
 /// What all sessions share.

@@ -18,6 +18,7 @@ mod desk;
 mod error;
 mod fork;
 mod history;
+mod hooks;
 mod journal;
 mod markdown;
 mod op;
@@ -35,5 +36,9 @@ pub use attention::Attention;
 pub use dependencies::Dependencies;
 pub use desk::ReviewDesk;
 pub use error::JournalError;
+pub use hooks::{
+    CompactionPlan, CompactionVerdict, HookCall, HookPoint, HookResult, HookScope, Hooks, Injection,
+    InputSource, InputVerdict, NoHooks, Observation, SwitchReason, Verdict,
+};
 pub use sessions::Sessions;
 pub use sink::Sink;

@@ -27,6 +27,6 @@ mod write;
 
 pub use call::run_call;
 pub use policy::{Call, Decision, Effect, InvalidRule, Policy, RuleLayer, RuleProblem, Suggestion};
-pub use registry::{Definition, Registry};
+pub use registry::{Definition, Registry, ToolSource};
 pub use settings::{Confinement, ToolSettings};
 pub use tool::{Access, AnyTool, OutputSink, Tool, ToolContext, ToolError, ToolOutput};

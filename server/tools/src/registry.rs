@@ -1,7 +1,11 @@
-//! The tools of a session, by name.
+//! The tools of all sessions, by name.
+//!
+//! Tools come and go while sessions run: those of MCP servers when a server connects, those of extensions when one is
+//! loaded again. The registry is shared and every look at it is a moment's lock; a call that already has its tool goes
+//! on with it. Of several tools with one name the first stays, and core tools are there before any other.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kit_protocol::{Mode, Settings, ToolKind};
 use serde_json::Value;
@@ -46,10 +50,28 @@ pub struct Definition {
     pub input_schema: Value,
 }
 
+/// Where a tool comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolSource {
+    /// It is built in.
+    Core,
+    /// An MCP server has it.
+    Mcp,
+    /// An extension registered it.
+    Extension,
+}
+
+/// A tool with where it comes from.
+#[derive(Clone)]
+struct Entry {
+    source: ToolSource,
+    tool: Arc<dyn AnyTool>,
+}
+
 /// Tools by name.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Registry {
-    tools: BTreeMap<String, Arc<dyn AnyTool>>,
+    tools: RwLock<BTreeMap<String, Entry>>,
 }
 
 impl Registry {
@@ -64,7 +86,7 @@ impl Registry {
             Arc::new(FindFiles),
             Arc::new(ListFolder),
         ];
-        let mut registry = Self::default();
+        let registry = Self::default();
         let named = |list: &Option<Vec<String>>, name: &str| {
             list.as_ref().map(|list| list.iter().any(|listed| listed.eq_ignore_ascii_case(name)))
         };
@@ -73,40 +95,46 @@ impl Registry {
             let included = named(&settings.include_core_tools, &name).unwrap_or(true);
             let excluded = named(&settings.exclude_core_tools, &name).unwrap_or(false);
             if included && !excluded {
-                registry.add(tool);
+                registry.add(ToolSource::Core, tool);
             }
         }
         registry
     }
 
     /// Adds a tool; the first of a name stays, and the answer says whether it was this one.
-    pub fn add(&mut self, tool: Arc<dyn AnyTool>) -> bool {
+    pub fn add(&self, source: ToolSource, tool: Arc<dyn AnyTool>) -> bool {
         let name = tool.name().into_owned();
-        let is_new = !self.tools.contains_key(&name);
+        let mut tools = self.write();
+        let is_new = !tools.contains_key(&name);
         if is_new {
-            self.tools.insert(name, tool);
+            tools.insert(name, Entry { source, tool });
         }
         is_new
     }
 
-    /// Removes a tool.
-    pub fn remove(&mut self, name: &str) -> Option<Arc<dyn AnyTool>> {
-        self.tools.remove(name)
+    /// Removes a tool. Calls that run go on.
+    pub fn remove(&self, name: &str) -> Option<Arc<dyn AnyTool>> {
+        self.write().remove(name).map(|entry| entry.tool)
     }
 
     /// The names in order.
-    pub fn names(&self) -> Vec<&str> {
-        self.tools.keys().map(String::as_str).collect()
+    pub fn names(&self) -> Vec<String> {
+        self.read().keys().cloned().collect()
+    }
+
+    /// The tools in order, with where they come from.
+    pub fn list(&self) -> Vec<(ToolSource, Arc<dyn AnyTool>)> {
+        self.read().values().map(|entry| (entry.source, Arc::clone(&entry.tool))).collect()
     }
 
     /// The tool that a model means by a name: without case, and by names that other programs give it.
     pub fn get(&self, name: &str) -> Option<Arc<dyn AnyTool>> {
-        let exact = self.tools.get(name);
+        let tools = self.read();
+        let exact = tools.get(name);
         let lower = name.to_ascii_lowercase();
-        let other = || {
-            OTHER_NAMES.iter().find(|(other, _)| *other == lower).and_then(|(_, own)| self.tools.get(*own))
-        };
-        exact.or_else(|| self.tools.get(&lower)).or_else(other).cloned()
+        let other =
+            || OTHER_NAMES.iter().find(|(other, _)| *other == lower).and_then(|(_, own)| tools.get(*own));
+        exact.or_else(|| tools.get(&lower)).or_else(other).map(|entry| Arc::clone(&entry.tool))
     }
 
     /// What a model is told in the mode, in a fixed order so that providers can cache it.
@@ -115,8 +143,9 @@ impl Registry {
             Mode::Plan => !matches!(tool.kind(), ToolKind::Edit | ToolKind::Execute),
             Mode::Ask | Mode::Edit | Mode::Auto => true,
         };
-        self.tools
+        self.read()
             .values()
+            .map(|entry| &entry.tool)
             .filter(offered)
             .map(|tool| Definition {
                 name: tool.name().into_owned(),
@@ -125,11 +154,19 @@ impl Registry {
             })
             .collect()
     }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Entry>> {
+        self.tools.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Entry>> {
+        self.tools.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_list().entries(self.tools.keys()).finish()
+        formatter.debug_list().entries(self.read().keys()).finish()
     }
 }
 

@@ -55,8 +55,8 @@ fn plan_one(number: CallNumber, part: &ToolCallPart, registry: &Registry, contex
 }
 
 /// What the model reads about a tool that does not exist.
-fn unknown(name: &str, names: &[&str]) -> String {
-    let near = names.iter().copied().min_by_key(|known| distance(name, known));
+fn unknown(name: &str, names: &[String]) -> String {
+    let near = names.iter().map(String::as_str).min_by_key(|known| distance(name, known));
     let hint = near.filter(|near| distance(name, near) <= name.len().max(near.len()) / 2);
     let hint = hint.map(|near| format!("; you may mean `{near}`")).unwrap_or_default();
     format!("there is no tool `{name}`{hint}. The tools are: {}", names.join(", "))
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn an_unknown_tool_is_answered_with_the_nearest_one() {
-        let names = ["bash", "edit", "read"];
+        let names = ["bash", "edit", "read"].map(str::to_owned);
         assert_eq!(
             unknown("reed", &names),
             "there is no tool `reed`; you may mean `read`. The tools are: bash, edit, read"

@@ -7,7 +7,7 @@ use kit_protocol::{
     SessionId, Settings, Status, StopReason, TurnId,
 };
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, Dependencies, ReviewDesk, Sessions, Sink};
+use kit_session::{Attention, Dependencies, NoHooks, ReviewDesk, Sessions, Sink};
 use kit_text::Encoding;
 use kit_tools::{Policy, Registry, RuleLayer, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
@@ -116,6 +116,7 @@ impl Kit {
             sink: told.clone(),
             desk,
             attention,
+            hooks: Arc::new(NoHooks),
         });
         Self { directory, sessions, documents, told }
     }

@@ -102,22 +102,19 @@ async fn results_of_any_tool_are_capped() {
 #[tokio::test]
 async fn read_only_tools_may_run_beside_each_other() {
     let desk = Desk::new();
-    let parallel: Vec<(&str, bool)> = desk
-        .registry
-        .names()
-        .into_iter()
-        .map(|name| (name, desk.registry.get(name).unwrap().parallel()))
-        .collect();
+    let listed = desk.registry.list();
+    let parallel: Vec<(Cow<'_, str>, bool)> =
+        listed.iter().map(|(_, tool)| (tool.name(), tool.parallel())).collect();
     assert_eq!(
         parallel,
         [
-            ("bash", false),
-            ("edit", false),
-            ("find", true),
-            ("grep", true),
-            ("ls", true),
-            ("read", true),
-            ("write", false)
+            ("bash".into(), false),
+            ("edit".into(), false),
+            ("find".into(), true),
+            ("grep".into(), true),
+            ("ls".into(), true),
+            ("read".into(), true),
+            ("write".into(), false)
         ]
     );
 }

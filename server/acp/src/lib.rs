@@ -1,0 +1,1 @@
+//! The sessions over the Agent Client Protocol.

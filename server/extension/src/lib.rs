@@ -1,0 +1,1 @@
+//! Extensions: WebAssembly components and single JavaScript files in a sandbox.
