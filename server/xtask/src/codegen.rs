@@ -3,6 +3,7 @@
 //! Each output is a pure function of the schema that `kit-protocol` derives, and of the manifest for what is edited in
 //! place. Writing and checking share it, so a check fails exactly when writing would change a file.
 
+mod extension;
 mod lua;
 mod manifest;
 mod schema;
@@ -62,13 +63,15 @@ fn outputs() -> Result<Vec<Output>> {
     let settings = kit_protocol::schema::settings();
     let manifest = std::fs::read_to_string(run::root().join(MANIFEST))
         .with_context(|| format!("cannot read {MANIFEST}"))?;
-    Ok(vec![
+    let mut outputs = vec![
         Output { path: "server/protocol/schema/protocol.json", text: pretty(&protocol)? },
         Output { path: "server/protocol/schema/settings.json", text: pretty(&settings)? },
         Output { path: "editors/vscode/src/protocol.gen.ts", text: typescript::render(&protocol)? },
         Output { path: "editors/nvim/lua/kit/protocol_gen.lua", text: lua::render(&protocol)? },
         Output { path: MANIFEST, text: manifest::update(&manifest, &settings)? },
-    ])
+    ];
+    outputs.extend(extension::outputs()?);
+    Ok(outputs)
 }
 
 fn pretty(value: &Value) -> Result<String> {

@@ -25,9 +25,15 @@ pub(super) fn render(protocol: &Value) -> Result<String> {
             writeln!(text, "  {{ id: {}, title: {}, description: {} }},", quoted[0], quoted[1], quoted[2]);
     }
     text.push_str("] as const;\n");
-    for definition in definitions(protocol)? {
+    push_definitions(&mut text, protocol)?;
+    Ok(text)
+}
+
+/// The named types of a schema.
+pub(super) fn push_definitions(text: &mut String, schema: &Value) -> Result<()> {
+    for definition in definitions(schema)? {
         text.push('\n');
-        push_doc(&mut text, "", &definition.doc);
+        push_doc(text, "", &definition.doc);
         let name = &definition.name;
         let shape = shape_text(&definition.shape, "");
         let plain_object = matches!(&definition.shape, Shape::Object { variants, .. } if variants.is_empty());
@@ -38,7 +44,7 @@ pub(super) fn render(protocol: &Value) -> Result<String> {
             writeln!(text, "export type {name} ={gap}{shape};")
         };
     }
-    Ok(text)
+    Ok(())
 }
 
 fn quote(text: &str) -> String {
@@ -61,7 +67,8 @@ fn push_doc(text: &mut String, indent: &str, doc: &str) {
     }
 }
 
-fn shape_text(shape: &Shape, indent: &str) -> String {
+/// One type.
+pub(super) fn shape_text(shape: &Shape, indent: &str) -> String {
     match shape {
         Shape::Reference(name) => name.clone(),
         Shape::Constant(value) => quote(value),

@@ -16,6 +16,7 @@ use crate::run;
 const EDGES: &[(&str, &[&str])] = &[
     ("kit-text", &[]),
     ("kit-protocol", &[]),
+    ("kit-contract", &[]),
     ("kit-provider", &["kit-protocol"]),
     ("kit-workspace", &["kit-text", "kit-protocol"]),
     ("kit-review", &["kit-text", "kit-protocol", "kit-workspace"]),
@@ -24,7 +25,10 @@ const EDGES: &[(&str, &[&str])] = &[
         "kit-session",
         &["kit-text", "kit-protocol", "kit-provider", "kit-workspace", "kit-review", "kit-tools"],
     ),
-    ("kit-extension", &["kit-text", "kit-protocol", "kit-workspace", "kit-tools", "kit-session"]),
+    (
+        "kit-extension",
+        &["kit-text", "kit-protocol", "kit-contract", "kit-workspace", "kit-tools", "kit-session"],
+    ),
     ("kit-lsp", &["kit-text", "kit-protocol", "kit-workspace", "kit-review", "kit-tools", "kit-session"]),
     ("kit-acp", &["kit-text", "kit-protocol", "kit-workspace", "kit-review", "kit-tools", "kit-session"]),
     (
@@ -32,6 +36,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "kit-text",
             "kit-protocol",
+            "kit-contract",
             "kit-provider",
             "kit-workspace",
             "kit-review",
@@ -45,7 +50,7 @@ const EDGES: &[(&str, &[&str])] = &[
     // The black-box tests see the product as a process only.
     ("kit-testkit", &[]),
     ("e2e", &["kit-testkit"]),
-    ("xtask", &["kit-protocol", "kit-testkit"]),
+    ("xtask", &["kit-protocol", "kit-contract", "kit-testkit"]),
 ];
 
 /// Outside crates that belong to one crate alone, because the boundary of that crate is what they do.
@@ -60,7 +65,7 @@ const EXCLUSIVE: &[(&str, &str)] = &[
 ];
 
 /// Crates without tasks, clocks or sockets.
-const SYNCHRONOUS: &[&str] = &["kit-text", "kit-protocol"];
+const SYNCHRONOUS: &[&str] = &["kit-text", "kit-protocol", "kit-contract"];
 
 const REASONS: &str = "server/xtask/deps.toml";
 
