@@ -38,6 +38,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("mode", "mode", "MODE           plan, ask, edit or auto"),
     ("thinking-level", "thinkingLevel", "LEVEL          off, none, minimal, low, medium or high"),
     ("provider-url", "providerUrl", "URL            the provider's base URL"),
+    ("provider-wire", "providerWire", "WIRE           what the server at that URL speaks"),
     (
         "provider-api-key",
         "providerApiKey",

@@ -22,8 +22,6 @@ const FOREIGN_KEYS: &[&str] = &[
     "topK",
     "frequencyPenalty",
     "presencePenalty",
-    "providerWire",
-    "tlsSkipVerify",
     "noExtensions",
     "extension",
     "options",
@@ -37,7 +35,6 @@ const FOREIGN_KEYS: &[&str] = &[
     "promptTemplate",
     "noPromptTemplates",
     "mcpServers",
-    "customModels",
     "modelSettings",
 ];
 

@@ -4,6 +4,7 @@
 //! optional, because layers are merged field by field: the later layer wins, maps are merged by key, lists replaced.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,9 +42,26 @@ pub struct Settings {
     /// The base URL of the provider, instead of its own.
     #[serde(default, alias = "provider-url", skip_serializing_if = "Option::is_none")]
     pub provider_url: Option<String>,
+    /// The wire that the server at providerUrl speaks: openai-compat, openai, anthropic, google, ollama or bedrock.
+    /// With it the model keeps its provider; without it a server at providerUrl is the provider custom.
+    #[serde(default, alias = "provider-wire", skip_serializing_if = "Option::is_none")]
+    pub provider_wire: Option<String>,
     /// The provider's key; better kept in an environment variable.
     #[serde(default, alias = "provider-api-key", skip_serializing_if = "Option::is_none")]
-    pub provider_api_key: Option<String>,
+    pub provider_api_key: Option<Secret>,
+    /// Accept any certificate of a model server. Whoever is on the way can then read and change everything, keys included.
+    #[serde(default, alias = "tls-skip-verify", skip_serializing_if = "Option::is_none")]
+    pub tls_skip_verify: Option<bool>,
+    /// Files with further certificates (PEM) to trust, such as the one of a company's proxy.
+    #[serde(default, alias = "ca-certificates", skip_serializing_if = "Option::is_none")]
+    pub ca_certificates: Option<Vec<String>>,
+    /// The proxy for requests to model providers, instead of the one of the environment; `none` for no proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Providers (anthropic, openai, github-copilot) at which requests may carry the name of the vendor's own product, as
+    /// subscriptions there demand. Their terms may forbid it to others: the account is at risk.
+    #[serde(default, alias = "borrowed-identity", skip_serializing_if = "Option::is_none")]
+    pub borrowed_identity: Option<Vec<String>>,
     /// Further providers, or other addresses and keys of known ones, by provider id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub providers: Option<BTreeMap<String, ProviderOverride>>,
@@ -73,6 +91,31 @@ pub struct Settings {
     pub save_after_edit: Option<SaveAfterEdit>,
 }
 
+/// A text that may hold a key. `Debug` does not show it; whoever needs it takes it out by name.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[secret]")
+    }
+}
+
 /// When an edited document is saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -91,7 +134,7 @@ pub struct ProviderOverride {
     /// The name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The wire that it speaks: `openai-compat` or `anthropic`.
+    /// The wire that it speaks: openai-compat, openai, anthropic, google, ollama or bedrock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire: Option<String>,
     /// The base URL.
@@ -102,7 +145,7 @@ pub struct ProviderOverride {
     pub api_key_env: Option<Vec<String>>,
     /// Further headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub headers: Option<BTreeMap<String, String>>,
+    pub headers: Option<BTreeMap<String, Secret>>,
 }
 
 /// A model that the catalogue does not know.
@@ -117,7 +160,7 @@ pub struct CustomModel {
     pub base_url: Option<String>,
     /// The key of its server; better kept in an environment variable.
     #[serde(default, alias = "api-key", skip_serializing_if = "Option::is_none")]
-    pub api_key: Option<String>,
+    pub api_key: Option<Secret>,
     /// The name that its server knows, where that is another one.
     #[serde(default, alias = "api-model-name", skip_serializing_if = "Option::is_none")]
     pub api_model_name: Option<String>,
@@ -174,4 +217,22 @@ pub struct PermissionRules {
     /// Calls that run without asking.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_settings_shows_no_key() {
+        let text = r#"{
+            "providerApiKey": "planted",
+            "providers": {"p": {"headers": {"x-token": "planted"}}},
+            "customModels": {"m": {"api-key": "planted"}}
+        }"#;
+        let settings: Settings = serde_json::from_str(text).unwrap();
+        let shown = format!("{settings:?}");
+        assert!(!shown.contains("planted") && shown.contains("[secret]"), "{shown}");
+        assert_eq!(settings.provider_api_key.unwrap().expose(), "planted");
+    }
 }

@@ -1,6 +1,7 @@
 //! Where a provider is reached and with which key: settings first, then the environment, then the table.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use kit_protocol::{ErrorKind, ModelId};
 use reqwest::Url;
@@ -13,6 +14,7 @@ use crate::environment::Environment;
 use crate::error::ModelError;
 use crate::providers::{self, Auth, Provider};
 use crate::settings::ProviderSettings;
+use crate::token::{Token, TokenSource, TokenSources};
 use crate::wire::Wire;
 use crate::wire::chat::Quirks;
 
@@ -36,6 +38,10 @@ pub(crate) struct Endpoint {
     /// The key of the environment, for when the stored one is gone.
     fallback: Option<Key>,
     credentials: Option<Credentials>,
+    /// Where tokens of a login come from.
+    login: Option<Arc<dyn TokenSource>>,
+    /// The token that this endpoint was made with.
+    token: Option<Token>,
     pub(crate) key_required: bool,
     headers: Vec<(String, SecretString)>,
 }
@@ -47,13 +53,14 @@ pub(crate) struct Sources<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) credentials: Option<&'a Credentials>,
+    pub(crate) tokens: &'a TokenSources,
 }
 
 impl Endpoint {
     /// The endpoint of a provider for one of its models. Fails when it is not known or its settings cannot work; a missing
     /// key is no failure yet, because the model can be listed without it.
     pub(crate) fn find(provider: &str, model: &str, sources: Sources<'_>) -> Result<Self, ModelError> {
-        let Sources { settings, environment, catalogue, credentials } = sources;
+        let Sources { settings, environment, catalogue, credentials, tokens } = sources;
         let known = providers::find(provider).cloned().or_else(|| catalogue.provider(provider, model));
         let changed = settings.providers.get(provider);
         let is_known = known.is_some();
@@ -91,6 +98,7 @@ impl Endpoint {
             Some(Key { secret: environment.secret(name)?, origin: KeyOrigin::Environment(name.clone()) })
         });
         let credentials = credentials.filter(|_| direct.is_none()).cloned();
+        let login = tokens.get(providers::canonical(provider)).filter(|_| direct.is_none()).cloned();
         // Logins that cannot be read are reported by the first request that needs them.
         let stored = || stored_key(provider, credentials.as_ref()).ok().flatten();
         let key = direct.or_else(stored).or_else(|| fallback.clone());
@@ -110,8 +118,10 @@ impl Endpoint {
             key,
             fallback,
             credentials,
+            login,
+            token: None,
             key_required: base.key == providers::Key::Required || named_variables,
-            headers: headers.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect(),
+            headers: headers.into_iter().map(|(name, value)| (name, value.expose().into())).collect(),
         })
     }
 
@@ -122,21 +132,45 @@ impl Endpoint {
             current.key =
                 stored_key(&self.provider, self.credentials.as_ref())?.or_else(|| self.fallback.clone());
         }
-        if let Some(key) = &mut current.key {
+        if let Some(login) = self.usable_login(current.key.as_ref()) {
+            let token = login.token().await?;
+            if let Some(url) = &token.base_url {
+                current.base_url = parse_url(&self.provider, url)?;
+            }
+            current.key_source = login.describe();
+            current.key = Some(Key { secret: token.secret.clone(), origin: KeyOrigin::Stored });
+            current.token = Some(token);
+        } else if let Some(key) = &mut current.key {
             current.key_source = key.origin.describe();
             key.secret = auth::resolve(&key.secret, &current.key_source).await?;
         }
         Ok(current)
     }
 
+    /// The login whose tokens requests carry: one that is there, unless a key was stored or set.
+    fn usable_login(&self, key: Option<&Key>) -> Option<&Arc<dyn TokenSource>> {
+        let is_explicit = matches!(key.map(|key| &key.origin), Some(KeyOrigin::Setting | KeyOrigin::Stored));
+        self.login.as_ref().filter(|login| !is_explicit && login.is_available())
+    }
+
+    /// Says that the provider refused the token of this endpoint. Returns whether another one can be had.
+    pub(crate) fn refused(&self) -> bool {
+        let Some((login, token)) = self.login.as_ref().zip(self.token.as_ref()) else { return false };
+        login.refused(token);
+        true
+    }
+
     /// Where the key comes from, if there is one.
     pub(crate) fn key_origin(&self) -> Option<&KeyOrigin> {
-        self.key.as_ref().map(|key| &key.origin)
+        match self.usable_login(self.key.as_ref()) {
+            Some(_) => Some(&KeyOrigin::Stored),
+            None => self.key.as_ref().map(|key| &key.origin),
+        }
     }
 
     /// Whether requests can be sent: a key is there or not needed.
     pub(crate) fn is_usable(&self) -> bool {
-        self.key.is_some() || !self.key_required
+        self.key.is_some() || !self.key_required || self.usable_login(None).is_some()
     }
 
     /// The URL of the wire's path below the base URL, for a model as the provider names it. A base URL may or may not end
@@ -315,8 +349,13 @@ mod tests {
     ) -> Result<Endpoint, String> {
         let environment = Environment::from_iter(variables.iter().copied());
         let catalogue = Catalogue::default();
-        let sources =
-            Sources { settings, environment: &environment, catalogue: &catalogue, credentials: None };
+        let sources = Sources {
+            settings,
+            environment: &environment,
+            catalogue: &catalogue,
+            credentials: None,
+            tokens: &TokenSources::new(),
+        };
         Endpoint::find(provider, "m", sources).map_err(|error| error.message)
     }
 
@@ -489,6 +528,7 @@ mod tests {
                 environment: &environment,
                 catalogue: &catalogue,
                 credentials: Some(&credentials),
+                tokens: &TokenSources::new(),
             };
             Endpoint::find("openai", "m", sources).unwrap()
         };
@@ -518,7 +558,7 @@ mod tests {
     #[test]
     fn headers_of_the_settings_are_sent_and_checked() {
         let with = |name: &str, value: &str| {
-            let headers = Some([(name.to_owned(), value.to_owned())].into());
+            let headers = Some([(name.to_owned(), value.to_owned().into())].into());
             let changed =
                 ProviderOverride { base_url: Some("http://m".into()), headers, ..Default::default() };
             find("mine", &settings("mine", changed), &[]).unwrap().headers()

@@ -1,4 +1,6 @@
-//! How an answer is cut into the pieces that a wire reads: events of an event stream, or lines of JSON.
+//! How an answer is cut into the pieces that a wire reads: events of an event stream, lines of JSON, or binary messages.
+
+pub(crate) mod eventstream;
 
 use std::borrow::Cow;
 
@@ -11,6 +13,8 @@ pub(crate) enum Framing {
     Events,
     /// One JSON document on each line.
     Lines,
+    /// The binary event stream of Amazon Web Services.
+    Messages,
 }
 
 /// Cuts bytes into frames, wherever they were split.
@@ -18,6 +22,7 @@ pub(crate) enum Framing {
 pub(crate) enum Decoder {
     Events(sse::Decoder),
     Lines(Lines),
+    Messages(eventstream::Messages),
 }
 
 impl Decoder {
@@ -25,6 +30,7 @@ impl Decoder {
         match framing {
             Framing::Events => Self::Events(sse::Decoder::default()),
             Framing::Lines => Self::Lines(Lines::default()),
+            Framing::Messages => Self::Messages(eventstream::Messages::default()),
         }
     }
 
@@ -33,6 +39,7 @@ impl Decoder {
         match self {
             Self::Events(decoder) => decoder.push(bytes),
             Self::Lines(lines) => lines.push(bytes),
+            Self::Messages(messages) => messages.push(bytes),
         }
     }
 
@@ -41,6 +48,7 @@ impl Decoder {
         match self {
             Self::Events(decoder) => decoder.finish(),
             Self::Lines(lines) => lines.at_end = true,
+            Self::Messages(_) => {}
         }
     }
 
@@ -49,6 +57,7 @@ impl Decoder {
         match self {
             Self::Events(decoder) => Ok(decoder.next_frame()?.map(|frame| frame.data)),
             Self::Lines(lines) => lines.next_line(),
+            Self::Messages(messages) => messages.next_message(),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kit_protocol::{CustomCost, CustomModel, ErrorKind, ModelId, ModelInfo, Price};
-use secrecy::SecretString;
 
 use crate::auth::{Credential, Credentials, LoginStatus};
 use crate::catalogue::{Abilities, Catalogue};
@@ -22,6 +21,7 @@ use crate::recorded::{self, Recorded, Recorder};
 use crate::remote::Remote;
 use crate::scripted::{self, Scripted};
 use crate::settings::ProviderSettings;
+use crate::token::{TokenSource, TokenSources};
 use crate::update;
 use crate::usage::{Prices, micros};
 
@@ -33,6 +33,7 @@ pub struct Models {
     limits: Limits,
     catalogue: Catalogue,
     credentials: Option<Credentials>,
+    tokens: TokenSources,
     recorder: Option<Recorder>,
     known: Mutex<Known>,
 }
@@ -59,6 +60,7 @@ impl Models {
             limits,
             catalogue: Catalogue::default(),
             credentials: None,
+            tokens: TokenSources::new(),
             recorder: None,
             known: Mutex::default(),
         }
@@ -74,6 +76,12 @@ impl Models {
     /// Uses the keys of this file too. They win over those of the environment.
     pub fn with_credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
+        self
+    }
+
+    /// Uses the tokens of this source for requests to a provider. They win over keys of the environment.
+    pub fn with_tokens(mut self, provider: &str, source: Arc<dyn TokenSource>) -> Self {
+        self.tokens.insert(providers::canonical(provider).to_owned(), source);
         self
     }
 
@@ -102,6 +110,7 @@ impl Models {
             environment: &self.environment,
             catalogue: &self.catalogue,
             credentials: self.credentials.as_ref(),
+            tokens: &self.tokens,
         }
     }
 
@@ -164,7 +173,7 @@ impl Models {
         let own_server = custom.filter(|custom| custom.base_url.is_some()).map(|custom| ProviderSettings {
             model: Some(id.clone()),
             provider_url: custom.base_url.clone(),
-            provider_api_key: custom.api_key.clone().map(SecretString::from),
+            provider_api_key: custom.api_key.as_ref().map(|key| key.expose().into()),
             ..self.settings.clone()
         });
         let settings = own_server.as_ref().unwrap_or(&self.settings);

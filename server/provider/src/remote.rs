@@ -103,9 +103,19 @@ impl Shared {
         }
     }
 
-    /// Opens the stream; a server that does not know the path of the wire is asked on the alternative one from then on.
+    /// Opens the stream. A token that the provider refuses is replaced once, because it may have been withdrawn early.
     async fn open(&self, request: &Request) -> Result<Pump, ModelError> {
-        let mut endpoint = self.endpoint.current().await?;
+        let endpoint = self.endpoint.current().await?;
+        match self.open_on_a_wire(endpoint.clone(), request).await {
+            Err(error) if error.status == Some(401) && endpoint.refused() => {
+                self.open_on_a_wire(self.endpoint.current().await?, request).await
+            }
+            opened => opened,
+        }
+    }
+
+    /// A server that does not know the path of the wire is asked on the alternative one from then on.
+    async fn open_on_a_wire(&self, mut endpoint: Endpoint, request: &Request) -> Result<Pump, ModelError> {
         let Some(alternative) = endpoint.alternative else { return self.open_at(&endpoint, request).await };
         if !self.alternative.load(Ordering::Relaxed) {
             match self.open_at(&endpoint, request).await {

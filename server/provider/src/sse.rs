@@ -36,6 +36,9 @@ pub enum DecodeError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The checksum of a binary message is wrong.
+    #[error("the server sent a damaged message")]
+    Damaged,
 }
 
 /// Incremental decoder of one event stream.

@@ -179,7 +179,7 @@ async fn the_model_that_answered_is_priced_and_unknown_is_not_free() {
         };
         ProviderSettings {
             providers: [("openai".to_owned(), changed)].into(),
-            provider_api_key: Some(SecretString::from("k")),
+            provider_api_key: Some("k".into()),
             model: Some(id("openai/gpt-4o")),
             ..ProviderSettings::default()
         }
