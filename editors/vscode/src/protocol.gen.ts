@@ -198,6 +198,8 @@ export type Delivery =
 export type Denial =
   /** A rule or the mode forbids it. */
   | "denied-by-rules"
+  /** An extension stopped it. */
+  | "denied-by-extension"
   /** The user was asked and refused. */
   | "denied-interactively-by-user"
   /** It needs an answer, and nobody could be asked or the question was withdrawn. */

@@ -103,6 +103,8 @@ pub struct ToolMetadata {
 pub enum Denial {
     /// A rule or the mode forbids it.
     DeniedByRules,
+    /// An extension stopped it.
+    DeniedByExtension,
     /// The user was asked and refused.
     DeniedInteractivelyByUser,
     /// It needs an answer, and nobody could be asked or the question was withdrawn.

@@ -1,8 +1,8 @@
 //! One tool call from its arguments to its only outcome (I14).
 //!
-//! Arguments are parsed, the tool says what the call reaches, the policy decides, the user is asked where it says so,
-//! and the tool runs. Whatever happens — wrong arguments, a refusal, an unanswered question, a cancel, a panic — the
-//! caller gets one [`ToolOutput`], capped (I20). The tool runs in a task that this future owns: dropping the future
+//! Arguments are parsed, the tool says what the call reaches, the policy decides, the gate may stop it, the user is
+//! asked where the policy says so, the tool runs, and the gate may change what it answered. Whatever happens — wrong
+//! arguments, a refusal, an unanswered question, a cancel, a panic — the caller gets one [`ToolOutput`], capped (I20). The tool runs in a task that this future owns: dropping the future
 //! stops it, and a tool that does not react to a cancel is stopped after [`CANCEL_PATIENCE`].
 
 use std::path::PathBuf;
@@ -15,9 +15,11 @@ use kit_protocol::{
 };
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments;
 use crate::caps::{MAX_LINES, MAX_RESULT_BYTES, head_and_tail};
+use crate::gate::{CallGate, GatedCall, Passage};
 use crate::policy::Decision;
 use crate::question::{self, Choice};
 use crate::sandbox;
@@ -26,6 +28,7 @@ use crate::tool::{Access, AnyTool, ToolContext, ToolError, ToolOutput};
 
 /// How long a tool may take to end after a cancel; a command needs it to end its processes.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(3);
+const MOVED: &str = "what the call would reach changed while it waited for leave; call the tool again";
 
 /// Runs a call to its outcome. `executes` is called when it is permitted, right before the tool runs.
 pub async fn run_call(
@@ -57,6 +60,10 @@ pub async fn run_call(
         },
         () = overdue => ToolError::Cancelled.into(),
     };
+    capped(output)
+}
+
+fn capped(output: ToolOutput) -> ToolOutput {
     let content = head_and_tail(&output.content, 2 * MAX_LINES, MAX_RESULT_BYTES).into_owned();
     ToolOutput { content, ..output }
 }
@@ -68,14 +75,18 @@ async fn permitted(
     executes: Box<dyn FnOnce() + Send>,
 ) -> ToolOutput {
     match permission(&tool, &text, &context).await {
-        Ok(Granted { confinement, note }) => {
+        Ok(Granted { confinement, note, gated }) => {
             executes();
             let settings = Arc::new(ToolSettings { confinement, ..(*context.settings).clone() });
+            let (gate, cancel) = (context.gate.clone(), context.cancel.clone());
             let mut output = tool.call(text, ToolContext { settings, ..context }).await;
             if let Some(note) = note {
                 output.content.push_str(&format!("\n\n[{note}]"));
             }
-            output
+            match gate.zip(gated) {
+                Some((gate, call)) => passed_on(gate.as_ref(), call, capped(output), &cancel).await,
+                None => output,
+            }
         }
         Err(Refusal::Failed(error)) => error.into(),
         Err(Refusal::Denied { denial, content }) => {
@@ -85,10 +96,26 @@ async fn permitted(
     }
 }
 
+/// The result of a call as the gate leaves it; as it is where nobody waits for the gate any more.
+async fn passed_on(
+    gate: &dyn CallGate,
+    call: GatedCall,
+    output: ToolOutput,
+    cancel: &CancellationToken,
+) -> ToolOutput {
+    tokio::select! {
+        biased;
+        changed = gate.after(call, output.clone()) => ToolOutput { metadata: output.metadata, ..changed },
+        () = cancel.cancelled() => output,
+    }
+}
+
 struct Granted {
     confinement: Confinement,
     /// What the model must know beside the result.
     note: Option<String>,
+    /// The call as the gate saw it.
+    gated: Option<GatedCall>,
 }
 
 enum Refusal {
@@ -105,45 +132,89 @@ impl From<ToolError> for Refusal {
 async fn permission(tool: &Arc<dyn AnyTool>, text: &str, context: &ToolContext) -> Result<Granted, Refusal> {
     let parsed = arguments::parse(text)?;
     let access = tool.access(&parsed, context)?;
-    match decide(tool.as_ref(), &access, context).await {
+    let decision = decide(tool.as_ref(), &access, context).await;
+    let gated = match (&decision, &context.gate) {
+        (Decision::Deny { .. }, _) | (_, None) => None,
+        (Decision::Allow { .. } | Decision::Ask { .. }, Some(gate)) => {
+            let call = GatedCall {
+                id: context.call.clone(),
+                name: tool.name().into_owned(),
+                kind: tool.kind(),
+                arguments: text.to_owned(),
+                parsed: parsed.clone(),
+            };
+            pass(gate.as_ref(), call.clone(), context).await?;
+            Some(call)
+        }
+    };
+    let waited = gated.is_some() || matches!(decision, Decision::Ask { .. });
+    let granted = match decision {
+        Decision::Deny { why } => {
+            return Err(Refusal::Denied {
+                denial: Denial::DeniedByRules,
+                content: format!(
+                    "permission denied: {why}. Do not try to reach the same in another way; go on without it or tell the user."
+                ),
+            });
+        }
         Decision::Allow { why, confined } => {
             tracing::debug!(tool = %tool.name(), why, "tool call allowed");
             let confinement = if confined { Confinement::Sandboxed } else { Confinement::Free };
-            Ok(Granted { confinement, note: None })
+            Granted { confinement, note: None, gated }
         }
-        Decision::Deny { why } => Err(Refusal::Denied {
-            denial: Denial::DeniedByRules,
-            content: format!(
-                "permission denied: {why}. Do not try to reach the same in another way; go on without it or tell the user."
-            ),
-        }),
         Decision::Ask { why, suggestions } => {
-            let blocks = tool.preview(parsed.clone(), context.clone()).await?;
-            let subject = subject(tool.as_ref(), &access, blocks, &parsed);
             let choices = question::choices(&suggestions, context.policy.file());
-            let request = PermissionRequest {
-                id: QuestionId::random(),
-                session: context.session.clone(),
-                agent: context.agent.clone(),
-                title: tool.title(&parsed, context),
-                tool_kind: tool.kind(),
-                subject,
-                options: choices.iter().map(|choice| choice.option.clone()).collect(),
-                why: Some(why.clone()),
-            };
-            let answer = tokio::select! {
-                biased;
-                () = context.cancel.cancelled() => return Err(ToolError::Cancelled.into()),
-                answer = context.workspace.editor().permission(request, context.cancel.clone()) => answer,
-            };
+            let answer = ask(tool.as_ref(), &parsed, &access, &choices, &why, context).await?;
             let note = answered(answer, &choices, &why, context)?;
-            // A question may wait for hours: a link that was replaced meanwhile must not lead elsewhere.
-            if tool.access(&parsed, context)? != access {
-                let text = "what the call would reach changed while the user was asked; call the tool again";
-                return Err(ToolError::Failed(text.to_owned()).into());
-            }
-            Ok(Granted { confinement: Confinement::Free, note })
+            Granted { confinement: Confinement::Free, note, gated }
         }
+    };
+    // People and gates may take hours: a link that was replaced meanwhile must not lead elsewhere.
+    if waited && tool.access(&parsed, context)? != access {
+        return Err(ToolError::Failed(MOVED.to_owned()).into());
+    }
+    Ok(granted)
+}
+
+/// Lets the gate stop the call.
+async fn pass(gate: &dyn CallGate, call: GatedCall, context: &ToolContext) -> Result<(), Refusal> {
+    let passage = tokio::select! {
+        biased;
+        () = context.cancel.cancelled() => return Err(ToolError::Cancelled.into()),
+        passage = gate.before(call) => passage,
+    };
+    match passage {
+        Passage::Open => Ok(()),
+        Passage::Closed { reason } => {
+            Err(Refusal::Denied { denial: Denial::DeniedByExtension, content: format!("Error: {reason}") })
+        }
+    }
+}
+
+/// Asks the user; `None` if nobody could be asked.
+async fn ask(
+    tool: &dyn AnyTool,
+    parsed: &Value,
+    access: &Access,
+    choices: &[Choice],
+    why: &str,
+    context: &ToolContext,
+) -> Result<Option<PermissionAnswer>, Refusal> {
+    let blocks = tool.preview(parsed.clone(), context.clone()).await?;
+    let request = PermissionRequest {
+        id: QuestionId::random(),
+        session: context.session.clone(),
+        agent: context.agent.clone(),
+        title: tool.title(parsed, context),
+        tool_kind: tool.kind(),
+        subject: subject(tool, access, blocks, parsed),
+        options: choices.iter().map(|choice| choice.option.clone()).collect(),
+        why: Some(why.to_owned()),
+    };
+    tokio::select! {
+        biased;
+        () = context.cancel.cancelled() => Err(ToolError::Cancelled.into()),
+        answer = context.workspace.editor().permission(request, context.cancel.clone()) => Ok(answer),
     }
 }
 

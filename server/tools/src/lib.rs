@@ -13,6 +13,7 @@ mod diff_report;
 mod edit;
 mod exec;
 mod find;
+mod gate;
 mod grep;
 mod ls;
 mod policy;
@@ -26,6 +27,7 @@ mod tool;
 mod write;
 
 pub use call::run_call;
+pub use gate::{CallGate, GatedCall, Passage};
 pub use policy::{Call, Decision, Effect, InvalidRule, Policy, RuleLayer, RuleProblem, Suggestion};
 pub use registry::{Definition, Registry, ToolSource};
 pub use settings::{Confinement, ToolSettings};

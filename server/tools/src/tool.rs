@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments;
+use crate::gate::CallGate;
 use crate::policy::{Call, Policy};
 use crate::settings::ToolSettings;
 
@@ -177,6 +178,8 @@ pub struct ToolContext {
     pub mode: Mode,
     /// Limits.
     pub settings: Arc<ToolSettings>,
+    /// Who looks at the call from outside, if anybody does.
+    pub gate: Option<Arc<dyn CallGate>>,
 }
 
 impl ToolContext {

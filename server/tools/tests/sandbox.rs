@@ -210,6 +210,7 @@ fn commands_run_confined_and_unasked_in_auto_mode() {
             policy: Arc::new(Policy::new(&Paths::below(&fixture.top.join("home")), &[layer])),
             mode: Mode::Auto,
             settings: Arc::new(ToolSettings::new(&Settings::default(), Some(fixture.sandbox.clone()))),
+            gate: None,
         };
         let bash = Registry::builtin(&Settings::default()).get("bash").unwrap();
         let arguments = serde_json::json!({ "command": command }).to_string();

@@ -124,7 +124,7 @@ M.commands = {
 ---@alias kit.Delivery "queue"|"steer"
 
 --- Who or what kept a tool call from running.
----@alias kit.Denial "denied-by-rules"|"denied-interactively-by-user"|"denied-no-approval-rule-and-could-not-request-from-user"
+---@alias kit.Denial "denied-by-rules"|"denied-by-extension"|"denied-interactively-by-user"|"denied-no-approval-rule-and-could-not-request-from-user"
 
 --- The answer to `kit/diagnostics`.
 ---@class kit.DiagnosticsAnswer

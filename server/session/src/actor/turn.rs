@@ -400,6 +400,7 @@ impl Actor {
             policy: Arc::clone(&self.shared.with.policy),
             mode: self.mode,
             settings: Arc::clone(&self.shared.with.tool_settings),
+            gate: None,
         }
     }
 

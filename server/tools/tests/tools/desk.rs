@@ -178,6 +178,7 @@ impl Desk {
             policy,
             mode,
             settings: Arc::new(ToolSettings::default()),
+            gate: None,
         };
         let registry = Registry::builtin(&Settings::default());
         Self { directory, editor, documents, registry, context, chunks: Mutex::new(chunks) }

@@ -6,5 +6,6 @@ mod bash;
 mod call;
 mod change;
 mod desk;
+mod gate;
 mod look;
 mod permission;

@@ -204,7 +204,7 @@ async fn a_link_that_is_replaced_while_the_user_is_asked_leads_nowhere() {
     };
     desk.answer(Answer::After(Box::new(swap), "allow-once"));
     let content = failed(desk.call("write", json!({ "path": "folder/a", "content": "x" })).await);
-    assert_eq!(content, "what the call would reach changed while the user was asked; call the tool again");
+    assert_eq!(content, "what the call would reach changed while it waited for leave; call the tool again");
     assert_eq!(std::fs::read_dir(desk.outside("")).unwrap().count(), 0);
 }
 
