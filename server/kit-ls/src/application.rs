@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kit_lsp::{Application, Running, Startup};
-use kit_protocol::{Check, DoctorAnswer, ErrorKind, KitError, Trust};
+use kit_protocol::{Check, DoctorAnswer, ErrorKind, KitError, Settings, Trust};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, Dependencies, NoHooks, ReviewDesk, Sessions};
+use kit_session::{Attention, CurrentSetup, Dependencies, NoHooks, ReviewDesk, Sessions, Setup};
 use kit_tools::sandbox::Sandbox;
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DocumentUri, Documents, Paths, Root, Workspace};
@@ -51,6 +51,20 @@ impl Kit {
         )
     }
 
+    /// What sessions work with under the settings.
+    fn setup(&self, settings: &Settings) -> Setup {
+        let sandbox = std::env::current_exe().ok().map(|helper| Sandbox {
+            helper,
+            writable: Vec::new(),
+            hidden: vec![self.paths.config.clone(), self.paths.user_settings()],
+        });
+        Setup {
+            models: Arc::new(Models::new(&ProviderSettings::from(settings), Environment::capture())),
+            tool_settings: Arc::new(ToolSettings::new(settings, sandbox)),
+            settings: settings.clone(),
+        }
+    }
+
     /// The checks of the doctor for a folder, without an editor.
     pub(crate) fn examine(&self, root: &Path) -> DoctorAnswer {
         let configuration = self.configure(Some(root), Value::Null);
@@ -77,14 +91,8 @@ impl Application for Kit {
         for problem in &configuration.problems {
             tracing::warn!(%problem, "settings");
         }
-        let settings = configuration.settings.clone();
-        let models = Models::new(&ProviderSettings::from(&settings), Environment::capture());
+        let settings = &configuration.settings;
         let policy = Arc::new(Policy::new(&self.paths, &configuration.rules));
-        let sandbox = std::env::current_exe().ok().map(|helper| Sandbox {
-            helper,
-            writable: Vec::new(),
-            hidden: vec![self.paths.config.clone(), self.paths.user_settings()],
-        });
         let documents = Arc::new(Documents::new());
         let desk = ReviewDesk::new();
         let attention = Attention::new();
@@ -92,14 +100,12 @@ impl Application for Kit {
         let workspace = Arc::new(Workspace::new(roots, Arc::clone(&documents), editor, desk.clone()));
         workspace.set_save_after_edit(settings.save_after_edit.unwrap_or_default());
         let sessions = Sessions::new(Dependencies {
-            models: Arc::new(models),
             workspace: Arc::clone(&workspace),
             documents: Arc::clone(&documents),
-            tools: Arc::new(Registry::builtin(&settings)),
-            tool_settings: Arc::new(ToolSettings::new(&settings, sandbox)),
+            tools: Arc::new(Registry::builtin(settings)),
             policy: Arc::clone(&policy),
             paths: self.paths.clone(),
-            settings,
+            setup: CurrentSetup::from(self.setup(settings)),
             sink: startup.sink,
             desk,
             attention,
@@ -134,7 +140,6 @@ impl Application for Kit {
             KitError::new(ErrorKind::Unavailable, text)
         })?;
         let first = running.workspace.roots().first().map(|root| root.path.clone());
-        // Rules and saving hold at once; model, mode and providers of the project's file from the next start on.
         let mut state = self.state();
         let configuration = self.configure(first.as_deref(), state.options.clone());
         if let Some(policy) = &state.policy {
@@ -143,6 +148,7 @@ impl Application for Kit {
             }
         }
         running.workspace.set_save_after_edit(configuration.settings.save_after_edit.unwrap_or_default());
+        running.sessions.set_settings(self.setup(&configuration.settings));
         state.configuration = configuration;
         Ok(Trust { root: trust.root, trusted: self.trust.is_trusted(&root) })
     }

@@ -11,6 +11,7 @@ use kit_protocol::{
     RewindArguments, SessionArguments, SessionListArguments, SessionOnly, ThinkingSetArguments,
     TranscriptArguments, Trust, TurnId, UsageArguments,
 };
+use kit_session::ChangedBy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -91,12 +92,14 @@ pub(crate) async fn execute(
         "kit.model.list" => {
             answer_with(&sessions.model_list(parse::<ModelListArguments>(command, argument)?).await?)
         }
-        "kit.model.set" => {
-            answer_with(&sessions.model_set(parse::<ModelSetArguments>(command, argument)?).await?)
-        }
-        "kit.thinking.set" => {
-            answer_with(&sessions.thinking_set(parse::<ThinkingSetArguments>(command, argument)?).await?)
-        }
+        "kit.model.set" => answer_with(
+            &sessions.model_set(parse::<ModelSetArguments>(command, argument)?, ChangedBy::User).await?,
+        ),
+        "kit.thinking.set" => answer_with(
+            &sessions
+                .thinking_set(parse::<ThinkingSetArguments>(command, argument)?, ChangedBy::User)
+                .await?,
+        ),
         "kit.mode.set" => {
             answer_with(&sessions.mode_set(parse::<ModeSetArguments>(command, argument)?).await?)
         }

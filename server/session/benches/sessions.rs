@@ -9,7 +9,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use kit_protocol::{Event, ListScope, ReviewState, SessionArguments, SessionListArguments, Settings, Status};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, Dependencies, NoHooks, ReviewDesk, Sessions, Sink};
+use kit_session::{Attention, CurrentSetup, Dependencies, NoHooks, ReviewDesk, Sessions, Setup, Sink};
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
 
@@ -29,14 +29,16 @@ fn sessions(home: &Path) -> Arc<Sessions> {
     let workspace =
         Arc::new(Workspace::new(vec![Root::new(home)], Arc::clone(&documents), editor, desk.clone()));
     Sessions::new(Dependencies {
-        models: Arc::new(Models::new(&ProviderSettings::from(&settings), Environment::default())),
         workspace,
         documents,
         tools: Arc::new(Registry::builtin(&settings)),
-        tool_settings: Arc::new(ToolSettings::default()),
         policy: Arc::new(Policy::new(&paths, &[])),
         paths,
-        settings,
+        setup: CurrentSetup::from(Setup {
+            models: Arc::new(Models::new(&ProviderSettings::from(&settings), Environment::default())),
+            tool_settings: Arc::new(ToolSettings::default()),
+            settings,
+        }),
         sink: Arc::new(Nobody),
         desk,
         attention,

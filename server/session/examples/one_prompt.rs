@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use kit_protocol::{Event, EventBody, PromptArguments, ReviewState, Settings, Status, TurnId};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, Dependencies, NoHooks, ReviewDesk, Sessions, Sink};
+use kit_session::{Attention, CurrentSetup, Dependencies, NoHooks, ReviewDesk, Sessions, Setup, Sink};
 use kit_text::Encoding;
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
@@ -54,14 +54,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     ));
     let printer = Arc::new(Printer { ended: Notify::new() });
     let sessions = Sessions::new(Dependencies {
-        models: Arc::new(Models::new(&ProviderSettings::from(&settings), Environment::capture())),
         workspace,
         documents,
         tools: Arc::new(Registry::builtin(&settings)),
-        tool_settings: Arc::new(ToolSettings::new(&settings, None)),
         policy: Arc::new(Policy::new(&paths, &[])),
         paths,
-        settings,
+        setup: CurrentSetup::from(Setup {
+            models: Arc::new(Models::new(&ProviderSettings::from(&settings), Environment::capture())),
+            tool_settings: Arc::new(ToolSettings::new(&settings, None)),
+            settings,
+        }),
         sink: printer.clone(),
         desk,
         attention,

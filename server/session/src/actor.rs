@@ -143,7 +143,7 @@ impl Actor {
             journal,
             name: None,
             mode: settings.mode.unwrap_or(defaults.mode),
-            thinking: settings.thinking.or(shared.with.settings.thinking_level).unwrap_or_default(),
+            thinking: settings.thinking.or(shared.setup().settings.thinking_level).unwrap_or_default(),
             model: settings.model,
             noted_model: None,
             context_window: 0,
@@ -291,19 +291,20 @@ impl Actor {
                 reply(answer, markdown);
             }
             Op::Usage(answer) => self.tell_usage(answer),
-            Op::SetModel(model, answer) => {
-                let changes = Changes { model: Some(model.clone()), ..Changes::default() };
+            Op::SetModel(model, by, answer) => {
+                let changes = Changes { model: Some(model.clone()), by, ..Changes::default() };
                 let changed = self.change(changes).await;
                 reply(answer, changed.map(|()| ModelSetAnswer { model }));
             }
-            Op::SetThinking(level, answer) => {
-                let changed = self.change(Changes { thinking: Some(level), ..Changes::default() }).await;
+            Op::SetThinking(level, by, answer) => {
+                let changed = self.change(Changes { thinking: Some(level), by, ..Changes::default() }).await;
                 reply(answer, changed.map(|()| ThinkingSetAnswer { level }));
             }
             Op::SetMode(mode, answer) => {
                 let changed = self.change(Changes { mode: Some(mode), ..Changes::default() }).await;
                 reply(answer, changed.map(|()| ModeSetAnswer { mode }));
             }
+            Op::Adopt(defaults) => self.adopt(defaults),
             Op::TurnsFrom(turn, answer) => reply(answer, self.turns_from(&turn)),
             Op::RewindTo(turn, answer) => {
                 let rewound = self.rewind_to(&turn).await;
@@ -354,7 +355,7 @@ impl Actor {
 
     /// Changes settings of the session from here on.
     async fn change(&mut self, changes: Changes) -> Result<(), KitError> {
-        let Changes { mode, model, thinking } = changes;
+        let Changes { mode, model, thinking, by } = changes;
         let mode = mode.filter(|mode| *mode != self.mode);
         let thinking = thinking.filter(|thinking| *thinking != self.thinking);
         let mut entries = Vec::new();
@@ -363,7 +364,7 @@ impl Actor {
         }
         let model = model.filter(|model| self.model.as_ref() != Some(model));
         if let Some(model) = &model {
-            self.shared.with.models.resolve(model).map_err(from_model)?;
+            self.shared.setup().models.resolve(model).map_err(from_model)?;
             entries.push(Body::ModelChange {
                 provider: model.provider().to_owned(),
                 model_id: model.name().to_owned(),
@@ -386,15 +387,25 @@ impl Actor {
                 EventBody::ModelChange {
                     model: model.to_string(),
                     previous: previous.unwrap_or_default(),
-                    source: "user".to_owned(),
+                    source: by.word().to_owned(),
                 },
             );
         }
         Ok(())
     }
 
+    /// Takes over what new sessions start with, as long as nothing was said or chosen in this one.
+    fn adopt(&mut self, defaults: Changes) {
+        if self.journal.history().records().is_empty() && self.repairs.is_empty() && self.running.is_none() {
+            self.mode = defaults.mode.unwrap_or_default();
+            self.model = defaults.model;
+            self.thinking = defaults.thinking.unwrap_or_default();
+        }
+        self.know_window();
+    }
+
     fn know_window(&mut self) {
-        let known = self.model.as_ref().and_then(|model| self.shared.with.models.resolve(model).ok());
+        let known = self.model.as_ref().and_then(|model| self.shared.setup().models.resolve(model).ok());
         self.context_window = known.map_or(0, |model| model.info().context_window);
     }
 

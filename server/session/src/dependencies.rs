@@ -1,6 +1,6 @@
 //! What sessions are built from, and what all of them share.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use kit_protocol::{SessionId, Settings, Usage, UsageTotals};
 use kit_provider::Models;
@@ -18,22 +18,18 @@ use crate::sink::Sink;
 /// Everything that the sessions use. The order in which to make it: `desk` and `attention` first, then the workspace
 /// with the desk as its observer and `attention.watch(editor)` as its editor, then this.
 pub struct Dependencies {
-    /// Which models there are.
-    pub models: Arc<Models>,
     /// Roots, files and the editor.
     pub workspace: Arc<Workspace>,
     /// The open documents.
     pub documents: Arc<Documents>,
     /// The tools on offer.
     pub tools: Arc<Registry>,
-    /// Their limits.
-    pub tool_settings: Arc<ToolSettings>,
     /// What may run.
     pub policy: Arc<Policy>,
     /// Where files are kept.
     pub paths: Paths,
-    /// The merged settings.
-    pub settings: Settings,
+    /// The settings and what follows from them.
+    pub setup: CurrentSetup,
     /// Where events, status and review go.
     pub sink: Arc<dyn Sink>,
     /// The review of the agent's changes.
@@ -42,6 +38,35 @@ pub struct Dependencies {
     pub attention: Arc<Attention>,
     /// What extensions do; [`NoHooks`](crate::NoHooks) without them.
     pub hooks: Arc<dyn Hooks>,
+}
+
+/// The merged settings and what is made from them.
+pub struct Setup {
+    /// The settings.
+    pub settings: Settings,
+    /// Which models there are.
+    pub models: Arc<Models>,
+    /// Limits of the tools.
+    pub tool_settings: Arc<ToolSettings>,
+}
+
+/// The setup that holds now. Whoever took one goes on with it; the next look finds the new one.
+pub struct CurrentSetup(RwLock<Arc<Setup>>);
+
+impl From<Setup> for CurrentSetup {
+    fn from(setup: Setup) -> Self {
+        Self(RwLock::new(Arc::new(setup)))
+    }
+}
+
+impl CurrentSetup {
+    fn now(&self) -> Arc<Setup> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, setup: Setup) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+    }
 }
 
 /// What all sessions share.
@@ -56,6 +81,16 @@ impl Shared {
         let board = Board::new(Arc::clone(&with.sink), Arc::clone(&with.attention));
         let day = Mutex::new(DayLedger::new(&with.paths.state, Millis::now().local_day()));
         Arc::new(Self { with, board, day })
+    }
+
+    /// The settings and what follows from them, as they hold now.
+    pub(crate) fn setup(&self) -> Arc<Setup> {
+        self.with.setup.now()
+    }
+
+    /// Lets another setup hold from now on.
+    pub(crate) fn replace_setup(&self, setup: Setup) {
+        self.with.setup.replace(setup);
     }
 
     /// Adds a call to today's spending.

@@ -76,7 +76,7 @@ pub enum InputVerdict {
 /// What is put before a prompt; both parts are saved in the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Injection {
-    /// Added to the system prompt of this turn.
+    /// Instructions before the prompt, as a message that is not the user's.
     pub system: Option<String>,
     /// A user message before the prompt.
     pub user: Option<String>,
@@ -211,7 +211,7 @@ pub trait Hooks: Send + Sync {
         false
     }
 
-    /// A prompt before it starts a turn.
+    /// A prompt before it starts a turn. One that joins a running turn is not passed here.
     fn input(&self, scope: HookScope, text: String, source: InputSource) -> BoxFuture<'_, InputVerdict> {
         let _ = (scope, text, source);
         std::future::ready(InputVerdict::Continue).boxed()
@@ -269,7 +269,7 @@ pub trait Hooks: Send + Sync {
         std::future::ready(Verdict::Continue).boxed()
     }
 
-    /// A compaction before its summary is made.
+    /// A compaction before its summary is made. It is called by whoever compacts, as a task of the turn.
     fn before_compact(&self, scope: HookScope, plan: CompactionPlan) -> BoxFuture<'_, CompactionVerdict> {
         let _ = (scope, plan);
         std::future::ready(CompactionVerdict::Continue).boxed()

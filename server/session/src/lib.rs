@@ -33,12 +33,13 @@ mod turn;
 mod usage;
 
 pub use attention::Attention;
-pub use dependencies::Dependencies;
+pub use dependencies::{CurrentSetup, Dependencies, Setup};
 pub use desk::ReviewDesk;
 pub use error::JournalError;
 pub use hooks::{
     CompactionPlan, CompactionVerdict, HookCall, HookPoint, HookResult, HookScope, Hooks, Injection,
     InputSource, InputVerdict, NoHooks, Observation, SwitchReason, Verdict,
 };
+pub use op::ChangedBy;
 pub use sessions::Sessions;
 pub use sink::Sink;

@@ -31,6 +31,27 @@ pub(crate) struct Changes {
     pub(crate) mode: Option<Mode>,
     pub(crate) model: Option<ModelId>,
     pub(crate) thinking: Option<ThinkingLevel>,
+    pub(crate) by: ChangedBy,
+}
+
+/// Who changed a setting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChangedBy {
+    /// The user.
+    #[default]
+    User,
+    /// An extension.
+    Extension,
+}
+
+impl ChangedBy {
+    /// The `source` of events.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Extension => "extension",
+        }
+    }
 }
 
 /// A request to a session.
@@ -54,9 +75,11 @@ pub(crate) enum Op {
     Transcript(Option<u64>, Answer<TranscriptAnswer>),
     Markdown(Answer<String>),
     Usage(Answer<UsageAnswer>),
-    SetModel(ModelId, Answer<ModelSetAnswer>),
-    SetThinking(ThinkingLevel, Answer<ThinkingSetAnswer>),
+    SetModel(ModelId, ChangedBy, Answer<ModelSetAnswer>),
+    SetThinking(ThinkingLevel, ChangedBy, Answer<ThinkingSetAnswer>),
     SetMode(Mode, Answer<ModeSetAnswer>),
+    /// Takes over what new sessions start with, if nothing was said yet.
+    Adopt(Changes),
     /// The turn and all that came after it on the current branch.
     TurnsFrom(TurnId, Answer<Vec<TurnId>>),
     /// Continues from before a turn.
@@ -80,12 +103,12 @@ impl Op {
             Self::Transcript(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Markdown(answer) => answer.send(Err(error)).is_ok(),
             Self::Usage(answer) => answer.send(Err(error)).is_ok(),
-            Self::SetModel(_, answer) => answer.send(Err(error)).is_ok(),
-            Self::SetThinking(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::SetModel(_, _, answer) => answer.send(Err(error)).is_ok(),
+            Self::SetThinking(_, _, answer) => answer.send(Err(error)).is_ok(),
             Self::SetMode(_, answer) => answer.send(Err(error)).is_ok(),
             Self::TurnsFrom(_, answer) => answer.send(Err(error)).is_ok(),
             Self::RewindTo(_, answer) => answer.send(Err(error)).is_ok(),
-            Self::Cancel(_) | Self::Close(_) => false,
+            Self::Cancel(_) | Self::Adopt(_) | Self::Close(_) => false,
         };
     }
 }

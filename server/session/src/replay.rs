@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::clock::Millis;
 use crate::history::History;
-use crate::journal::entry::{self, Body, Note, PromptNote, ToolNote, TurnEndNote};
+use crate::journal::entry::{self, Body, Note, PromptNote, ToolNote, TurnEndNote, UsageNote};
 use crate::journal::read::Lines;
 use crate::restore;
 
@@ -109,7 +109,9 @@ impl Teller {
                 }
             }
             (_, Some(Note::Prompt(prompt))) if !prompt.steer => self.waiting.push(prompt),
-            (_, Some(Note::Usage(usage))) => self.tell(EventBody::StepUsage(usage.usage)),
+            (_, Some(Note::Usage(UsageNote { turn, usage }))) => {
+                self.told.push(Replayed { turn, at: self.at, body: EventBody::StepUsage(usage) });
+            }
             (_, Some(Note::Prompt(_) | Note::Join(_) | Note::Tool(_) | Note::Settings(_))) => {}
             (Body::Message { role, parts, .. }, None) => self.message(id, Message { role, parts }),
             (Body::ModelChange { provider, model_id }, None) => {

@@ -3,7 +3,7 @@
 use kit_protocol::{Mode, ModelId, Part, Role, StopReason, ThinkingLevel, TurnId, UsageTotals};
 
 use crate::history::{EntryIndex, History, RecordKind};
-use crate::journal::entry::{Body, JoinNote, Note, PromptNote, SettingsNote, TurnEndNote};
+use crate::journal::entry::{Body, JoinNote, Note, PromptNote, SettingsNote, TurnEndNote, UsageNote};
 use crate::journal::read::Lines;
 use crate::replay::INTERRUPTED;
 use crate::usage::SessionUsage;
@@ -38,7 +38,8 @@ pub(crate) fn remember(notes: Vec<(EntryIndex, Note)>) -> Remembered {
                 found.turns.push((index, start.turn));
             }
             Note::TurnEnd(end) => found.waiting.retain(|prompt| prompt.turn != end.turn),
-            Note::Usage(usage) => found.usage.add(usage.usage),
+            Note::Usage(UsageNote { turn: Some(_), usage }) => found.usage.add(usage),
+            Note::Usage(UsageNote { turn: None, usage }) => found.usage.add_aside(usage),
             Note::Settings(note) => found.settings.push((index, note)),
             Note::Tool(_) => {}
         }

@@ -28,7 +28,7 @@ use crate::actor::{self, Start};
 use crate::dependencies::{Dependencies, Shared};
 use crate::journal::entry::Header;
 use crate::journal::{files, list};
-use crate::op::{Answer, Changes, Op, Prompt};
+use crate::op::{Answer, ChangedBy, Changes, Op, Prompt};
 
 /// How long running turns have to end at shutdown.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(1500);
@@ -40,18 +40,16 @@ pub struct Sessions {
     actors: TaskTracker,
     /// What is found out for the status; nobody waits for it, and it ends with the sessions.
     background: Mutex<JoinSet<()>>,
-    /// What new sessions start with, beside the settings.
-    defaults: Mutex<Changes>,
+    /// What the user chose for new sessions; the settings fill the rest.
+    chosen: Mutex<Changes>,
 }
 
 impl Sessions {
     /// Sessions over a workspace. Must be called within a runtime; reads no session file yet.
     pub fn new(with: Dependencies) -> Arc<Self> {
         let shared = Shared::new(with);
-        let settings = &shared.with.settings;
-        let model = settings.model.as_deref().and_then(|model| model.parse().ok());
-        let defaults = Changes { mode: settings.mode, model, thinking: settings.thinking_level };
-        shared.board.set_defaults(|board| board.mode = settings.mode.unwrap_or_default());
+        let mode = shared.setup().settings.mode.unwrap_or_default();
+        shared.board.set_defaults(|board| board.mode = mode);
         shared.with.desk.attach(
             &shared.with.paths,
             &shared.with.workspace,
@@ -63,7 +61,7 @@ impl Sessions {
             open: Mutex::default(),
             actors: TaskTracker::new(),
             background: Mutex::default(),
-            defaults: Mutex::new(defaults),
+            chosen: Mutex::default(),
         });
         sessions.find_default_model();
         sessions
@@ -92,7 +90,7 @@ impl Sessions {
             attachments,
             encoding,
             delivery: delivery.unwrap_or_default(),
-            changes: Changes { mode, model, thinking },
+            changes: Changes { mode, model, thinking, by: ChangedBy::User },
         };
         let answer = self.ask(&session, |answer| Op::Prompt(Box::new(prompt), answer)).await?;
         self.shared.board.set_current(&session);
@@ -396,8 +394,7 @@ impl Sessions {
 
     fn start_new(&self, cwd: PathBuf, name: Option<String>) -> SessionId {
         let session = SessionId::random();
-        let settings = self.defaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.start(session.clone(), Start::New { cwd, name, settings });
+        self.start(session.clone(), Start::New { cwd, name, settings: self.defaults() });
         session
     }
 

@@ -23,7 +23,7 @@ use kit_provider::{Cost, TokenCounts};
 pub(crate) use self::calls::{CallNumber, PlannedCall, ToolOutcome};
 use self::calls::{Calls, Settled};
 use crate::clock::Millis;
-use crate::journal::entry::{Body, Note, TurnEndNote, UsageNote};
+use crate::journal::entry::{Body, Note, TurnEndNote};
 use crate::journal::write::Durability;
 
 /// Read-only calls that run at once.
@@ -106,6 +106,8 @@ pub(crate) enum Input {
 pub(crate) enum Effect {
     /// Append to the session file. Nothing after it happens when that fails.
     Persist(Vec<Body>, Durability),
+    /// Number the usage of a model call among those of the session, append it to the session file and tell it.
+    Spend(Usage),
     /// Tell the clients.
     Emit(EventBody),
     /// Append waiting prompts and review feedback to the conversation.
@@ -135,8 +137,6 @@ pub(crate) struct Plan {
     pub(crate) turn: TurnId,
     pub(crate) prompt: String,
     pub(crate) started: Millis,
-    /// The number of the session's next model call.
-    pub(crate) next_call: u64,
     /// The most model calls; `None` means no limit.
     pub(crate) max_steps: Option<u32>,
 }
@@ -440,7 +440,8 @@ impl Machine {
     fn spend(&mut self, spent: Option<Spent>, effects: &mut Effects) {
         let Some(spent) = spent else { return };
         let usage = Usage {
-            call: self.plan.next_call,
+            // The session numbers its calls, also those that no turn made.
+            call: 0,
             step: self.step,
             provider: spent.model.provider().to_owned(),
             model: spent.model.name().to_owned(),
@@ -454,12 +455,9 @@ impl Machine {
             finish_reason: spent.finish_reason,
             request_id: spent.request_id,
         };
-        self.plan.next_call += 1;
         self.llm_calls += 1;
         self.usage.add(&usage);
-        let note = Note::Usage(UsageNote { turn: self.plan.turn.clone(), usage: usage.clone() });
-        effects.push(Effect::Persist(vec![Body::from(&note)], Durability::Written));
-        effects.push(Effect::Emit(EventBody::StepUsage(usage)));
+        effects.push(Effect::Spend(usage));
     }
 
     fn failed(&mut self, now: Millis, mut attempt: Attempt, failure: Failure, effects: &mut Effects) {

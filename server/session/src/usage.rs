@@ -33,9 +33,15 @@ impl SessionUsage {
         self.calls.push(usage);
     }
 
+    /// Adds a call beside the conversation: it was paid for, and belongs to no turn.
+    pub(crate) fn add_aside(&mut self, usage: Usage) {
+        self.session.add(&usage);
+        self.calls.push(usage);
+    }
+
     /// How full the context is, once a call was made.
     pub(crate) fn context(&self, window: u64) -> Option<ContextUsage> {
-        (!self.calls.is_empty()).then_some(ContextUsage { used: self.context_used, window })
+        (self.context_used > 0).then_some(ContextUsage { used: self.context_used, window })
     }
 }
 

@@ -97,7 +97,12 @@ impl Actor {
             })
             .await?;
         // Model, mode and thinking level stay what they are now: they may be why the prompt is repeated.
-        let now = Changes { mode: Some(self.mode), model: self.model.clone(), thinking: Some(self.thinking) };
+        let now = Changes {
+            mode: Some(self.mode),
+            model: self.model.clone(),
+            thinking: Some(self.thinking),
+            ..Changes::default()
+        };
         self.move_to(of(&first).and_then(|record| record.parent)).await?;
         self.start(Waiting { turn, parts, changes: now }).await
     }

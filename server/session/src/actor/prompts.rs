@@ -34,7 +34,7 @@ impl Actor {
             return reply(answer, Err(empty));
         }
         if let Some(model) = &changes.model
-            && let Err(error) = self.shared.with.models.resolve(model)
+            && let Err(error) = self.shared.setup().models.resolve(model)
         {
             return reply(answer, Err(super::from_model(error)));
         }
@@ -94,7 +94,7 @@ impl Actor {
         let Waiting { turn, mut parts, changes } = waiting;
         self.change(changes).await?;
         if self.model.is_none()
-            && let Some(model) = &self.shared.with.settings.model
+            && let Some(model) = &self.shared.setup().settings.model
         {
             // A model that cannot be read is an error and not a reason to take another one.
             let parsed = model.parse::<ModelId>();
@@ -117,9 +117,8 @@ impl Actor {
         entries.extend([Body::from(&start), Body::message(Role::User, parts)]);
         self.append(entries, Durability::Synced).await?;
         self.usage.begin_turn();
-        let max_steps = self.shared.with.settings.max_steps.filter(|steps| *steps > 0);
-        let next_call = self.usage.next_call();
-        let plan = Plan { turn, prompt, started: Millis::now(), next_call, max_steps };
+        let max_steps = self.shared.setup().settings.max_steps.filter(|steps| *steps > 0);
+        let plan = Plan { turn, prompt, started: Millis::now(), max_steps };
         self.running = Some(Running::new(Machine::new(plan)));
         // Whoever gets the answer can cancel the turn.
         self.post();

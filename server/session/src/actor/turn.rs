@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kit_protocol::{
     AgentId, AgentRef, ErrorKind, EventBody, Part, Role, RunState, StopReason, TextPart, ToolCallId,
-    ToolKind, TurnId,
+    ToolKind, TurnId, Usage,
 };
 use kit_provider::retry::Schedule;
 use kit_provider::{ModelError, ModelEvent, Parameters, Request, ToolDefinition};
@@ -20,7 +20,7 @@ use super::plan::{self, Plan};
 use super::tools::{News, Outputs, ToolDone, Tools};
 use super::{Actor, Millis};
 use crate::conversation;
-use crate::journal::entry::{Body, PromptNote};
+use crate::journal::entry::{Body, Note, PromptNote, UsageNote};
 use crate::journal::write::Durability;
 use crate::restore;
 use crate::system;
@@ -89,7 +89,10 @@ impl Actor {
                 Effect::Join if unsaved.is_none() => {
                     unsaved = self.join().await.err().map(|error| error.message);
                 }
-                Effect::Persist(..) | Effect::Join => {}
+                Effect::Spend(usage) if unsaved.is_none() => {
+                    unsaved = self.spend(usage).await.err().map(|error| error.message);
+                }
+                Effect::Persist(..) | Effect::Join | Effect::Spend(_) => {}
                 Effect::Emit(body) => {
                     if let (Some(message), EventBody::TurnEnd { error: None, .. }) = (&unsaved, &body) {
                         // The end itself is not saved, and nothing else would say so.
@@ -140,10 +143,6 @@ impl Actor {
 
     async fn emit(&mut self, body: EventBody) {
         match &body {
-            EventBody::StepUsage(usage) => {
-                self.usage.add(usage.clone());
-                self.shared.spend(&self.session, usage).await;
-            }
             EventBody::Error { kind, message } => {
                 let signed_out = *kind == ErrorKind::Auth;
                 self.state = if signed_out { RunState::SignedOut } else { RunState::Error };
@@ -167,6 +166,7 @@ impl Actor {
             | EventBody::ToolExecutionEnd { .. }
             | EventBody::ToolResult { .. }
             | EventBody::ToolCallContent { .. }
+            | EventBody::StepUsage(_)
             | EventBody::Response { .. }
             | EventBody::Compaction { .. }
             | EventBody::Retry { .. }
@@ -176,6 +176,20 @@ impl Actor {
         }
         let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
         self.stream.emit(turn.as_ref(), body);
+    }
+
+    /// Counts a model call of the running turn: its number, its place in the file, the day's spending.
+    async fn spend(&mut self, usage: Usage) -> Result<(), kit_protocol::KitError> {
+        let Some(turn) = self.running.as_ref().map(|running| running.machine.turn().clone()) else {
+            return Ok(());
+        };
+        let usage = Usage { call: self.usage.next_call(), ..usage };
+        let note = Note::Usage(UsageNote { turn: Some(turn), usage: usage.clone() });
+        self.append(vec![Body::from(&note)], Durability::Written).await?;
+        self.usage.add(usage.clone());
+        self.shared.spend(&self.session, &usage).await;
+        self.emit(EventBody::StepUsage(usage)).await;
+        Ok(())
     }
 
     /// Takes waiting prompts and news of the review into the conversation.
@@ -205,7 +219,7 @@ impl Actor {
                 return Some(Failure { kind: error.kind, message: error.message, retry: None, spent: None });
             }
         };
-        let models = Arc::clone(&self.shared.with.models);
+        let models = Arc::clone(&self.shared.setup().models);
         let model = self.model.clone();
         self.with_running(|running| {
             running.retry_at = None;
@@ -219,7 +233,8 @@ impl Actor {
             let branch = self.journal.history().current_branch();
             self.conversation = Some(self.on_branch(branch, conversation::messages).await?);
         }
-        let settings = &self.shared.with.settings;
+        let setup = self.shared.setup();
+        let settings = &setup.settings;
         let roots = self.shared.with.workspace.roots();
         let definitions = self.shared.with.tools.definitions(self.mode).into_iter();
         let tools = definitions.map(|tool| ToolDefinition {
@@ -399,7 +414,7 @@ impl Actor {
             cancel,
             policy: Arc::clone(&self.shared.with.policy),
             mode: self.mode,
-            settings: Arc::clone(&self.shared.with.tool_settings),
+            settings: Arc::clone(&self.shared.setup().tool_settings),
             gate: None,
         }
     }

@@ -266,8 +266,9 @@ pub(crate) struct JoinNote {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UsageNote {
-    /// The turn.
-    pub(crate) turn: TurnId,
+    /// The turn; absent for a call beside the conversation, which says nothing about its context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) turn: Option<TurnId>,
     /// The call's usage.
     pub(crate) usage: Usage,
 }

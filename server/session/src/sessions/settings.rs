@@ -9,21 +9,26 @@ use kit_protocol::{
 };
 
 use super::Sessions;
-use crate::op::{Changes, Op};
+use crate::dependencies::Setup;
+use crate::op::{ChangedBy, Changes, Op};
 
 impl Sessions {
     /// `kit.model.list`.
     pub async fn model_list(&self, arguments: ModelListArguments) -> Result<ModelListAnswer, KitError> {
-        Ok(ModelListAnswer { models: self.shared.with.models.list(arguments.provider.as_deref()) })
+        Ok(ModelListAnswer { models: self.shared.setup().models.list(arguments.provider.as_deref()) })
     }
 
     /// `kit.model.set`. Without a session it is for the current one and new ones.
-    pub async fn model_set(&self, arguments: ModelSetArguments) -> Result<ModelSetAnswer, KitError> {
+    pub async fn model_set(
+        &self,
+        arguments: ModelSetArguments,
+        by: ChangedBy,
+    ) -> Result<ModelSetAnswer, KitError> {
         let ModelSetArguments { model, session } = arguments;
-        let resolved = self.shared.with.models.resolve(&model);
+        let resolved = self.shared.setup().models.resolve(&model);
         let info = resolved.map_err(|error| KitError::new(error.kind, error.message))?;
         if session.is_none() {
-            self.set_defaults(|defaults| defaults.model = Some(model.clone()));
+            self.choose(|chosen| chosen.model = Some(model.clone()));
             let window = info.info().context_window;
             self.shared.board.set_defaults(|board| {
                 board.model = Some(model.clone());
@@ -31,19 +36,23 @@ impl Sessions {
             });
         }
         match self.target(session) {
-            Some(session) => self.ask(&session, |answer| Op::SetModel(model, answer)).await,
+            Some(session) => self.ask(&session, |answer| Op::SetModel(model, by, answer)).await,
             None => Ok(ModelSetAnswer { model }),
         }
     }
 
     /// `kit.thinking.set`.
-    pub async fn thinking_set(&self, arguments: ThinkingSetArguments) -> Result<ThinkingSetAnswer, KitError> {
+    pub async fn thinking_set(
+        &self,
+        arguments: ThinkingSetArguments,
+        by: ChangedBy,
+    ) -> Result<ThinkingSetAnswer, KitError> {
         let ThinkingSetArguments { level, session } = arguments;
         if session.is_none() {
-            self.set_defaults(|defaults| defaults.thinking = Some(level));
+            self.choose(|chosen| chosen.thinking = Some(level));
         }
         match self.target(session) {
-            Some(session) => self.ask(&session, |answer| Op::SetThinking(level, answer)).await,
+            Some(session) => self.ask(&session, |answer| Op::SetThinking(level, by, answer)).await,
             None => Ok(ThinkingSetAnswer { level }),
         }
     }
@@ -52,7 +61,7 @@ impl Sessions {
     pub async fn mode_set(&self, arguments: ModeSetArguments) -> Result<ModeSetAnswer, KitError> {
         let ModeSetArguments { mode, session } = arguments;
         if session.is_none() {
-            self.set_defaults(|defaults| defaults.mode = Some(mode));
+            self.choose(|chosen| chosen.mode = Some(mode));
             self.shared.board.set_defaults(|board| board.mode = mode);
         }
         match self.target(session) {
@@ -76,16 +85,53 @@ impl Sessions {
         session.or_else(|| self.shared.board.current())
     }
 
-    fn set_defaults(&self, change: impl FnOnce(&mut Changes)) {
-        change(&mut self.defaults.lock().unwrap_or_else(PoisonError::into_inner));
+    fn choose(&self, change: impl FnOnce(&mut Changes)) {
+        change(&mut self.chosen.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What new sessions start with.
+    pub(super) fn defaults(&self) -> Changes {
+        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let setup = self.shared.setup();
+        let model = || setup.settings.model.as_deref().and_then(|model| model.parse().ok());
+        Changes {
+            mode: chosen.mode.or(setup.settings.mode),
+            model: chosen.model.or_else(model),
+            thinking: chosen.thinking.or(setup.settings.thinking_level),
+            by: chosen.by,
+        }
+    }
+
+    /// Lets other settings hold from now on: for the next model call of every session, and for the next tool call.
+    /// Model, mode and thinking level are what sessions start with, so a session in which nothing was said yet takes
+    /// the new ones, and any other keeps its own. What the user chose for new sessions outranks the settings.
+    pub fn set_settings(&self, setup: Setup) {
+        self.shared.replace_setup(setup);
+        let defaults = self.defaults();
+        let is_chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).model.is_some();
+        self.shared.board.set_defaults(|board| {
+            board.mode = defaults.mode.unwrap_or_default();
+            if !is_chosen {
+                board.model = None;
+                board.context_window = 0;
+            }
+        });
+        self.find_default_model();
+        let open: Vec<_> = self.lock().values().cloned().collect();
+        for ops in open {
+            if ops.try_send(Op::Adopt(defaults.clone())).is_err() {
+                tracing::debug!("a session that is closed or has too much to do keeps what it started with");
+            }
+        }
     }
 
     /// Finds out in the background which model is used when nobody chooses one, to show it before the first prompt.
     pub(super) fn find_default_model(&self) {
         let shared = Arc::clone(&self.shared);
         self.in_background(async move {
-            let model: ModelId = shared.with.models.default_model().await;
-            let window = match shared.with.models.resolve(&model) {
+            let models = Arc::clone(&shared.setup().models);
+            let model: ModelId = models.default_model().await;
+            let window = match models.resolve(&model) {
                 Ok(resolved) => resolved.info().context_window,
                 Err(error) => {
                     let signed_out = error.kind == ErrorKind::Auth;

@@ -6,13 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn machine(max_steps: Option<u32>) -> Machine {
-    Machine::new(Plan {
-        turn: "t1".into(),
-        prompt: "go".into(),
-        started: Millis(1000),
-        next_call: 7,
-        max_steps,
-    })
+    Machine::new(Plan { turn: "t1".into(), prompt: "go".into(), started: Millis(1000), max_steps })
 }
 
 fn spent(output: u64) -> Spent {
@@ -91,6 +85,7 @@ fn word(effect: &Effect) -> String {
                 ["toolCallId", "content", "stopReason", "chunk"].iter().find_map(|name| value[name].as_str());
             detail.map_or(kind.clone(), |detail| format!("{kind} {detail}"))
         }
+        Effect::Spend(_) => "spend".into(),
         Effect::Join => "join".into(),
         Effect::CallModel => "call".into(),
         Effect::DropModel => "drop".into(),
@@ -116,7 +111,6 @@ fn body_word(body: &Body) -> String {
             });
             format!("{role:?}{}", result.unwrap_or_default()).to_lowercase()
         }
-        (_, Some(Note::Usage(_))) => "usage".into(),
         (_, Some(Note::Tool(_))) => "tool-note".into(),
         (_, Some(Note::TurnEnd(_))) => "turn-end".into(),
         (other, _) => format!("{other:?}"),
@@ -141,8 +135,7 @@ fn an_answer_without_calls_ends_the_turn() {
         &[
             "persist assistant",
             "message_end Hi",
-            "persist usage",
-            "step_usage",
+            "spend",
             "persist! turn-end",
             "response Hi",
             "turn_end end_turn",
@@ -170,8 +163,7 @@ fn reads_run_together_and_an_edit_waits_for_them() {
             "persist assistant",
             "message_end Look",
             "tool_call_content Look",
-            "persist usage",
-            "step_usage",
+            "spend",
             "tool_call c0",
             "tool_call c1",
             "tool_call c2",
@@ -217,8 +209,7 @@ fn a_truncated_call_is_answered_without_being_run() {
         &[
             "persist assistant",
             "message_end ",
-            "persist usage",
-            "step_usage",
+            "spend",
             "tool_call c0",
             "persist tool c0+tool-note",
             "tool_result c0",
@@ -281,8 +272,7 @@ fn cancel_during_an_answer_drops_it_and_counts_what_it_cost() {
         vec![Input::Begin, Input::Text("Hal".into()), Input::Cancel(Some(spent(1)))],
         &[
             "drop",
-            "persist usage",
-            "step_usage",
+            "spend",
             "persist assistant",
             "message_end Hal",
             "persist! turn-end",
@@ -308,15 +298,7 @@ fn a_prompt_that_comes_while_the_model_ends_still_joins() {
     check(
         None,
         vec![Input::Begin, Input::Steered, answer("Done", vec![])],
-        &[
-            "message_start",
-            "persist assistant",
-            "message_end Done",
-            "persist usage",
-            "step_usage",
-            "join",
-            "call",
-        ],
+        &["message_start", "persist assistant", "message_end Done", "spend", "join", "call"],
     );
 }
 
@@ -330,17 +312,17 @@ fn a_file_that_cannot_be_written_ends_the_turn() {
 }
 
 #[test]
-fn usage_is_numbered_and_summed() {
+fn usage_is_told_per_step_and_summed() {
     let mut machine = machine(None);
     let mut usages = Vec::new();
     for input in [Input::Begin, answer("", vec![call(0, true, false)]), done(0), answer("x", vec![])] {
         for effect in machine.on(Millis(1500), input) {
-            if let Effect::Emit(EventBody::StepUsage(usage)) = effect {
-                usages.push((usage.call, usage.step, usage.output_tokens));
+            if let Effect::Spend(usage) = effect {
+                usages.push((usage.step, usage.output_tokens));
             }
         }
     }
-    assert_eq!(usages, [(7, 0, 3), (8, 1, 3)]);
+    assert_eq!(usages, [(0, 3), (1, 3)]);
     assert_eq!((machine.usage.output_tokens, machine.usage.cost_micros), (6, Some(6)));
 }
 
@@ -377,7 +359,7 @@ impl Owner {
                     }
                 }
                 Effect::Emit(body) => self.emitted(body)?,
-                Effect::Join => {}
+                Effect::Join | Effect::Spend(_) => {}
                 Effect::CallModel => {
                     prop_assert!(!self.calling && self.running.is_empty());
                     prop_assert_eq!(

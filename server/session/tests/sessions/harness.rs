@@ -7,7 +7,7 @@ use kit_protocol::{
     SessionId, Settings, Status, StopReason, TurnId,
 };
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, Dependencies, NoHooks, ReviewDesk, Sessions, Sink};
+use kit_session::{Attention, CurrentSetup, Dependencies, NoHooks, ReviewDesk, Sessions, Setup, Sink};
 use kit_text::Encoding;
 use kit_tools::{Policy, Registry, RuleLayer, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
@@ -105,14 +105,16 @@ impl Kit {
             .map(|rules| RuleLayer { origin: "the test".to_owned(), rules: rules.clone() })
             .collect();
         let sessions = Sessions::new(Dependencies {
-            models,
             workspace,
             documents: Arc::clone(&documents),
             tools: Arc::new(Registry::builtin(&settings)),
-            tool_settings: Arc::new(ToolSettings::new(&settings, None)),
             policy: Arc::new(Policy::new(&paths, &rules)),
             paths,
-            settings,
+            setup: CurrentSetup::from(Setup {
+                models,
+                tool_settings: Arc::new(ToolSettings::new(&settings, None)),
+                settings,
+            }),
             sink: told.clone(),
             desk,
             attention,

@@ -2,6 +2,7 @@ use kit_protocol::{
     ErrorKind, Mode, ModeSetArguments, ModelListArguments, ModelSetArguments, Settings, ThinkingLevel,
     ThinkingSetArguments, UsageArguments,
 };
+use kit_session::ChangedBy;
 use serde_json::json;
 
 use crate::harness::{Kit, call, priced, prompt};
@@ -14,7 +15,7 @@ async fn a_model_is_chosen_told_saved_and_used() {
     kit.end_of(&first.turn).await;
     let other: kit_protocol::ModelId = "scripted/other".parse().unwrap();
     let set = ModelSetArguments { model: other.clone(), session: Some(first.session.clone()) };
-    kit.sessions.model_set(set).await.unwrap();
+    kit.sessions.model_set(set, ChangedBy::User).await.unwrap();
     let change = kit.event("model_change").await;
     assert_eq!((&change["model"], &change["previous"]), (&json!("scripted/other"), &json!("scripted/test")));
     assert_eq!(kit.turn("two").await.response(), "other");
@@ -23,7 +24,10 @@ async fn a_model_is_chosen_told_saved_and_used() {
     again.file(&first.session).await;
     assert_eq!(again.sessions.status().model.as_deref(), Some("scripted/other"));
     let unknown = ModelSetArguments { model: "scripted/nobody".parse().unwrap(), session: None };
-    assert_eq!(again.sessions.model_set(unknown).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(
+        again.sessions.model_set(unknown, ChangedBy::User).await.unwrap_err().kind,
+        ErrorKind::NotFound
+    );
 }
 
 #[tokio::test]
@@ -61,7 +65,8 @@ async fn mode_and_thinking_level_return_with_the_session() {
     let session = Some(answer.session.clone());
     kit.sessions.mode_set(ModeSetArguments { mode: Mode::Ask, session: session.clone() }).await.unwrap();
     let level = ThinkingLevel::High;
-    let set = kit.sessions.thinking_set(ThinkingSetArguments { level, session }).await.unwrap();
+    let set =
+        kit.sessions.thinking_set(ThinkingSetArguments { level, session }, ChangedBy::User).await.unwrap();
     assert_eq!(set.level, level);
     kit.sessions.shutdown().await;
     let again = kit.restarted();
