@@ -12,14 +12,14 @@ use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DocumentUri, Documents, Paths, Root, Workspace};
 use serde_json::Value;
 
-use crate::arguments::Serve;
+use crate::arguments::Options;
 use crate::configuration::{self, Configuration};
 use crate::doctor;
 
 /// The application behind the language server.
 pub(crate) struct Kit {
     paths: Paths,
-    serve: Serve,
+    options: Options,
     trust: kit_workspace::Trust,
     state: Mutex<State>,
 }
@@ -34,20 +34,20 @@ struct State {
 
 impl Kit {
     /// An application that keeps its files in `paths`.
-    pub(crate) fn new(paths: Paths, serve: Serve) -> Self {
+    pub(crate) fn new(paths: Paths, options: Options) -> Self {
         let trust = kit_workspace::Trust::new(&paths);
-        Self { paths, serve, trust, state: Mutex::default() }
+        Self { paths, options, trust, state: Mutex::default() }
     }
 
     fn configure(&self, root: Option<&Path>, options: Value) -> Configuration {
         let trusted = root.filter(|root| self.trust.is_trusted(root));
         configuration::load(
             &self.paths.home,
-            self.serve.config.as_ref(),
+            self.options.config.as_ref(),
             trusted,
             &|name| std::env::var(name).ok(),
             options,
-            self.serve.settings.clone(),
+            self.options.settings(),
         )
     }
 

@@ -1,146 +1,167 @@
-//! The command line: one table of options and subcommands, from which parsing and help are made.
+//! The command line: subcommands and options, of which parsing, help, completion and the manual page are made.
+//!
+//! A subcommand's own arguments stand in its module; what several share stands here. Options that set a setting are
+//! the layer of the highest priority and hold for every subcommand.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use lexopt::{Arg, Parser, ValueExt};
+use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
+/// What the help ends with.
+const ENVIRONMENT: &str = "\
+Environment:
+  KIT_HOME            moves every file that is kept outside the workspace
+  KIT_LOG             filters the log, for example debug
+  KIT_MODEL, …        settings: KIT_ and the name of the setting in capitals
+  ANTHROPIC_API_KEY, OPENAI_API_KEY and the like are the providers' keys";
+
+/// An AI coding agent as a language server.
+///
+/// Without a subcommand it serves an editor on stdin and stdout.
+#[derive(Clone, Debug, PartialEq, Parser)]
+#[command(name = "kit-ls", version, after_help = ENVIRONMENT, disable_help_subcommand = true)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    /// Serve an editor on stdin and stdout, as without it
+    #[arg(long)]
+    stdio: bool,
+    /// Play a recording against a fresh server and print what the server sends
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replay: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
 /// What to do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub(crate) enum Command {
-    /// Serve an editor on stdin and stdout.
-    Serve(Serve),
-    /// Play a recording against a fresh server.
-    Replay { file: PathBuf, serve: Serve },
-    /// Check the installation.
-    Doctor(Serve),
-    /// Print the help.
-    Help,
-    /// Print the version.
-    Version,
+    /// Serve an editor on stdin and stdout
+    Serve {
+        /// Accepted because editors pass it
+        #[arg(long, hide = true)]
+        stdio: bool,
+    },
+    /// Check the installation
+    Doctor,
 }
 
-/// Options of the server.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Serve {
-    /// Record both directions into this file.
+/// Options of every subcommand.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub(crate) struct Options {
+    /// Record what the server receives and sends, secrets removed
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Files")]
     pub(crate) record: Option<PathBuf>,
-    /// Read these settings instead of the user's file.
+    /// Read these settings instead of ~/.kit.yml
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Files")]
     pub(crate) config: Option<PathBuf>,
-    /// Settings of the highest priority, by their JSON names.
-    pub(crate) settings: Map<String, Value>,
+    #[command(flatten)]
+    settings: SettingOptions,
 }
 
-/// Options that set a setting: option, setting, what the help says.
-const SETTINGS: &[(&str, &str, &str)] = &[
-    ("model", "model", "PROVIDER/NAME  the model"),
-    ("mode", "mode", "MODE           plan, ask, edit or auto"),
-    ("thinking-level", "thinkingLevel", "LEVEL          off, none, minimal, low, medium or high"),
-    ("provider-url", "providerUrl", "URL            the provider's base URL"),
-    ("provider-wire", "providerWire", "WIRE           what the server at that URL speaks"),
-    (
-        "provider-api-key",
-        "providerApiKey",
-        "KEY            the provider's key; better an environment variable",
-    ),
-    ("system-prompt", "systemPrompt", "TEXT           instructions added to the built-in ones"),
-];
-
-/// The help text.
-pub(crate) fn help() -> String {
-    let mut text = String::from(
-        "kit-ls: an AI coding agent as a language server\n\n\
-         Usage: kit-ls [serve] [--stdio] [OPTIONS]   serve an editor on stdin and stdout\n       \
-         kit-ls doctor [OPTIONS]              check the installation\n       \
-         kit-ls --replay FILE [OPTIONS]       play a recording, print what the server sends\n\n\
-         Options:\n  \
-         --record FILE                    record both directions, secrets removed\n  \
-         --config FILE                    read these settings instead of ~/.kit.yml\n",
-    );
-    for (option, _, description) in SETTINGS {
-        let (value, meaning) = description.split_once("  ").unwrap_or((description, ""));
-        let left = format!("--{option} {value}");
-        text.push_str(&format!("  {left:<32} {}\n", meaning.trim()));
+impl Options {
+    /// The settings of the command line by their JSON names.
+    pub(crate) fn settings(&self) -> Map<String, Value> {
+        let SettingOptions {
+            model,
+            mode,
+            thinking_level,
+            provider_url,
+            provider_wire,
+            provider_api_key,
+            system_prompt,
+        } = &self.settings;
+        let texts = [
+            ("model", model),
+            ("mode", mode),
+            ("thinkingLevel", thinking_level),
+            ("providerUrl", provider_url),
+            ("providerWire", provider_wire),
+            ("providerApiKey", provider_api_key),
+            ("systemPrompt", system_prompt),
+        ];
+        let given = texts.into_iter().filter_map(|(name, value)| {
+            value.as_ref().map(|value| (name.to_owned(), Value::String(value.clone())))
+        });
+        given.collect()
     }
-    text.push_str(
-        "  -h, --help                       this text\n  -V, --version                    the version\n\n\
-         Environment: KIT_HOME moves every file that is kept outside the workspace, KIT_LOG filters the log\n\
-         (for example debug), KIT_MODEL, KIT_MODE and the like set settings, ANTHROPIC_API_KEY,\n\
-         OPENAI_API_KEY and the like are the providers' keys.\n",
-    );
-    text
 }
 
-/// Reads the command line without the program's name; the error is one sentence.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-    read(Parser::from_args(arguments)).map_err(|error| format!("{error}; `kit-ls --help` lists the options"))
-}
-
-fn read(mut parser: Parser) -> Result<Command, lexopt::Error> {
-    let mut serve = Serve::default();
-    let mut replay = None;
-    let mut doctor = false;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
-            Arg::Long("stdio") => {}
-            Arg::Long("record") => serve.record = Some(parser.value()?.into()),
-            Arg::Long("replay") => replay = Some(PathBuf::from(parser.value()?)),
-            Arg::Long("config") => serve.config = Some(parser.value()?.into()),
-            Arg::Long(name) => {
-                let name = name.to_owned();
-                match SETTINGS.iter().find(|(option, ..)| *option == name) {
-                    Some((_, setting, _)) => {
-                        let value = parser.value()?.string()?;
-                        serve.settings.insert((*setting).to_owned(), Value::String(value));
-                    }
-                    None => return Err(Arg::Long(&name).unexpected()),
-                }
-            }
-            Arg::Value(value) if value == "serve" => {}
-            Arg::Value(value) if value == "doctor" => doctor = true,
-            Arg::Short(_) | Arg::Value(_) => return Err(argument.unexpected()),
-        }
-    }
-    Ok(match (replay, doctor) {
-        (Some(file), _) => Command::Replay { file, serve },
-        (None, true) => Command::Doctor(serve),
-        (None, false) => Command::Serve(serve),
-    })
+/// Options that set a setting.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+#[command(next_help_heading = "Settings")]
+struct SettingOptions {
+    /// The model
+    #[arg(long, short, value_name = "PROVIDER/NAME", global = true)]
+    model: Option<String>,
+    /// What goes ahead without asking: plan, ask, edit or auto
+    #[arg(long, value_name = "MODE", global = true)]
+    mode: Option<String>,
+    /// How much the model reasons: off, none, minimal, low, medium or high
+    #[arg(long, value_name = "LEVEL", global = true)]
+    thinking_level: Option<String>,
+    /// The provider's base URL
+    #[arg(long, value_name = "URL", global = true)]
+    provider_url: Option<String>,
+    /// What the server at that URL speaks
+    #[arg(long, value_name = "WIRE", global = true)]
+    provider_wire: Option<String>,
+    /// The provider's key; an environment variable is safer, because other users can see command lines
+    #[arg(long, value_name = "KEY", global = true)]
+    provider_api_key: Option<String>,
+    /// Instructions added to the built-in ones
+    #[arg(long, value_name = "TEXT", global = true)]
+    system_prompt: Option<String>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
     use serde_json::json;
 
-    fn parsed(line: &str) -> Result<Command, String> {
-        parse(line.split_whitespace().map(OsString::from))
+    fn parsed(line: &str) -> Result<CommandLine, String> {
+        let words = std::iter::once("kit-ls").chain(line.split_whitespace());
+        CommandLine::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        CommandLine::command().debug_assert();
     }
 
     #[test]
     fn no_argument_stdio_and_serve_all_serve() {
         for line in ["", "--stdio", "serve", "serve --stdio"] {
-            assert_eq!(parsed(line), Ok(Command::Serve(Serve::default())), "{line}");
+            let command = parsed(line).unwrap().command;
+            assert!(matches!(command, None | Some(Command::Serve { .. })), "{line}");
         }
     }
 
     #[test]
-    fn options_become_settings_under_their_json_names() {
-        let Ok(Command::Serve(serve)) = parsed("--model a/b --thinking-level=high --record x.jsonl") else {
-            panic!("not parsed")
-        };
-        assert_eq!(Value::Object(serve.settings), json!({"model": "a/b", "thinkingLevel": "high"}));
-        assert_eq!(serve.record, Some(PathBuf::from("x.jsonl")));
+    fn options_become_settings_under_their_json_names_wherever_they_stand() {
+        for line in [
+            "--model a/b --thinking-level=high --record x.jsonl",
+            "serve --model a/b --thinking-level=high --record x.jsonl",
+        ] {
+            let options = parsed(line).unwrap().options;
+            let expected = json!({"model": "a/b", "thinkingLevel": "high"});
+            assert_eq!(Value::Object(options.settings()), expected);
+            assert_eq!(options.record, Some(PathBuf::from("x.jsonl")));
+        }
     }
 
     #[test]
-    fn unknown_options_and_commands_are_one_sentence() {
-        for line in ["--frobnicate", "dance", "-x", "--model"] {
+    fn a_mistake_is_named_with_what_is_near() {
+        let cases = [
+            ("--thinking-leve=low", "'--thinking-level'"),
+            ("serv", "'serve'"),
+            ("--model", "a value is required for '--model"),
+        ];
+        for (line, expected) in cases {
             let error = parsed(line).unwrap_err();
-            assert!(error.ends_with("`kit-ls --help` lists the options"), "{error}");
+            assert!(error.contains(expected), "{line}: {error}");
         }
     }
 }

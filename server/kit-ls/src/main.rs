@@ -9,17 +9,17 @@ mod configuration;
 mod doctor;
 mod logging;
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::Parser as _;
 use kit_tools::sandbox;
 use kit_workspace::Paths;
 
 use crate::application::Kit;
-use crate::arguments::{Command, Serve};
+use crate::arguments::{Command, CommandLine, Options};
 
 /// Worker threads: documents and turns need few, and each costs memory.
 const WORKERS: usize = 2;
@@ -34,7 +34,8 @@ fn main() {
         complain(&sandbox::run_helper(arguments.skip(1)).to_string());
         std::process::exit(CANNOT_RUN);
     }
-    let code = match run(arguments) {
+    // Help, version and mistakes are printed here, and the process ends.
+    let code = match run(CommandLine::parse()) {
         Ok(code) => code,
         Err(error) => {
             complain(&format!("{error:#}"));
@@ -54,14 +55,14 @@ fn say(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{text}").context("stdout is closed")
 }
 
-fn run(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<i32> {
-    let command = arguments::parse(arguments).map_err(anyhow::Error::msg)?;
+fn run(line: CommandLine) -> anyhow::Result<i32> {
+    let CommandLine { options, replay: recording, command, .. } = line;
+    if let Some(file) = recording {
+        return with_runtime(async { replay(&file, options).await });
+    }
     match command {
-        Command::Help => say(arguments::help().trim_end()).map(|()| 0),
-        Command::Version => say(&format!("kit-ls {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
-        Command::Serve(serve) => with_runtime(async { serve_editor(serve).await }),
-        Command::Replay { file, serve } => with_runtime(async { replay(&file, serve).await }),
-        Command::Doctor(serve) => with_runtime(async { report(serve).await }),
+        None | Some(Command::Serve { .. }) => with_runtime(async { serve_editor(options).await }),
+        Some(Command::Doctor) => with_runtime(async { report(options).await }),
     }
 }
 
@@ -85,20 +86,20 @@ fn paths() -> anyhow::Result<Paths> {
     Paths::discover(|name| std::env::var_os(name)).map_err(anyhow::Error::from)
 }
 
-async fn serve_editor(serve: Serve) -> anyhow::Result<i32> {
+async fn serve_editor(options: Options) -> anyhow::Result<i32> {
     let paths = paths()?;
     let log = logging::start(&paths.logs, environment("KIT_LOG").as_deref());
-    let record = serve.record.clone();
-    let kit = Arc::new(Kit::new(paths, serve));
+    let record = options.record.clone();
+    let kit = Arc::new(Kit::new(paths, options));
     let ended = kit_lsp::serve(tokio::io::stdin(), tokio::io::stdout(), kit, record.as_deref()).await?;
     drop(log);
     Ok(i32::from(ended.code()))
 }
 
-async fn replay(file: &Path, serve: Serve) -> anyhow::Result<i32> {
+async fn replay(file: &Path, options: Options) -> anyhow::Result<i32> {
     let paths = paths()?;
     let log = logging::start(&paths.logs, environment("KIT_LOG").as_deref());
-    let kit = Arc::new(Kit::new(paths, serve));
+    let kit = Arc::new(Kit::new(paths, options));
     let mut stdout = std::io::stdout();
     let report = kit_lsp::replay(file, kit, |message| {
         // A closed stdout must not stop the replay, whose exit code still counts.
@@ -114,10 +115,10 @@ async fn replay(file: &Path, serve: Serve) -> anyhow::Result<i32> {
     Ok(i32::from(!report.missing.is_empty()))
 }
 
-async fn report(serve: Serve) -> anyhow::Result<i32> {
+async fn report(options: Options) -> anyhow::Result<i32> {
     let paths = paths()?;
     let root = std::env::current_dir().context("the current folder is gone")?;
-    let kit = Kit::new(paths, serve);
+    let kit = Kit::new(paths, options);
     let answer = kit.examine(&root);
     let mut failed = false;
     for check in &answer.checks {
