@@ -1,1 +1,3 @@
 //! Extensions: WebAssembly components and single JavaScript files in a sandbox.
+
+pub mod sandbox;

@@ -1,0 +1,124 @@
+//! The few functions of WASI that standard libraries call by themselves: an empty environment, output into the log,
+//! clocks and random numbers. Everything else of WASI traps when it is called, so a component that was compiled for a
+//! WASI target runs, and reaches nothing.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
+
+use super::LogLevel;
+use super::store::State;
+
+/// A stream that ends in the log.
+pub(super) struct Output(LogLevel);
+/// A stream without anything.
+struct Input;
+/// Why a stream failed; there is none.
+struct IoError;
+
+#[derive(ComponentType, Lift, Lower)]
+#[component(variant)]
+enum StreamError {
+    #[component(name = "last-operation-failed")]
+    LastOperationFailed(Resource<IoError>),
+    #[component(name = "closed")]
+    Closed,
+}
+
+#[derive(ComponentType, Lift, Lower)]
+#[component(record)]
+struct WallClock {
+    seconds: u64,
+    nanoseconds: u32,
+}
+
+/// How many bytes a stream takes at once.
+const CHUNK: u64 = 8 << 10;
+/// How many random bytes are given at once.
+const RANDOM: u64 = 64 << 10;
+
+type Written = (Result<(), StreamError>,);
+
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut environment = linker.instance("wasi:cli/environment@0.2.0")?;
+    environment.func_wrap("get-environment", |_, ()| Ok((Vec::<(String, String)>::new(),)))?;
+    environment.func_wrap("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
+    environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
+
+    linker.instance("wasi:cli/exit@0.2.0")?.func_wrap(
+        "exit",
+        |_, (_status,): (Result<(), ()>,)| -> wasmtime::Result<()> { Err(wasmtime::Error::msg("it exited")) },
+    )?;
+
+    let mut errors = linker.instance("wasi:io/error@0.2.0")?;
+    errors.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(()))?;
+
+    let mut streams = linker.instance("wasi:io/streams@0.2.0")?;
+    streams.resource("input-stream", ResourceType::host::<Input>(), |_, _| Ok(()))?;
+    streams.resource("output-stream", ResourceType::host::<Output>(), |mut store, id| {
+        store.data_mut().resources.delete(Resource::<Output>::new_own(id))?;
+        Ok(())
+    })?;
+    streams.func_wrap("[method]output-stream.check-write", |_, (_stream,): (Resource<Output>,)| {
+        Ok((Ok::<u64, StreamError>(CHUNK),))
+    })?;
+    for name in ["write", "blocking-write-and-flush"] {
+        streams.func_wrap(&format!("[method]output-stream.{name}"), write)?;
+    }
+    for name in ["flush", "blocking-flush"] {
+        streams.func_wrap(&format!("[method]output-stream.{name}"), |_, (_stream,): (Resource<Output>,)| {
+            Ok((Ok::<(), StreamError>(()),))
+        })?;
+    }
+    for (name, function, level) in
+        [("stdout", "get-stdout", LogLevel::Info), ("stderr", "get-stderr", LogLevel::Error)]
+    {
+        linker.instance(&format!("wasi:cli/{name}@0.2.0"))?.func_wrap(
+            function,
+            move |mut store: StoreContextMut<'_, State>, ()| Ok((store.data_mut().resources.push(Output(level))?,)),
+        )?;
+    }
+
+    let begun = Instant::now();
+    let mut monotonic = linker.instance("wasi:clocks/monotonic-clock@0.2.0")?;
+    monotonic.func_wrap("now", move |_, ()| Ok((u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),)))?;
+    monotonic.func_wrap("resolution", |_, ()| Ok((1_000_u64,)))?;
+    let mut wall = linker.instance("wasi:clocks/wall-clock@0.2.0")?;
+    wall.func_wrap("now", |_, ()| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok((WallClock { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() },))
+    })?;
+    wall.func_wrap("resolution", |_, ()| Ok((WallClock { seconds: 0, nanoseconds: 1_000 },)))?;
+
+    let mut random = linker.instance("wasi:random/random@0.2.0")?;
+    random.func_wrap("get-random-bytes", |_, (length,): (u64,)| {
+        if length > RANDOM {
+            return Err(wasmtime::Error::msg(format!("{length} random bytes at once, {RANDOM} is the limit")));
+        }
+        let bytes = std::iter::repeat_with(|| random_u64().to_le_bytes()).flatten();
+        Ok((bytes.take(usize::try_from(length).unwrap_or_default()).collect::<Vec<u8>>(),))
+    })?;
+    random.func_wrap("get-random-u64", |_, ()| Ok((random_u64(),)))?;
+    let mut seed = linker.instance("wasi:random/insecure-seed@0.2.0")?;
+    seed.func_wrap("insecure-seed", |_, ()| Ok(((random_u64(), random_u64()),)))?;
+    Ok(())
+}
+
+fn write(
+    mut store: StoreContextMut<'_, State>,
+    (stream, bytes): (Resource<Output>, Vec<u8>),
+) -> wasmtime::Result<Written> {
+    let level = store.data().resources.get(&stream)?.0;
+    let text = String::from_utf8_lossy(&bytes);
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        store.data_mut().log_line(level, line);
+    }
+    Ok((Ok(()),))
+}
+
+/// Each state of the standard library's hash is seeded by the system.
+fn random_u64() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
