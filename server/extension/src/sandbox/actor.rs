@@ -360,7 +360,9 @@ fn reason(trap: &wasmtime::Error) -> String {
     let cause = trap.root_cause().to_string();
     match trap.downcast_ref::<wasmtime::Trap>() {
         Some(wasmtime::Trap::StackOverflow) => "its stack overflowed".to_owned(),
-        Some(wasmtime::Trap::UnreachableCodeReached) => "it aborted, after a panic or for want of memory".to_owned(),
+        Some(wasmtime::Trap::UnreachableCodeReached) => {
+            "it aborted, after a panic or for want of memory".to_owned()
+        }
         Some(_) | None => cause,
     }
 }

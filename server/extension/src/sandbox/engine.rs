@@ -48,7 +48,8 @@ impl Engine {
     /// Compiles a component, or takes it from the cache. Takes long: not for a task of the runtime.
     pub fn compile(&self, bytes: &[u8]) -> Result<Program, LoadError> {
         let running = self.start()?;
-        let described = |error: wasmtime::Error| LoadError::Component(format!("not a usable component: {error:#}"));
+        let described =
+            |error: wasmtime::Error| LoadError::Component(format!("not a usable component: {error:#}"));
         let component = running.cache.load(&running.engine, bytes).map_err(described)?;
         let linker = linker(&running.engine, &component).map_err(described)?;
         let prepared = linker.instantiate_pre(&component).and_then(ExtensionPre::new).map_err(described)?;

@@ -59,7 +59,8 @@ impl Meter {
     /// whose computing it is, so that call's limit holds.
     pub(super) fn tick(&mut self) -> Option<Duration> {
         self.spent = self.spent.saturating_add(1);
-        let limit = if self.heavy_calls > 0 { self.limits.heavy_computing } else { self.limits.light_computing };
+        let limit =
+            if self.heavy_calls > 0 { self.limits.heavy_computing } else { self.limits.light_computing };
         (TICK * self.spent > limit).then_some(limit)
     }
 

@@ -47,7 +47,8 @@ impl State {
         match self.meter.log_line() {
             LogToken::Write => self.host.log(level, shortened(text, self.allowed.log_line)),
             LogToken::FirstLeftOut => {
-                let text = format!("more than {} lines in a second, some are left out", self.allowed.log_lines);
+                let text =
+                    format!("more than {} lines in a second, some are left out", self.allowed.log_lines);
                 self.host.log(LogLevel::Warning, &text);
             }
             LogToken::LeftOut => {}

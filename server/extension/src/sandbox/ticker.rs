@@ -38,7 +38,8 @@ impl Ticker {
                 std::thread::sleep(TICK);
                 let Some(engine) = engine.upgrade() else { return };
                 engine.increment_epoch();
-                let is_active = ticks.active.swap(false, Ordering::AcqRel) || ticks.polls.load(Ordering::Acquire) > 0;
+                let is_active =
+                    ticks.active.swap(false, Ordering::AcqRel) || ticks.polls.load(Ordering::Acquire) > 0;
                 quiet = if is_active { 0 } else { quiet + 1 };
                 if quiet >= LINGER {
                     ticks.sleep();

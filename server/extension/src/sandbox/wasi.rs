@@ -47,10 +47,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     environment.func_wrap("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
     environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
 
-    linker.instance("wasi:cli/exit@0.2.0")?.func_wrap(
-        "exit",
-        |_, (_status,): (Result<(), ()>,)| -> wasmtime::Result<()> { Err(wasmtime::Error::msg("it exited")) },
-    )?;
+    linker
+        .instance("wasi:cli/exit@0.2.0")?
+        .func_wrap("exit", |_, (_status,): (Result<(), ()>,)| -> wasmtime::Result<()> {
+            Err(wasmtime::Error::msg("it exited"))
+        })?;
 
     let mut errors = linker.instance("wasi:io/error@0.2.0")?;
     errors.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(()))?;
@@ -68,22 +69,27 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         streams.func_wrap(&format!("[method]output-stream.{name}"), write)?;
     }
     for name in ["flush", "blocking-flush"] {
-        streams.func_wrap(&format!("[method]output-stream.{name}"), |_, (_stream,): (Resource<Output>,)| {
-            Ok((Ok::<(), StreamError>(()),))
-        })?;
+        streams
+            .func_wrap(&format!("[method]output-stream.{name}"), |_, (_stream,): (Resource<Output>,)| {
+                Ok((Ok::<(), StreamError>(()),))
+            })?;
     }
     for (name, function, level) in
         [("stdout", "get-stdout", LogLevel::Info), ("stderr", "get-stderr", LogLevel::Error)]
     {
         linker.instance(&format!("wasi:cli/{name}@0.2.0"))?.func_wrap(
             function,
-            move |mut store: StoreContextMut<'_, State>, ()| Ok((store.data_mut().resources.push(Output(level))?,)),
+            move |mut store: StoreContextMut<'_, State>, ()| {
+                Ok((store.data_mut().resources.push(Output(level))?,))
+            },
         )?;
     }
 
     let begun = Instant::now();
     let mut monotonic = linker.instance("wasi:clocks/monotonic-clock@0.2.0")?;
-    monotonic.func_wrap("now", move |_, ()| Ok((u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),)))?;
+    monotonic.func_wrap("now", move |_, ()| {
+        Ok((u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),))
+    })?;
     monotonic.func_wrap("resolution", |_, ()| Ok((1_000_u64,)))?;
     let mut wall = linker.instance("wasi:clocks/wall-clock@0.2.0")?;
     wall.func_wrap("now", |_, ()| {
@@ -95,7 +101,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     let mut random = linker.instance("wasi:random/random@0.2.0")?;
     random.func_wrap("get-random-bytes", |_, (length,): (u64,)| {
         if length > RANDOM {
-            return Err(wasmtime::Error::msg(format!("{length} random bytes at once, {RANDOM} is the limit")));
+            return Err(wasmtime::Error::msg(format!(
+                "{length} random bytes at once, {RANDOM} is the limit"
+            )));
         }
         let bytes = std::iter::repeat_with(|| random_u64().to_le_bytes()).flatten();
         Ok((bytes.take(usize::try_from(length).unwrap_or_default()).collect::<Vec<u8>>(),))
