@@ -10,7 +10,7 @@ mod store;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-pub(crate) use command::resolve;
+pub(crate) use command::{resolve, run};
 pub use store::{AuthError, Credential, Credentials};
 
 /// Where the key of a provider comes from.
@@ -22,6 +22,8 @@ pub enum KeyOrigin {
     Stored,
     /// The environment variable of that name.
     Environment(String),
+    /// An account of another program or of the machine, by what it is called.
+    Account(String),
 }
 
 /// The login at one provider.
@@ -56,7 +58,7 @@ impl KeyOrigin {
         match self {
             Self::Setting => "provider-api-key".to_owned(),
             Self::Stored => "the stored login".to_owned(),
-            Self::Environment(name) => name.clone(),
+            Self::Environment(name) | Self::Account(name) => name.clone(),
         }
     }
 }

@@ -289,6 +289,14 @@ impl Catalogue {
         })
     }
 
+    /// The wire of a model that the provider of the table reaches by another one than the rest of its models.
+    pub(crate) fn wire(&self, provider: &str, model: &str) -> Option<Wire> {
+        let entry = self.find(provider, model)?;
+        let (line, _) = Table::embedded().section(provider)?;
+        let route = line.split('\t').skip(3).nth(entry.route)?;
+        Some(wire_of(route.split(' ').next()?))
+    }
+
     /// The ids of all providers of the table.
     pub(crate) fn providers(&self) -> impl Iterator<Item = &'static str> {
         Table::embedded().sections.keys().map(String::as_str)
@@ -302,6 +310,7 @@ fn wire_of(text: &str) -> Wire {
         Some("messages") => return Wire::Messages,
         Some("responses") => return Wire::Responses,
         Some("gemini") => return Wire::Gemini,
+        Some("bedrock") => return Wire::Converse,
         Some(_) | None => {}
     }
     let quirks = words.fold(Quirks::COMMON, |quirks, word| match word {

@@ -82,7 +82,8 @@ impl Report {
         let codes =
             [error.get("type"), error.get("code"), error.get("status"), error.pointer("/details/error_code")];
         let said = error.as_str().map(str::to_owned);
-        let said = said.or_else(|| ["message", "detail"].iter().find_map(|field| text(error, field)));
+        let said =
+            said.or_else(|| ["message", "Message", "detail"].iter().find_map(|field| text(error, field)));
         let details = error.get("details").and_then(Value::as_array).into_iter().flatten();
         let delay = details.clone().find_map(|detail| seconds(detail.get("retryDelay")?.as_str()?));
         let violations = details.filter_map(|detail| detail.get("violations")?.as_array()).flatten();
@@ -119,11 +120,11 @@ const STATUSES: &[(&[&str], u16)] = &[
     (&["permission_error", "PERMISSION_DENIED"], 403),
     (&["not_found_error", "model_not_found", "NOT_FOUND"], 404),
     (&["request_too_large"], 413),
-    (&["rate_limit_error", "rate_limit_exceeded", "RESOURCE_EXHAUSTED"], 429),
-    (&["overloaded_error", "UNAVAILABLE"], 529),
-    (&["timeout_error", "DEADLINE_EXCEEDED"], 504),
-    (&["api_error", "server_error", "INTERNAL"], 500),
-    (&["invalid_request_error", "INVALID_ARGUMENT"], 400),
+    (&["rate_limit_error", "rate_limit_exceeded", "RESOURCE_EXHAUSTED", "throttlingException"], 429),
+    (&["overloaded_error", "UNAVAILABLE", "serviceUnavailableException"], 529),
+    (&["timeout_error", "DEADLINE_EXCEEDED", "modelTimeoutException"], 504),
+    (&["api_error", "server_error", "INTERNAL", "internalServerException", "modelStreamErrorException"], 500),
+    (&["invalid_request_error", "INVALID_ARGUMENT", "validationException"], 400),
 ];
 /// Codes of a used-up quota, of missing credit and of plan limits: waiting a moment mends none of them.
 const QUOTA: &[&str] = &[
@@ -199,7 +200,9 @@ pub(crate) fn classify(
         Some(status) if status < 500 => (
             ErrorKind::InvalidRequest,
             Retry::Never,
-            format!("{name} refused the request with status {status}{said}"),
+            format!(
+                "{name} refused the request with status {status}{said}; change what was sent, or choose another model"
+            ),
         ),
         Some(status) => (
             ErrorKind::Unavailable,

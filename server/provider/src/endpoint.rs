@@ -3,15 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kit_protocol::{ErrorKind, ModelId};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::{self, Credential, Credentials, Key, KeyOrigin};
+use crate::aws::{self, Account, Identity, Scope};
 use crate::catalogue::Catalogue;
+use crate::copilot;
 use crate::environment::Environment;
 use crate::error::ModelError;
+use crate::model::Request;
 use crate::providers::{self, Auth, Provider};
 use crate::settings::ProviderSettings;
 use crate::token::{Token, TokenSource, TokenSources};
@@ -20,6 +24,8 @@ use crate::wire::chat::Quirks;
 
 /// The version of the messages wire that is spoken.
 const MESSAGES_VERSION: &str = "2023-06-01";
+/// The region of an account that names none.
+const DEFAULT_REGION: &str = "us-east-1";
 
 /// A provider as it is reached. `Debug` shows no key.
 #[derive(Clone, Debug)]
@@ -39,12 +45,21 @@ pub(crate) struct Endpoint {
     fallback: Option<Key>,
     credentials: Option<Credentials>,
     /// Where tokens of a login come from.
-    login: Option<Arc<dyn TokenSource>>,
+    login: Option<TokensOfLogin>,
     /// The token that this endpoint was made with.
     token: Option<Token>,
+    /// Whose signature stands in for a key.
+    identity: Option<Identity>,
+    /// The keys to sign with, once they are known.
+    account: Option<Account>,
+    /// Requests may carry the name of the vendor's own product.
+    borrows_identity: bool,
     pub(crate) key_required: bool,
     headers: Vec<(String, SecretString)>,
 }
+
+/// Where tokens of a login come from.
+type TokensOfLogin = Arc<dyn TokenSource>;
 
 /// Where the parts of an endpoint come from.
 #[derive(Clone, Copy)]
@@ -61,6 +76,7 @@ impl Endpoint {
     /// key is no failure yet, because the model can be listed without it.
     pub(crate) fn find(provider: &str, model: &str, sources: Sources<'_>) -> Result<Self, ModelError> {
         let Sources { settings, environment, catalogue, credentials, tokens } = sources;
+        let id = providers::canonical(provider);
         let known = providers::find(provider).cloned().or_else(|| catalogue.provider(provider, model));
         let changed = settings.providers.get(provider);
         let is_known = known.is_some();
@@ -73,21 +89,54 @@ impl Endpoint {
         };
         // The settings' URL and key belong to the configured model, and without one to the custom provider.
         let chosen = settings.model.as_ref().map_or(providers::CUSTOM.id, ModelId::provider) == provider;
-        let wire = match changed.and_then(|changed| changed.wire.as_deref()) {
-            None => base.wire_of(model),
-            Some(name) => wire(name, base.wire).ok_or_else(|| unknown_wire(provider, name))?,
+        let declared = settings
+            .provider_wire
+            .as_deref()
+            .filter(|_| chosen)
+            .map(|name| (name, "provider-wire".to_owned()));
+        let declared =
+            declared.or_else(|| Some((changed?.wire.as_deref()?, format!("providers.{provider}.wire"))));
+        let wire = match &declared {
+            None => catalogue.wire(id, model).unwrap_or_else(|| base.wire_of(model)),
+            Some((name, setting)) => wire(name, base.wire).ok_or_else(|| unknown_wire(setting, name))?,
         };
-        let from_settings = settings.provider_url.as_deref().filter(|_| chosen);
-        let from_settings = from_settings.or_else(|| changed.and_then(|changed| changed.base_url.as_deref()));
+        let identity = (base.auth == Auth::Aws).then(|| Identity::find(environment));
+        let chosen_url = settings.provider_url.as_deref().filter(|_| chosen);
+        let from_settings = chosen_url.or_else(|| changed.and_then(|changed| changed.base_url.as_deref()));
         let from_environment = base.base_url_variables.iter().find_map(|name| environment.get(name));
         let url = match from_settings.or(from_environment) {
             Some(url) => Cow::Borrowed(url),
-            None => Cow::Owned(expand(provider, &base.base_url, environment)?),
+            None => {
+                let login = tokens.get(id);
+                let lookup = |names: &str| value_of(names, environment, identity.as_ref(), login);
+                Cow::Owned(expand(provider, &base.base_url, lookup)?)
+            }
         };
         let base_url = parse_url(provider, &url)?;
-        let routed = changed.is_none_or(|changed| changed.wire.is_none()) && wire != base.wire;
-        let elsewhere = from_settings.or(from_environment).is_some();
-        let alternative = (routed && elsewhere && wire == Wire::Responses).then_some(base.wire);
+        let routed =
+            wire == Wire::Responses && wire != base.wire && from_settings.or(from_environment).is_some();
+        let alternative = match wire {
+            _ if declared.is_some() => None,
+            Wire::ChatCompletions(_) => None,
+            // A server of one's own usually has the wire that all servers have, whatever the name of the model suggests.
+            Wire::Messages
+            | Wire::Responses
+            | Wire::Gemini
+            | Wire::Ollama
+            | Wire::Converse
+            | Wire::VertexMessages
+                if chosen_url.is_some() =>
+            {
+                Some(chat(base.wire))
+            }
+            Wire::Responses if routed => Some(base.wire),
+            Wire::Messages
+            | Wire::Responses
+            | Wire::Gemini
+            | Wire::Ollama
+            | Wire::Converse
+            | Wire::VertexMessages => None,
+        };
         let variables = changed.and_then(|changed| changed.api_key_env.clone());
         let named_variables = variables.is_some();
         let variables =
@@ -98,7 +147,7 @@ impl Endpoint {
             Some(Key { secret: environment.secret(name)?, origin: KeyOrigin::Environment(name.clone()) })
         });
         let credentials = credentials.filter(|_| direct.is_none()).cloned();
-        let login = tokens.get(providers::canonical(provider)).filter(|_| direct.is_none()).cloned();
+        let login = tokens.get(id).filter(|_| direct.is_none()).cloned();
         // Logins that cannot be read are reported by the first request that needs them.
         let stored = || stored_key(provider, credentials.as_ref()).ok().flatten();
         let key = direct.or_else(stored).or_else(|| fallback.clone());
@@ -120,6 +169,9 @@ impl Endpoint {
             credentials,
             login,
             token: None,
+            identity,
+            account: None,
+            borrows_identity: settings.borrowed_identity.iter().any(|name| providers::canonical(name) == id),
             key_required: base.key == providers::Key::Required || named_variables,
             headers: headers.into_iter().map(|(name, value)| (name, value.expose().into())).collect(),
         })
@@ -143,14 +195,21 @@ impl Endpoint {
         } else if let Some(key) = &mut current.key {
             current.key_source = key.origin.describe();
             key.secret = auth::resolve(&key.secret, &current.key_source).await?;
+        } else if let Some(identity) = &self.identity {
+            current.account = Some(identity.account().await?);
+            current.key_source = identity.origin().map(|origin| origin.describe()).unwrap_or_default();
         }
         Ok(current)
     }
 
     /// The login whose tokens requests carry: one that is there, unless a key was stored or set.
-    fn usable_login(&self, key: Option<&Key>) -> Option<&Arc<dyn TokenSource>> {
-        let is_explicit = matches!(key.map(|key| &key.origin), Some(KeyOrigin::Setting | KeyOrigin::Stored));
-        self.login.as_ref().filter(|login| !is_explicit && login.is_available())
+    fn usable_login(&self, key: Option<&Key>) -> Option<&TokensOfLogin> {
+        let wins = |login: &TokensOfLogin| match key.map(|key| &key.origin) {
+            Some(KeyOrigin::Setting | KeyOrigin::Stored) => false,
+            Some(KeyOrigin::Environment(_) | KeyOrigin::Account(_)) => login.beats_environment(),
+            None => true,
+        };
+        self.login.as_ref().filter(|login| wins(login) && login.is_available())
     }
 
     /// Says that the provider refused the token of this endpoint. Returns whether another one can be had.
@@ -161,16 +220,40 @@ impl Endpoint {
     }
 
     /// Where the key comes from, if there is one.
-    pub(crate) fn key_origin(&self) -> Option<&KeyOrigin> {
-        match self.usable_login(self.key.as_ref()) {
-            Some(_) => Some(&KeyOrigin::Stored),
-            None => self.key.as_ref().map(|key| &key.origin),
-        }
+    pub(crate) fn key_origin(&self) -> Option<KeyOrigin> {
+        let login = self.usable_login(self.key.as_ref()).map(|login| match login.beats_environment() {
+            true => KeyOrigin::Stored,
+            false => KeyOrigin::Account(login.describe()),
+        });
+        let key = || self.key.as_ref().map(|key| key.origin.clone());
+        login.or_else(key).or_else(|| self.identity.as_ref()?.origin())
     }
 
     /// Whether requests can be sent: a key is there or not needed.
     pub(crate) fn is_usable(&self) -> bool {
-        self.key.is_some() || !self.key_required || self.usable_login(None).is_some()
+        !self.key_required || self.key_origin().is_some()
+    }
+
+    /// The headers that depend on the request: who is named, and the signature.
+    pub(crate) fn headers_for(
+        &self,
+        request: &Request,
+        url: &Url,
+        body: &[u8],
+    ) -> Result<HeaderMap, ModelError> {
+        let mut headers = self.headers()?;
+        if self.auth == Auth::Copilot {
+            headers.extend(copilot::headers(request, self.borrows_identity)?);
+        }
+        if let Some(account) = &self.account {
+            let host = url.host_str().unwrap_or_default();
+            let named = host.strip_prefix("bedrock-runtime.").and_then(|rest| rest.split('.').next());
+            let own = self.identity.as_ref().and_then(Identity::region);
+            let region = named.or(own).unwrap_or(DEFAULT_REGION);
+            let scope = Scope { region, service: "bedrock" };
+            headers.extend(aws::sign(account, scope, url, body, Timestamp::now()));
+        }
+        Ok(headers)
     }
 
     /// The URL of the wire's path below the base URL, for a model as the provider names it. A base URL may or may not end
@@ -180,11 +263,19 @@ impl Endpoint {
         let base = url.path().trim_end_matches('/');
         let base = match self.wire {
             Wire::Ollama => base.strip_suffix("/v1").unwrap_or(base),
-            Wire::Messages | Wire::ChatCompletions(_) | Wire::Responses | Wire::Gemini => base,
+            Wire::VertexMessages => base.strip_suffix("/google").unwrap_or(base),
+            Wire::Messages | Wire::ChatCompletions(_) | Wire::Responses | Wire::Gemini | Wire::Converse => {
+                base
+            }
         };
         let path = self.wire.path(model);
         let repeated = path.strip_prefix("/v1").filter(|_| base.ends_with("/v1"));
-        let path = format!("{base}{}", repeated.unwrap_or(&path));
+        let maker = if self.wire == Wire::VertexMessages && base.ends_with("/publishers") {
+            "/anthropic"
+        } else {
+            ""
+        };
+        let path = format!("{base}{maker}{}", repeated.unwrap_or(&path));
         url.set_path(&path);
         // What the user put into the query of a base URL, such as a version, stays there.
         for (name, value) in self.wire.query().into_iter().filter_map(|query| query.split_once('=')) {
@@ -196,14 +287,29 @@ impl Endpoint {
     /// The headers of a request.
     pub(crate) fn headers(&self) -> Result<HeaderMap, ModelError> {
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+        let accepted = match self.wire {
+            Wire::Converse => "application/vnd.amazon.eventstream, application/json",
+            Wire::Messages
+            | Wire::ChatCompletions(_)
+            | Wire::Responses
+            | Wire::Gemini
+            | Wire::Ollama
+            | Wire::VertexMessages => "text/event-stream, application/json",
+        };
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted));
         if matches!(self.wire, Wire::Messages) {
             headers.insert("anthropic-version", HeaderValue::from_static(MESSAGES_VERSION));
         }
         if !self.is_usable() {
             let Self { name, key_source, .. } = self;
+            let other = match self.auth {
+                Auth::Google => ", run `gcloud auth application-default login`",
+                Auth::Aws => ", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
+                Auth::Copilot => ", run `kit-ls auth login copilot`",
+                Auth::Wire | Auth::ApiKey => "",
+            };
             let message = format!(
-                "no key for {name}: set the environment variable {key_source}, or choose another model"
+                "no key for {name}: set the environment variable {key_source}{other}, or choose another model"
             );
             return Err(ModelError::new(ErrorKind::Auth, message));
         }
@@ -213,10 +319,15 @@ impl Endpoint {
                 (Auth::Wire, Wire::Messages) => (HeaderName::from_static("x-api-key"), key.to_owned()),
                 (Auth::Wire, Wire::Gemini) => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
                 (Auth::ApiKey, _) => (HeaderName::from_static("api-key"), key.to_owned()),
-                (Auth::Bearer, _)
-                | (Auth::Wire, Wire::ChatCompletions(_) | Wire::Responses | Wire::Ollama) => {
-                    (AUTHORIZATION, format!("Bearer {key}"))
-                }
+                (Auth::Aws | Auth::Google | Auth::Copilot, _)
+                | (
+                    Auth::Wire,
+                    Wire::ChatCompletions(_)
+                    | Wire::Responses
+                    | Wire::Ollama
+                    | Wire::Converse
+                    | Wire::VertexMessages,
+                ) => (AUTHORIZATION, format!("Bearer {key}")),
             };
             headers.insert(
                 name,
@@ -263,30 +374,63 @@ pub(crate) fn wire(name: &str, base: Wire) -> Option<Wire> {
         ("openai" | "responses", _) => Some(Wire::Responses),
         ("google" | "gemini", _) => Some(Wire::Gemini),
         ("ollama", _) => Some(Wire::Ollama),
-        ("openai-compat" | "chat-completions", Wire::ChatCompletions(quirks)) => {
-            Some(Wire::ChatCompletions(quirks))
+        ("bedrock" | "converse", _) => Some(Wire::Converse),
+        ("vertex-messages", _) => Some(Wire::VertexMessages),
+        ("openai-compat" | "chat-completions", base) => Some(chat(base)),
+        _ => None,
+    }
+}
+
+/// The wire that all servers have, with the habits of the provider where it is its own one.
+fn chat(base: Wire) -> Wire {
+    match base {
+        Wire::ChatCompletions(_) => base,
+        Wire::Messages
+        | Wire::Responses
+        | Wire::Gemini
+        | Wire::Ollama
+        | Wire::Converse
+        | Wire::VertexMessages => Wire::ChatCompletions(Quirks::COMMON),
+    }
+}
+
+/// The value of the first of these variables (`A|B`), or what stands in for it.
+fn value_of(
+    names: &str,
+    environment: &Environment,
+    identity: Option<&Identity>,
+    login: Option<&TokensOfLogin>,
+) -> Option<String> {
+    if let Some(value) = names.split('|').find_map(|name| environment.get(name)) {
+        return Some(value.to_owned());
+    }
+    match names {
+        "AWS_REGION|AWS_DEFAULT_REGION" => {
+            Some(identity.and_then(Identity::region).unwrap_or(DEFAULT_REGION).to_owned())
         }
-        (
-            "openai-compat" | "chat-completions",
-            Wire::Messages | Wire::Responses | Wire::Gemini | Wire::Ollama,
-        ) => Some(Wire::ChatCompletions(Quirks::COMMON)),
+        "GOOGLE_VERTEX_PROJECT|GOOGLE_CLOUD_PROJECT" => login.and_then(|login| login.project()),
+        "GOOGLE_VERTEX_LOCATION|GOOGLE_CLOUD_LOCATION" => Some("global".to_owned()),
         _ => None,
     }
 }
 
 /// An address with the values of the variables that it names.
-fn expand(provider: &str, address: &str, environment: &Environment) -> Result<String, ModelError> {
+fn expand(
+    provider: &str,
+    address: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<String, ModelError> {
     let mut rest = address;
     let mut expanded = String::new();
     while let Some((before, after)) = rest.split_once("${") {
         let (names, after) = after.split_once('}').unwrap_or((after, ""));
-        let value = names.split('|').find_map(|name| environment.get(name)).ok_or_else(|| {
+        let value = lookup(names).ok_or_else(|| {
             let names = names.replace('|', " or ");
             let message = format!("no address for {provider}: set the environment variable {names}, or providers.{provider}.baseUrl");
             ModelError::new(ErrorKind::InvalidRequest, message)
         })?;
         expanded.push_str(before);
-        expanded.push_str(value);
+        expanded.push_str(&value);
         rest = after;
     }
     expanded.push_str(rest);
@@ -325,9 +469,9 @@ fn unknown_provider(provider: &str) -> ModelError {
     ModelError::new(ErrorKind::NotFound, message)
 }
 
-fn unknown_wire(provider: &str, name: &str) -> ModelError {
+fn unknown_wire(setting: &str, name: &str) -> ModelError {
     let message = format!(
-        "providers.{provider}.wire is `{name}`; it must be openai-compat, openai, anthropic, google or ollama"
+        "{setting} is `{name}`; it must be openai-compat, openai, anthropic, google, ollama or bedrock"
     );
     ModelError::new(ErrorKind::InvalidRequest, message)
 }
@@ -458,7 +602,7 @@ mod tests {
         );
         assert_eq!(
             error(wire(Some("smoke"), Some("http://m"))),
-            "providers.mine.wire is `smoke`; it must be openai-compat, openai, anthropic, google or ollama"
+            "providers.mine.wire is `smoke`; it must be openai-compat, openai, anthropic, google, ollama or bedrock"
         );
         assert_eq!(
             error(wire(None, Some("ftp://m"))),

@@ -1,25 +1,32 @@
-//! The HTTP side of a call: one pooled client, its limits, and what a transport failure means.
+//! The HTTP side of a call: a pooled client, its limits, and what a transport failure means.
 //!
 //! A stream has no total time limit. Connecting, waiting for the first byte and every pause have one each, and each
 //! announces itself. Redirects are not followed, because keys travel in headers. Requests to this machine bypass proxies.
 
+mod pool;
+
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kit_protocol::ErrorKind;
-use reqwest::header::{HeaderMap, LOCATION};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
+pub use pool::ConnectionStats;
+use pool::{Lease, Pool};
+
 use crate::classify::{RetryHints, Subject, classify, sentence};
+use crate::environment::Environment;
 use crate::error::{ModelError, Retry};
 use crate::rate::RateLimits;
+use crate::settings::ConnectionSettings;
 
 /// The largest part of an error body that is read.
 const LARGEST_ERROR: usize = 64 * 1024;
@@ -59,33 +66,30 @@ pub(crate) struct Opened {
     pub(crate) body: Body,
 }
 
-/// The clients, made at first use because reading the certificates takes longer than starting the program.
+/// A difference of clocks that signatures and certificates do not forgive.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(4);
+
+/// The connections of a program.
 #[derive(Debug, Default)]
 pub(crate) struct Http {
-    pooled: OnceLock<Client>,
-    direct: OnceLock<Client>,
+    pool: Arc<Pool>,
     /// What each provider said last about the limits of the account.
     rates: Mutex<BTreeMap<String, RateLimits>>,
 }
 
 impl Http {
+    pub(crate) fn new(settings: ConnectionSettings, environment: &Environment) -> Self {
+        Self { pool: Arc::new(Pool::new(settings, environment)), rates: Mutex::default() }
+    }
+
     /// The client for a URL.
-    pub(crate) fn client(&self, url: &Url) -> Result<Client, ModelError> {
-        let local = is_loopback(url);
-        let cell = if local { &self.direct } else { &self.pooled };
-        if let Some(client) = cell.get() {
-            return Ok(client.clone());
-        }
-        let builder = Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("kit-ls/", env!("CARGO_PKG_VERSION")));
-        let builder = if local { builder.no_proxy() } else { builder };
-        let client = builder.build().map_err(|error| {
-            let message = format!("the HTTP client cannot be set up: {}", root_cause(&error));
-            ModelError::new(ErrorKind::Internal, message)
-        })?;
-        Ok(cell.get_or_init(|| client).clone())
+    pub(crate) fn client(&self, url: &Url) -> Result<Lease, ModelError> {
+        self.pool.lease(url)
+    }
+
+    /// How many clients there are.
+    pub(crate) fn stats(&self) -> ConnectionStats {
+        self.pool.stats()
     }
 
     /// What a provider said last about the limits of the account.
@@ -97,12 +101,14 @@ impl Http {
     pub(crate) async fn open(
         &self,
         url: &Url,
-        headers: HeaderMap,
-        body: &Value,
+        mut headers: HeaderMap,
+        body: Vec<u8>,
         subject: Subject<'_>,
         limits: Limits,
     ) -> Result<Opened, ModelError> {
-        let sending = self.client(url)?.post(url.clone()).headers(headers).json(body).send();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let client = self.client(url)?;
+        let sending = client.post(url.clone()).headers(headers).body(body).send();
         let response = match tokio::time::timeout(limits.first_byte, sending).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(transport_error(subject.name, url, &error)),
@@ -127,12 +133,17 @@ impl Http {
         }
         let answer = accept(response, url, subject, limits).await;
         let body = answer.map_err(|error| ModelError { request_id: request_id.clone(), ..error })?;
-        Ok(Opened { request_id, body })
+        // The client counts as in use until the answer is read or given up.
+        let body = body.map(move |bytes| {
+            let _in_use = &client;
+            bytes
+        });
+        Ok(Opened { request_id, body: body.boxed() })
     }
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = ["request-id", "x-request-id"].iter().find_map(|name| headers.get(*name))?;
+    let id = ["request-id", "x-request-id", "x-amzn-requestid"].iter().find_map(|name| headers.get(*name))?;
     id.to_str().ok().map(str::to_owned)
 }
 
@@ -162,10 +173,24 @@ async fn accept(
     }
     if !status.is_success() {
         let hints = RetryHints::read(response.headers(), Timestamp::now());
+        let skew =
+            clock_skew(response.headers(), Timestamp::now()).filter(|_| matches!(status.as_u16(), 401 | 403));
         let text = tokio::time::timeout(ERROR_BODY_LIMIT, read_text(response, LARGEST_ERROR))
             .await
             .unwrap_or_default();
-        return Err(classify(subject, Some(status.as_u16()), &report(&text, &content_type), hints));
+        let error = classify(subject, Some(status.as_u16()), &report(&text, &content_type), hints);
+        return Err(match skew {
+            Some(skew) => ModelError { message: format!("{}; {skew}", error.message), ..error },
+            None => error,
+        });
+    }
+    let packed = response.headers().get(CONTENT_ENCODING).filter(|packing| *packing != "identity");
+    if let Some(packing) = packed.and_then(|packing| packing.to_str().ok()) {
+        let message = format!(
+            "{name} at {} sent a packed answer ({packing}) that nobody asked for; check the base URL and the proxy",
+            origin(url)
+        );
+        return Err(ModelError::unavailable(message));
     }
     if content_type.starts_with("text/html") {
         let message = format!(
@@ -183,6 +208,17 @@ async fn accept(
     let (name, url) = (name.to_owned(), url.clone());
     let bytes = response.bytes_stream();
     Ok(bytes.map(move |bytes| bytes.map_err(|error| transport_error(&name, &url, &error))).boxed())
+}
+
+/// The sentence about a clock that is wrong, where the time of the server says so: keys that are good are then refused.
+fn clock_skew(headers: &HeaderMap, now: Timestamp) -> Option<String> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    let ahead = now.duration_since(theirs);
+    let minutes = ahead.abs().as_mins();
+    let side = if ahead.is_positive() { "ahead of" } else { "behind" };
+    (ahead.abs() > CLOCK_TOLERANCE)
+        .then(|| format!("the clock of this machine is {minutes} minutes {side} the server's, set it"))
 }
 
 /// The body of a server that does not stream, as one frame. Line ends in JSON are only layout.
@@ -248,6 +284,10 @@ fn transport_error(name: &str, url: &Url, error: &reqwest::Error) -> ModelError 
         );
         return ModelError::unavailable(message);
     }
+    if let Some(mend) = certificate_mend(&cause) {
+        let message = format!("the connection to {name} at {origin} is not safe ({cause}); {mend}");
+        return ModelError { retry: Retry::Never, ..ModelError::unavailable(message) };
+    }
     if error.is_connect() && is_loopback(url) {
         let message =
             format!("no server for {name} answers at {origin} ({cause}); start it or set its base URL");
@@ -266,6 +306,22 @@ fn transport_error(name: &str, url: &Url, error: &reqwest::Error) -> ModelError 
         );
     }
     ModelError::unavailable(format!("the connection to {name} broke ({cause})"))
+}
+
+/// What mends a certificate that is refused, if that is what happened.
+fn certificate_mend(cause: &str) -> Option<&'static str> {
+    let cause = cause.to_lowercase();
+    let is_about = |words: &[&str]| words.iter().any(|word| cause.contains(word));
+    if !is_about(&["certificate"]) {
+        return None;
+    }
+    Some(if is_about(&["expired", "not valid yet", "notvalidyet"]) {
+        "check the clock of this machine, and the certificate of the server"
+    } else if is_about(&["not valid for name", "notvalidforname"]) {
+        "check the base URL: the certificate belongs to another name"
+    } else {
+        "if a proxy of your company is on the way, add its certificate with the setting `ca-certificates`"
+    })
 }
 
 /// The innermost cause, which says what happened; the outer ones say where and may show the URL.
@@ -287,6 +343,34 @@ pub(crate) async fn fetch_json(http: &Http, url: &Url, limit: Duration) -> Optio
         serde_json::from_str(&read_text(response, LARGEST_ANSWER).await).ok()
     };
     tokio::time::timeout(limit, fetching).await.ok().flatten()
+}
+
+/// Sends a request of a login and reads the JSON of its answer. Nothing of a failed one but status, code and description
+/// gets into the sentence.
+pub(crate) async fn answer_json(
+    name: &str,
+    url: &Url,
+    request: RequestBuilder,
+    limit: Duration,
+) -> Result<Value, ModelError> {
+    let fetching = async {
+        let response = request.send().await.map_err(|error| transport_error(name, url, &error))?;
+        let status = response.status();
+        let text = read_text(response, LARGEST_ERROR).await;
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let field = |field: &str| answer.get(field).and_then(Value::as_str);
+        let said = field("error_description").or(field("error")).map(sentence).unwrap_or_default();
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let message = format!("{name} answered with status {}{said}; log in again", status.as_u16());
+        let kind = if status.is_server_error() { ErrorKind::Unavailable } else { ErrorKind::Auth };
+        let retry = if status.is_server_error() { Retry::Backoff } else { Retry::Never };
+        Err(ModelError { retry, status: Some(status.as_u16()), ..ModelError::new(kind, message) })
+    };
+    let slow = || ModelError::unavailable(format!("{name} did not answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, fetching).await.map_err(|_| slow())?
 }
 
 /// Fetches a document of a limited size, or says why it cannot be had.
@@ -330,6 +414,37 @@ mod tests {
         assert_eq!(report("busy", "text/plain"), json!("busy"));
         assert_eq!(report("<html>", ""), Value::Null);
         assert_eq!(report("page", "text/html; charset=utf-8"), Value::Null);
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_by_how_much_it_is_wrong() {
+        let skew = |date: &'static str| {
+            let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static(date))]);
+            clock_skew(&headers, "2026-11-21T10:00:00Z".parse().unwrap())
+        };
+        let said = |said: &str| Some(format!("the clock of this machine is {said} the server's, set it"));
+        assert_eq!(skew("Sat, 21 Nov 2026 09:57:00 GMT"), None);
+        assert_eq!(skew("Sat, 21 Nov 2026 09:30:00 GMT"), said("30 minutes ahead of"));
+        assert_eq!(skew("Sat, 21 Nov 2026 12:00:00 GMT"), said("120 minutes behind"));
+        assert_eq!(skew("yesterday"), None);
+    }
+
+    #[test]
+    fn a_certificate_that_is_refused_is_told_with_its_mend() {
+        let mend = |cause| certificate_mend(cause).map(|mend| mend.split([':', ',']).next().unwrap());
+        assert_eq!(mend("connection refused"), None);
+        assert_eq!(
+            mend("invalid peer certificate: certificate expired: verification time 1"),
+            Some("check the clock of this machine")
+        );
+        assert_eq!(
+            mend("invalid peer certificate: certificate not valid for name \"a\""),
+            Some("check the base URL")
+        );
+        assert_eq!(
+            mend("invalid peer certificate: UnknownIssuer"),
+            Some("if a proxy of your company is on the way")
+        );
     }
 
     #[test]

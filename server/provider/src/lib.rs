@@ -5,13 +5,16 @@
 //! at an answer; [`retry::Schedule`] says when to try again.
 
 pub mod auth;
+mod aws;
 mod catalogue;
 mod classify;
+mod copilot;
 mod endpoint;
 mod environment;
 mod error;
 mod files;
 mod framing;
+mod google;
 mod http;
 mod local;
 mod model;
@@ -33,6 +36,7 @@ mod wire;
 
 pub use environment::Environment;
 pub use error::{ModelError, Retry};
+pub use http::ConnectionStats;
 pub use model::{Completion, Model, ModelEvent, ModelStream, Parameters, Request, ToolDefinition};
 pub use models::Models;
 pub use rate::{Allowance, RateLimits};

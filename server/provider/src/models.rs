@@ -11,7 +11,8 @@ use crate::catalogue::{Abilities, Catalogue};
 use crate::endpoint::{Endpoint, Sources};
 use crate::environment::Environment;
 use crate::error::ModelError;
-use crate::http::{Http, Limits};
+use crate::google::DefaultCredentials;
+use crate::http::{ConnectionStats, Http, Limits};
 use crate::local;
 use crate::model::Model;
 use crate::providers::{self, PROVIDERS};
@@ -53,14 +54,16 @@ impl Models {
     }
 
     pub(crate) fn with_limits(settings: &ProviderSettings, environment: Environment, limits: Limits) -> Self {
+        let http = Arc::new(Http::new(settings.connections.clone(), &environment));
+        let google: Arc<dyn TokenSource> = Arc::new(DefaultCredentials::find(&environment, http.clone()));
         Self {
             settings: settings.clone(),
             environment,
-            http: Arc::new(Http::default()),
+            http,
             limits,
             catalogue: Catalogue::default(),
             credentials: None,
-            tokens: TokenSources::new(),
+            tokens: TokenSources::from([("google-vertex".to_owned(), google)]),
             recorder: None,
             known: Mutex::default(),
         }
@@ -128,7 +131,7 @@ impl Models {
         };
         Ok(LoginStatus {
             provider: provider.to_owned(),
-            origin: endpoint.key_origin().cloned(),
+            origin: endpoint.key_origin(),
             required: endpoint.key_required,
             name: endpoint.name,
             variables: endpoint.variables,
@@ -261,6 +264,11 @@ impl Models {
         };
         let others = self.catalogue.providers().filter(|id| !usual.contains(id) && usable(id));
         usual.iter().copied().chain(others).collect()
+    }
+
+    /// How many connections are kept and in use.
+    pub fn connections(&self) -> ConnectionStats {
+        self.http.stats()
     }
 
     /// How much of its limits a provider said to be left, as of its last answer.

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use crate::copilot;
 use crate::wire::Wire;
 use crate::wire::chat::{Effort, Quirks};
 
@@ -40,10 +41,14 @@ pub(crate) struct Route {
 pub(crate) enum Auth {
     /// As the wire has it.
     Wire,
-    /// As a bearer token, whatever the wire.
-    Bearer,
     /// In the header `api-key`.
     ApiKey,
+    /// As a bearer token, or instead of it as a signature with the keys of an account.
+    Aws,
+    /// As a bearer token, or instead of it as one of the application default credentials.
+    Google,
+    /// As a bearer token that a login was exchanged for.
+    Copilot,
 }
 
 /// Whether a provider can be used without a key.
@@ -66,6 +71,14 @@ const RESPONSES_MODELS: &[Route] = &[
     Route { pattern: "o3*", wire: Wire::Responses },
     Route { pattern: "o4*", wire: Wire::Responses },
     Route { pattern: "*-pro", wire: Wire::Responses },
+    Route { pattern: "*codex*", wire: Wire::Responses },
+];
+
+/// The endpoints of GitHub Copilot for models that the catalogue does not know.
+const COPILOT_MODELS: &[Route] = &[
+    Route { pattern: "claude*", wire: Wire::Messages },
+    Route { pattern: "gpt-5*", wire: Wire::Responses },
+    Route { pattern: "gpt-6*", wire: Wire::Responses },
     Route { pattern: "*codex*", wire: Wire::Responses },
 ];
 
@@ -135,7 +148,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         id: "google-vertex",
         name: "Google Vertex AI",
         wire: Wire::Gemini,
-        auth: Auth::Bearer,
+        routes: &[Route { pattern: "claude*", wire: Wire::VertexMessages }],
+        auth: Auth::Google,
         base_url: Cow::Borrowed(
             "https://${GOOGLE_VERTEX_LOCATION|GOOGLE_CLOUD_LOCATION}-aiplatform.googleapis.com/v1/projects/${GOOGLE_VERTEX_PROJECT|GOOGLE_CLOUD_PROJECT}/locations/${GOOGLE_VERTEX_LOCATION|GOOGLE_CLOUD_LOCATION}/publishers/google",
         ),
@@ -154,6 +168,26 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         ),
         base_url_variables: &["AZURE_OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"],
         key_variables: Cow::Borrowed(&["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"]),
+        ..BASE
+    },
+    Provider {
+        id: "amazon-bedrock",
+        name: "Amazon Bedrock",
+        wire: Wire::Converse,
+        auth: Auth::Aws,
+        base_url: Cow::Borrowed("https://bedrock-runtime.${AWS_REGION|AWS_DEFAULT_REGION}.amazonaws.com"),
+        base_url_variables: &["AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"],
+        key_variables: Cow::Borrowed(&["AWS_BEARER_TOKEN_BEDROCK"]),
+        ..BASE
+    },
+    Provider {
+        id: copilot::ID,
+        name: "GitHub Copilot",
+        routes: COPILOT_MODELS,
+        auth: Auth::Copilot,
+        base_url: Cow::Borrowed("https://api.individual.githubcopilot.com"),
+        base_url_variables: &["COPILOT_BASE_URL"],
+        key_variables: Cow::Borrowed(&["GITHUB_COPILOT_TOKEN"]),
         ..BASE
     },
     Provider {
@@ -207,8 +241,14 @@ pub(crate) const CUSTOM: Provider = Provider {
 };
 
 /// Other names under which a provider is known.
-const ALIASES: &[(&str, &str)] =
-    &[("gemini", "google"), ("vertex", "google-vertex"), ("azure-openai", "azure")];
+const ALIASES: &[(&str, &str)] = &[
+    ("gemini", "google"),
+    ("vertex", "google-vertex"),
+    ("google-vertex-anthropic", "google-vertex"),
+    ("azure-openai", "azure"),
+    ("bedrock", "amazon-bedrock"),
+    ("copilot", copilot::ID),
+];
 
 /// The one id of a provider that has several names.
 pub(crate) fn canonical(id: &str) -> &str {
@@ -256,6 +296,16 @@ mod tests {
         assert_eq!(wires("azure", &["gpt-5", "gpt-4o"]), [Wire::Responses, chat]);
         assert_eq!(wires("gemini", &["gemini-3.8-flash"]), [Wire::Gemini]);
         assert_eq!(wires("ollama", &["gpt-5"]), [Wire::Ollama]);
+        assert_eq!(
+            wires("vertex", &["claude-opus-4-6@default", "gemini-3.8-flash"]),
+            [Wire::VertexMessages, Wire::Gemini]
+        );
+        assert_eq!(wires("bedrock", &["us.anthropic.claude-sonnet-4-5-v1:0"]), [Wire::Converse]);
+        let common = Wire::ChatCompletions(Quirks::COMMON);
+        assert_eq!(
+            wires("copilot", &["claude-sonnet-4.6", "gpt-5.5", "gpt-4.1"]),
+            [Wire::Messages, Wire::Responses, common]
+        );
     }
 
     #[test]

@@ -117,24 +117,30 @@ impl Shared {
     /// A server that does not know the path of the wire is asked on the alternative one from then on.
     async fn open_on_a_wire(&self, mut endpoint: Endpoint, request: &Request) -> Result<Pump, ModelError> {
         let Some(alternative) = endpoint.alternative else { return self.open_at(&endpoint, request).await };
+        let unknown = |error: &ModelError| matches!(error.status, Some(404 | 405 | 501));
+        let mut first = None;
         if !self.alternative.load(Ordering::Relaxed) {
             match self.open_at(&endpoint, request).await {
-                Err(error) if error.status.is_some_and(|status| matches!(status, 404 | 405 | 501)) => {}
+                Err(error) if unknown(&error) => first = Some(error),
                 opened => return opened,
             }
         }
         endpoint.wire = alternative;
-        let opened = self.open_at(&endpoint, request).await;
-        if opened.is_ok() {
-            self.alternative.store(true, Ordering::Relaxed);
+        match (self.open_at(&endpoint, request).await, first) {
+            // Neither is known there, so the first answer is about what was meant.
+            (Err(error), Some(first)) if unknown(&error) => Err(first),
+            (opened, _) => {
+                if opened.is_ok() {
+                    self.alternative.store(true, Ordering::Relaxed);
+                }
+                opened
+            }
         }
-        opened
     }
 
     async fn open_at(&self, endpoint: &Endpoint, request: &Request) -> Result<Pump, ModelError> {
         let http = &self.http;
         let call = Call { key_source: endpoint.key_source.clone(), ..self.call.clone() };
-        let headers = endpoint.headers()?;
         let url = endpoint.url(&call.remote_name);
         let mut refused: Option<(Value, ModelError)> = None;
         for plain in self.stages() {
@@ -143,7 +149,9 @@ impl Shared {
             if refused.as_ref().is_some_and(|(tried, _)| *tried == body) {
                 continue;
             }
-            let opened = http.open(&url, headers.clone(), &body, call.subject(), call.limits).await;
+            let bytes = body.to_string().into_bytes();
+            let headers = endpoint.headers_for(request, &url, &bytes)?;
+            let opened = http.open(&url, headers, bytes, call.subject(), call.limits).await;
             let opened = match &self.recorder {
                 Some(recorder) => recorder.record(endpoint.wire, &call, opened),
                 None => opened,
@@ -166,10 +174,13 @@ impl Shared {
     }
 
     /// What to do without, one refusal after the other: first keywords in tool schemas, which some providers do not take,
-    /// then reasoning of earlier answers, which a provider may not know again. Schemas stay plain once that helped.
-    fn stages(&self) -> [Plain; 3] {
-        let first = Plain { schemas: self.plain_schemas.load(Ordering::Relaxed), reasoning: false };
-        [first, Plain { schemas: true, ..first }, Plain { schemas: true, reasoning: true }]
+    /// then reasoning of earlier answers, which a provider may not know again, then pictures, which a model may not read.
+    /// Schemas stay plain once that helped.
+    fn stages(&self) -> [Plain; 4] {
+        let first = Plain { schemas: self.plain_schemas.load(Ordering::Relaxed), ..Plain::default() };
+        let schemas = Plain { schemas: true, ..first };
+        let reasoning = Plain { reasoning: true, ..schemas };
+        [first, schemas, reasoning, Plain { images: true, ..reasoning }]
     }
 
     fn target(&self, plain: Plain) -> Target<'_> {

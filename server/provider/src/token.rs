@@ -26,8 +26,18 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     /// Whether there is a login or an account to make tokens of. Asks nobody and may read a small file.
     fn is_available(&self) -> bool;
 
+    /// Whether its tokens are used although the environment has a key, as those of a login are.
+    fn beats_environment(&self) -> bool {
+        true
+    }
+
     /// What a sentence calls the source, such as "the login at GitHub".
     fn describe(&self) -> String;
+
+    /// The project that requests belong to, where the source names one.
+    fn project(&self) -> Option<String> {
+        None
+    }
 
     /// A token that is valid now. The error says how to log in.
     fn token(&self) -> BoxFuture<'_, Result<Token, ModelError>>;

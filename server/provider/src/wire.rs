@@ -6,6 +6,7 @@
 //! what must return unread, `schema` reduces tool schemas for providers that refuse them.
 
 pub(crate) mod chat;
+pub(crate) mod converse;
 pub(crate) mod draft;
 pub(crate) mod gemini;
 pub(crate) mod history;
@@ -22,6 +23,7 @@ use std::collections::HashSet;
 use kit_protocol::{Part, StopReason, ToolCallId};
 use serde_json::Value;
 
+use crate::aws::{Slash, encoded};
 use crate::catalogue::Abilities;
 use crate::framing::Framing;
 use crate::model::{ModelEvent, Request};
@@ -40,6 +42,10 @@ pub(crate) enum Wire {
     Gemini,
     /// Ollama's own protocol.
     Ollama,
+    /// Amazon Bedrock's Converse.
+    Converse,
+    /// Anthropic Messages as Vertex AI has them: the model is in the path.
+    VertexMessages,
 }
 
 /// The model that a body is built for.
@@ -57,6 +63,11 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// Whether pictures are sent.
+    pub(crate) fn images(&self) -> bool {
+        self.abilities.images && !self.plain.images
+    }
+
     /// The schema of a tool's arguments in the form that the provider takes.
     pub(crate) fn schema<'s>(&self, schema: &'s Value) -> Cow<'s, Value> {
         if self.plain.schemas { Cow::Owned(schema::plain(schema)) } else { Cow::Borrowed(schema) }
@@ -70,6 +81,8 @@ pub(crate) struct Plain {
     pub(crate) schemas: bool,
     /// Reasoning of earlier answers is not replayed.
     pub(crate) reasoning: bool,
+    /// Pictures are named and not sent.
+    pub(crate) images: bool,
 }
 
 /// Takes the data of stream frames and makes events of them.
@@ -125,6 +138,8 @@ impl Wire {
             Self::Responses => "responses",
             Self::Gemini => "gemini",
             Self::Ollama => "ollama",
+            Self::Converse => "bedrock",
+            Self::VertexMessages => "vertex-messages",
         }
     }
 
@@ -136,6 +151,8 @@ impl Wire {
             Self::Responses => "/responses".into(),
             Self::Gemini => format!("/models/{model}:streamGenerateContent").into(),
             Self::Ollama => "/api/chat".into(),
+            Self::Converse => format!("/model/{}/converse-stream", encoded(model, Slash::Encoded)).into(),
+            Self::VertexMessages => format!("/models/{model}:streamRawPredict").into(),
         }
     }
 
@@ -143,7 +160,12 @@ impl Wire {
     pub(crate) fn query(&self) -> Option<&'static str> {
         match self {
             Self::Gemini => Some("alt=sse"),
-            Self::Messages | Self::ChatCompletions(_) | Self::Responses | Self::Ollama => None,
+            Self::Messages
+            | Self::ChatCompletions(_)
+            | Self::Responses
+            | Self::Ollama
+            | Self::Converse
+            | Self::VertexMessages => None,
         }
     }
 
@@ -151,7 +173,12 @@ impl Wire {
     pub(crate) fn framing(&self) -> Framing {
         match self {
             Self::Ollama => Framing::Lines,
-            Self::Messages | Self::ChatCompletions(_) | Self::Responses | Self::Gemini => Framing::Events,
+            Self::Converse => Framing::Messages,
+            Self::Messages
+            | Self::ChatCompletions(_)
+            | Self::Responses
+            | Self::Gemini
+            | Self::VertexMessages => Framing::Events,
         }
     }
 
@@ -163,6 +190,8 @@ impl Wire {
             Self::Responses => responses::body(request, target),
             Self::Gemini => gemini::body(request, target),
             Self::Ollama => ollama::body(request, target),
+            Self::Converse => converse::body(request, target),
+            Self::VertexMessages => messages::vertex_body(request, target),
         }
     }
 
@@ -170,11 +199,12 @@ impl Wire {
     pub(crate) fn adapter(&self, request: &Request, target: Target<'_>) -> Box<dyn Adapter> {
         let ids = CallIds::after(request);
         match self {
-            Self::Messages => Box::new(messages::Reader::new(ids)),
+            Self::Messages | Self::VertexMessages => Box::new(messages::Reader::new(ids)),
             Self::ChatCompletions(_) => Box::new(chat::Reader::new(ids)),
             Self::Responses => Box::new(responses::Reader::new(ids, target.name)),
             Self::Gemini => Box::new(gemini::Reader::new(ids, target.name)),
             Self::Ollama => Box::new(ollama::Reader::new(ids, ollama::Size::of(request, target))),
+            Self::Converse => Box::new(converse::Reader::new(ids)),
         }
     }
 }
@@ -312,8 +342,17 @@ pub(crate) mod fixtures {
         framing: Framing,
         stream: &str,
     ) -> (Vec<ModelEvent>, Result<Option<Answer>, Failure>) {
+        read_bytes(adapter, framing, stream.as_bytes())
+    }
+
+    /// Reads a recorded stream that is no text.
+    pub(crate) fn read_bytes(
+        adapter: &mut dyn Adapter,
+        framing: Framing,
+        stream: &[u8],
+    ) -> (Vec<ModelEvent>, Result<Option<Answer>, Failure>) {
         let mut decoder = Decoder::new(framing);
-        decoder.push(stream.as_bytes());
+        decoder.push(stream);
         decoder.finish();
         let mut events = Vec::new();
         while let Some(data) = decoder.next_data().unwrap() {

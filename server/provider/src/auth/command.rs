@@ -20,22 +20,27 @@ pub(crate) async fn resolve(key: &SecretString, source: &str) -> Result<SecretSt
     let failed = |why: String| {
         ModelError::new(ErrorKind::Auth, format!("the command of {source} gave no key: {why}; correct it"))
     };
-    let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
-    let mut command = Command::new(shell);
-    command.args([flag, line.trim()]).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = match tokio::time::timeout(LIMIT, command.output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Err(failed(error.to_string())),
-        Err(_) => return Err(failed(format!("it did not end within {} s", LIMIT.as_secs()))),
-    };
-    if !output.status.success() {
-        return Err(failed(format!("it ended with {}", output.status)));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = run(line.trim(), LIMIT).await.map_err(failed)?;
     match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
         Some(line) => Ok(SecretString::from(line)),
         None => Err(failed("it printed nothing".to_owned())),
     }
+}
+
+/// What a command line prints; the error is why it printed nothing of use.
+pub(crate) async fn run(line: &str, limit: Duration) -> Result<String, String> {
+    let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    let mut command = Command::new(shell);
+    command.args([flag, line]).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let output = match tokio::time::timeout(limit, command.output()).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err(format!("it did not end within {} s", limit.as_secs())),
+    };
+    if !output.status.success() {
+        return Err(format!("it ended with {}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(all(test, unix))]

@@ -353,7 +353,10 @@ async fn a_refusal_that_nothing_mends_is_reported_as_it_came_first() {
         .collect::<Vec<_>>()
         .await;
     let [Err(error)] = events.as_slice() else { panic!("{events:?}") };
-    assert_eq!(error.message, "OpenAI refused the request with status 400: first");
+    assert_eq!(
+        error.message,
+        "OpenAI refused the request with status 400: first; change what was sent, or choose another model"
+    );
     assert_eq!(server.await.unwrap().len(), 2);
 }
 

@@ -12,12 +12,14 @@ use super::seal::Seal;
 use super::*;
 
 /// The wires, each with a model that speaks it.
-const WIRES: [(Wire, &str, &str); 5] = [
+const WIRES: [(Wire, &str, &str); 7] = [
     (Wire::Messages, "anthropic", "claude-sonnet-4-5"),
     (Wire::ChatCompletions(Quirks::COMMON), "nobody", "m"),
     (Wire::Responses, "openai", "gpt-5.4"),
     (Wire::Gemini, "google", "gemini-3.8-flash"),
     (Wire::Ollama, "ollama", "m"),
+    (Wire::Converse, "nobody", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    (Wire::VertexMessages, "google-vertex", "claude-sonnet-4-5@20250929"),
 ];
 
 fn sealed(encrypted: String) -> Part {
@@ -66,11 +68,12 @@ fn strings(values: &[Value], kind: &str, id: &str) -> Vec<String> {
 /// What is wrong with the body, if anything.
 fn check(wire: Wire, body: &Value) -> Result<(), String> {
     match wire {
-        Wire::Messages => check_messages(list(body, "messages")),
+        Wire::Messages | Wire::VertexMessages => check_messages(list(body, "messages")),
         Wire::ChatCompletions(_) => check_chat(list(body, "messages")),
         Wire::Responses => check_responses(list(body, "input")),
         Wire::Gemini => check_gemini(list(body, "contents")),
         Wire::Ollama => check_ollama(list(body, "messages")),
+        Wire::Converse => check_converse(list(body, "messages")),
     }
 }
 
@@ -174,6 +177,25 @@ fn check_ollama(messages: &[Value]) -> Result<(), String> {
         ensure(message["content"].is_string(), "a message without text")?;
     }
     ensure(open == 0, "a call without result")
+}
+
+fn check_converse(messages: &[Value]) -> Result<(), String> {
+    let ids = |blocks: &[Value], kind: &str| -> Vec<String> {
+        let of_kind = blocks.iter().filter_map(|block| block[kind]["toolUseId"].as_str());
+        of_kind.map(str::to_owned).collect()
+    };
+    let mut open = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        let blocks = list(message, "content");
+        let said = blocks.iter().filter(|block| block.get("cachePoint").is_none());
+        ensure(said.count() > 0, "an empty message")?;
+        ensure(message["role"] == ["user", "assistant"][index % 2], "roles do not alternate")?;
+        ensure(ids(blocks, "toolResult") == open, "results are not those of the calls before")?;
+        let mut texts = blocks.iter().filter_map(|block| block["text"].as_str());
+        ensure(texts.all(|text| !text.is_empty()), "an empty text")?;
+        open = ids(blocks, "toolUse");
+    }
+    ensure(open.is_empty(), "a call without result")
 }
 
 proptest! {

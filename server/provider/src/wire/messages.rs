@@ -59,7 +59,7 @@ pub(super) fn body(request: &Request, target: Target<'_>) -> Value {
     if !request.tools.is_empty() {
         body.insert("tools".into(), tools(request, target).into());
     }
-    body.insert("messages".into(), messages(request, abilities.images, plain).into());
+    body.insert("messages".into(), messages(request, target.images(), plain).into());
     body.extend(reasoning);
     let samples = !reasons && !abilities.fixed_sampling && !abilities.always_reasons;
     match (parameters.temperature, parameters.top_p) {
@@ -71,6 +71,16 @@ pub(super) fn body(request: &Request, target: Target<'_>) -> Value {
         body.insert("stop_sequences".into(), json!(parameters.stop_sequences));
     }
     Value::Object(body)
+}
+
+/// The body for Vertex AI, where the path names the model and the body the version.
+pub(super) fn vertex_body(request: &Request, target: Target<'_>) -> Value {
+    let mut body = body(request, target);
+    if let Some(body) = body.as_object_mut() {
+        body.shift_remove("model");
+        body.insert("anthropic_version".into(), "vertex-2023-10-16".into());
+    }
+    body
 }
 
 /// The wanted size of an answer within the limit of the model; 0 stands for a limit that is not known.

@@ -98,9 +98,7 @@ fn messages(request: &Request, target: Target<'_>, quirks: &Quirks) -> Vec<Value
                     group.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
                 }
                 if !content.is_empty() {
-                    group.push(
-                        json!({"role": "user", "content": user_content(content, target.abilities.images)}),
-                    );
+                    group.push(json!({"role": "user", "content": user_content(content, target.images())}));
                 }
                 if marks && user + 1 >= users {
                     mark_last(&mut group);

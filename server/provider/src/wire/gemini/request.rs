@@ -115,7 +115,7 @@ fn contents(request: &Request, target: Target<'_>) -> Vec<Value> {
                 if !responses.is_empty() {
                     contents.push(json!({"role": "user", "parts": responses}));
                 }
-                let images = target.abilities.images;
+                let images = target.images();
                 let parts: Vec<Value> = content.iter().map(|part| user_part(part, images)).collect();
                 if !parts.is_empty() {
                     contents.push(json!({"role": "user", "parts": parts}));

@@ -128,7 +128,7 @@ fn messages(request: &Request, target: Target<'_>) -> Vec<Value> {
                     messages.push(json!({"role": "tool", "tool_name": result.name, "content": text}));
                 }
                 if !content.is_empty() {
-                    messages.push(user(content, target.abilities.images));
+                    messages.push(user(content, target.images()));
                 }
             }
             Turn::Assistant(content) => messages.push(assistant(content)),

@@ -75,7 +75,7 @@ fn input(request: &Request, target: Target<'_>) -> Vec<Value> {
                     items.push(json!({"type": "function_call_output", "call_id": result.id, "output": text}));
                 }
                 if !content.is_empty() {
-                    let images = target.abilities.images;
+                    let images = target.images();
                     let parts: Vec<Value> = content.iter().map(|part| user_part(part, images)).collect();
                     items.push(json!({"type": "message", "role": "user", "content": parts}));
                 }
