@@ -148,6 +148,107 @@ export interface CommandInfo {
   description: string;
 }
 
+/** What stands behind the name of a command: the line as typed, its words, or values by name. */
+export type CommandInput =
+  /** As typed; quotes and backslashes are understood. */
+  | string
+  /** Word by word. */
+  | string[]
+  /** Values for `{{name}}`. */
+  | Record<string, string>;
+
+/** Where a named command comes from. */
+export type CommandKind =
+  /** A file of prompts. */
+  | "template"
+  /** A skill, named `skill:NAME`. */
+  | "skill"
+  /** An extension. */
+  | "extension"
+  /** A prompt of an MCP server. */
+  | "mcp";
+
+/** Answer of `kit.command.list`. */
+export interface CommandListAnswer {
+  /** The commands, sorted by name. */
+  commands: NamedCommand[];
+  /** Files that were left out, and why. */
+  problems?: FileProblem[];
+  /** What of the project is not loaded because its root is not trusted. */
+  withheld?: string[];
+}
+
+/** Argument of `kit.command.list`. */
+export interface CommandListArguments {
+  /** The session whose folder counts; the current one otherwise, or the first root. */
+  session?: SessionId;
+}
+
+/** Answer of `kit.command.run`: that of a prompt, or what the command says. */
+export interface CommandRunAnswer {
+  /** The session of the prompt. */
+  session?: SessionId;
+  /** The turn of the prompt. */
+  turn?: TurnId;
+  /** Whether the prompt waits for a running turn. */
+  queued?: boolean;
+  /** What a command says that is no prompt. */
+  output?: string;
+}
+
+/** Argument of `kit.command.run`. */
+export interface CommandRunArguments {
+  /** The command. */
+  name: string;
+  /** What stands behind it. */
+  args?: CommandInput;
+  /** Documents and selections that it is about. */
+  context?: ContextItem[];
+  /** Files to attach, as URIs. */
+  attachments?: string[];
+  /** The session; the current one otherwise, or a new one. */
+  session?: SessionId;
+  /** The mode for the session from this prompt on. */
+  mode?: Mode;
+  /** The model for the session from this prompt on. */
+  model?: ModelId;
+  /** The thinking level for the session from this prompt on. */
+  thinking?: ThinkingLevel;
+  /** What happens when a turn runs already. */
+  delivery?: Delivery;
+}
+
+/** Answer of `kit.prompt.complete`, best first. */
+export interface CompleteAnswer {
+  /** What fits. */
+  items: PromptCompletion[];
+  /** Whether typing on may bring others. */
+  isIncomplete: boolean;
+}
+
+/** Argument of `kit.prompt.complete`. */
+export interface CompleteArguments {
+  /** The prompt as it is now. */
+  text: string;
+  /** Where the cursor stands in it; its end otherwise. */
+  position?: WirePosition;
+  /** The session whose folder counts; the current one otherwise, or the first root. */
+  session?: SessionId;
+}
+
+/** What a completion stands for. */
+export type CompletionKind =
+  /** A file. */
+  | "file"
+  /** A folder. */
+  | "folder"
+  /** `@selection`, `@diagnostics`, `@diff` or `@open`. */
+  | "context"
+  /** A command, skill or template. */
+  | "command"
+  /** A resource of an MCP server. */
+  | "resource";
+
 /** Answer of `workspace/textDocumentContent`. */
 export interface ContentAnswer {
   /** The text. */
@@ -496,6 +597,16 @@ export interface FileDiff {
   diffBlocks: DiffBlock[];
 }
 
+/** Something wrong with one file of the project or the user. */
+export interface FileProblem {
+  /** The file. */
+  path: string;
+  /** The line, from 0. */
+  line: number;
+  /** One sentence. */
+  message: string;
+}
+
 /** What happened to a file since it was last reviewed. */
 export type FileStatus =
   /** Its text changed. */
@@ -605,6 +716,22 @@ export interface ModelSetArguments {
   model: ModelId;
   /** The session; the current one and new ones otherwise. */
   session?: SessionId;
+}
+
+/** One command that can be run by name. */
+export interface NamedCommand {
+  /** Its name, without a slash. */
+  name: string;
+  /** Where it comes from. */
+  kind: CommandKind;
+  /** One line for people. */
+  description?: string;
+  /** What to write behind the name. */
+  arguments?: string;
+  /** How many arguments it needs. */
+  required?: number;
+  /** Its file, or the extension or server that has it. */
+  source?: string;
 }
 
 /** The answer to a permission request. */
@@ -725,6 +852,20 @@ export interface PromptArguments {
   thinking?: ThinkingLevel;
   /** What happens when a turn runs already. */
   delivery?: Delivery;
+}
+
+/** One completion of a prompt. */
+export interface PromptCompletion {
+  /** What is shown. */
+  label: string;
+  /** What it stands for. */
+  kind: CompletionKind;
+  /** A word beside the label. */
+  detail?: string;
+  /** The text that replaces `range`. */
+  insertText: string;
+  /** The part of the prompt that is replaced. */
+  range: WireRange;
 }
 
 /** A question or permission request that waits for the user. */

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kit_lsp::{Application, Running, Startup};
 use kit_protocol::{Check, DoctorAnswer, ErrorKind, KitError, Settings, Trust};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, CurrentSetup, Dependencies, NoHooks, ReviewDesk, Sessions, Setup};
+use kit_session::{
+    Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
+};
 use kit_tools::sandbox::Sandbox;
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DocumentUri, Documents, Paths, Root, Workspace};
@@ -103,12 +105,14 @@ impl Application for Kit {
             workspace: Arc::clone(&workspace),
             documents: Arc::clone(&documents),
             tools: Arc::new(Registry::builtin(settings)),
+            projects: Projects::new(&self.paths, settings),
             policy: Arc::clone(&policy),
             paths: self.paths.clone(),
             setup: CurrentSetup::from(self.setup(settings)),
             sink: startup.sink,
             desk,
             attention,
+            contributions: Contributions::new(),
             hooks: Arc::new(NoHooks),
         });
         *self.state() = State { options: startup.options, configuration, policy: Some(policy) };

@@ -15,6 +15,7 @@ mod error;
 mod frames;
 mod guard;
 mod parent;
+mod problems;
 mod progress;
 mod pump;
 mod record;

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kit_protocol::{Event, EventBody, ReviewState, Status};
+use kit_protocol::{Event, EventBody, FileProblem, ReviewState, Status};
 use kit_session::Sink;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use tower_lsp::Client;
 use tower_lsp::lsp_types as lsp;
 use tower_lsp::lsp_types::notification::Notification;
 
+use crate::problems::Problems;
 use crate::progress::Registry;
 use crate::shared::Profile;
 
@@ -56,6 +57,7 @@ struct Outbox {
     events: VecDeque<Event>,
     status: Option<Status>,
     review: Option<ReviewState>,
+    problems: Problems,
 }
 
 /// Queue and wake-up of the pump.
@@ -84,6 +86,10 @@ impl Sink for Pump {
 
     fn review(&self, state: ReviewState) {
         self.with(|outbox| outbox.review = Some(state));
+    }
+
+    fn problems(&self, owner: &'static str, problems: Vec<FileProblem>) {
+        self.with(|outbox| outbox.problems.replace(owner, problems));
     }
 }
 
@@ -117,7 +123,7 @@ impl Pump {
                     tell(&client, event).await;
                 }
             }
-            let (status, review, due) = {
+            let (status, review, due, problems) = {
                 let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
                 let status = status_at.take(&mut outbox.status);
                 let review = review_at.take(&mut outbox.review);
@@ -125,8 +131,11 @@ impl Pump {
                     outbox.status.as_ref().map(|_| status_at.next()),
                     outbox.review.as_ref().map(|_| review_at.next()),
                 ];
-                (status, review, due.into_iter().flatten().min())
+                (status, review, due.into_iter().flatten().min(), outbox.problems.take_changes())
             };
+            for (uri, diagnostics) in problems {
+                client.publish_diagnostics(uri, diagnostics, None).await;
+            }
             if let Some(status) = status
                 && profile.kit.status
             {

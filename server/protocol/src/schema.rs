@@ -4,9 +4,10 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::{
-    AskAnswer, AskRequest, CancelAnswer, CancelArguments, ClientCapabilities, ContentAnswer,
-    ContentArguments, DiagnosticsAnswer, DoctorAnswer, ErrorData, Event, FilesRequest, ModeSetAnswer,
-    ModeSetArguments, ModelListAnswer, ModelListArguments, ModelSetAnswer, ModelSetArguments,
+    AskAnswer, AskRequest, CancelAnswer, CancelArguments, ClientCapabilities, CommandListAnswer,
+    CommandListArguments, CommandRunAnswer, CommandRunArguments, CompleteAnswer, CompleteArguments,
+    ContentAnswer, ContentArguments, DiagnosticsAnswer, DoctorAnswer, ErrorData, Event, FilesRequest,
+    ModeSetAnswer, ModeSetArguments, ModelListAnswer, ModelListArguments, ModelSetAnswer, ModelSetArguments,
     PermissionAnswer, PermissionRequest, PromptAnswer, PromptArguments, ReviewAnswer, ReviewArguments,
     ReviewListArguments, ReviewState, RewindAnswer, RewindArguments, SaveAnswer, ServerCapabilities,
     SessionAnswer, SessionArguments, SessionListAnswer, SessionListArguments, SessionOnly, SessionTreeAnswer,
@@ -36,6 +37,12 @@ definitions!(
     CancelAnswer,
     CancelArguments,
     ClientCapabilities,
+    CommandListAnswer,
+    CommandListArguments,
+    CommandRunAnswer,
+    CommandRunArguments,
+    CompleteAnswer,
+    CompleteArguments,
     ContentAnswer,
     ContentArguments,
     DiagnosticsAnswer,

@@ -83,6 +83,27 @@ pub struct Settings {
     /// All built-in tools but these.
     #[serde(default, alias = "exclude-core-tools", skip_serializing_if = "Option::is_none")]
     pub exclude_core_tools: Option<Vec<String>>,
+    /// Further skills: files, or folders that hold them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<Vec<String>>,
+    /// A further folder of skills.
+    #[serde(default, alias = "skills-dir", skip_serializing_if = "Option::is_none")]
+    pub skills_dir: Option<String>,
+    /// Names of skills that are left out.
+    #[serde(default, alias = "skill-disable", skip_serializing_if = "Option::is_none")]
+    pub skill_disable: Option<Vec<String>>,
+    /// Whether all skills are left out.
+    #[serde(default, alias = "no-skills", skip_serializing_if = "Option::is_none")]
+    pub no_skills: Option<bool>,
+    /// Further prompt templates: files, or folders that hold them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<Vec<String>>,
+    /// More of the same, which wins over `prompts`.
+    #[serde(default, alias = "prompt-template", skip_serializing_if = "Option::is_none")]
+    pub prompt_template: Option<Vec<String>>,
+    /// Whether all prompt templates are left out.
+    #[serde(default, alias = "no-prompt-templates", skip_serializing_if = "Option::is_none")]
+    pub no_prompt_templates: Option<bool>,
     /// Rules for tool calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<PermissionRules>,

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use kit_protocol::{Event, ListScope, ReviewState, SessionArguments, SessionListArguments, Settings, Status};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, CurrentSetup, Dependencies, NoHooks, ReviewDesk, Sessions, Setup, Sink};
+use kit_session::{
+    Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
+    Sink,
+};
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
 
@@ -32,6 +35,7 @@ fn sessions(home: &Path) -> Arc<Sessions> {
         workspace,
         documents,
         tools: Arc::new(Registry::builtin(&settings)),
+        projects: Projects::new(&paths, &settings),
         policy: Arc::new(Policy::new(&paths, &[])),
         paths,
         setup: CurrentSetup::from(Setup {
@@ -42,6 +46,7 @@ fn sessions(home: &Path) -> Arc<Sessions> {
         sink: Arc::new(Nobody),
         desk,
         attention,
+        contributions: Contributions::new(),
         hooks: Arc::new(NoHooks),
     })
 }

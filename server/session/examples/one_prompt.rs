@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use kit_protocol::{Event, EventBody, PromptArguments, ReviewState, Settings, Status, TurnId};
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, CurrentSetup, Dependencies, NoHooks, ReviewDesk, Sessions, Setup, Sink};
+use kit_session::{
+    Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
+    Sink,
+};
 use kit_text::Encoding;
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
@@ -57,6 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         workspace,
         documents,
         tools: Arc::new(Registry::builtin(&settings)),
+        projects: Projects::new(&paths, &settings),
         policy: Arc::new(Policy::new(&paths, &[])),
         paths,
         setup: CurrentSetup::from(Setup {
@@ -67,6 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         sink: printer.clone(),
         desk,
         attention,
+        contributions: Contributions::new(),
         hooks: Arc::new(NoHooks),
     });
 

@@ -10,9 +10,11 @@ use kit_workspace::{Documents, Paths, Workspace};
 use crate::attention::Attention;
 use crate::board::Board;
 use crate::clock::Millis;
+use crate::contributions::Contributions;
 use crate::day::DayLedger;
 use crate::desk::ReviewDesk;
 use crate::hooks::Hooks;
+use crate::project::Projects;
 use crate::sink::Sink;
 
 /// Everything that the sessions use. The order in which to make it: `desk` and `attention` first, then the workspace
@@ -36,6 +38,10 @@ pub struct Dependencies {
     pub desk: Arc<ReviewDesk>,
     /// What waits for the user.
     pub attention: Arc<Attention>,
+    /// Instructions, skills and prompt templates of projects and the user, and which projects are trusted.
+    pub projects: Arc<Projects>,
+    /// Commands and resources of extensions and MCP servers.
+    pub contributions: Arc<Contributions>,
     /// What extensions do; [`NoHooks`](crate::NoHooks) without them.
     pub hooks: Arc<dyn Hooks>,
 }
@@ -90,6 +96,7 @@ impl Shared {
 
     /// Lets another setup hold from now on.
     pub(crate) fn replace_setup(&self, setup: Setup) {
+        self.with.projects.apply(&setup.settings);
         self.with.setup.replace(setup);
     }
 

@@ -11,6 +11,7 @@ mod attention;
 mod board;
 mod clock;
 mod compose;
+mod contributions;
 mod conversation;
 mod day;
 mod dependencies;
@@ -21,7 +22,9 @@ mod history;
 mod hooks;
 mod journal;
 mod markdown;
+mod near;
 mod op;
+mod project;
 mod replay;
 mod restore;
 mod sessions;
@@ -33,6 +36,7 @@ mod turn;
 mod usage;
 
 pub use attention::Attention;
+pub use contributions::{CommandCall, CommandOutcome, CommandSource, Contributions, MentionSource, Resource};
 pub use dependencies::{CurrentSetup, Dependencies, Setup};
 pub use desk::ReviewDesk;
 pub use error::JournalError;
@@ -41,5 +45,6 @@ pub use hooks::{
     InputSource, InputVerdict, NoHooks, Observation, SwitchReason, Verdict,
 };
 pub use op::ChangedBy;
+pub use project::Projects;
 pub use sessions::Sessions;
 pub use sink::Sink;

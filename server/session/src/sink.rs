@@ -1,6 +1,6 @@
 //! The port through which sessions tell the outside what happens.
 
-use kit_protocol::{Event, ReviewState, Status};
+use kit_protocol::{Event, FileProblem, ReviewState, Status};
 
 /// Receives everything that a client may want to see. Calls must return at once and never wait for a client: a sink
 /// that is slower than the sessions has to drop or replace by itself. Events of one session come in the order of
@@ -12,4 +12,10 @@ pub trait Sink: Send + Sync {
     fn status(&self, status: Status);
     /// The whole review; it replaces the one before.
     fn review(&self, state: ReviewState);
+
+    /// All files of an owner that are wrong, such as skills that cannot be read; they replace its earlier ones. Editors
+    /// show them at their lines.
+    fn problems(&self, owner: &'static str, problems: Vec<FileProblem>) {
+        let _ = (owner, problems);
+    }
 }

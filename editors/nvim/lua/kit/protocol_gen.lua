@@ -98,6 +98,55 @@ M.commands = {
 ---@field title string A title for palettes.
 ---@field description string One sentence.
 
+--- What stands behind the name of a command: the line as typed, its words, or values by name.
+---@alias kit.CommandInput string|string[]|table<string, string>
+
+--- Where a named command comes from.
+---@alias kit.CommandKind "template"|"skill"|"extension"|"mcp"
+
+--- Answer of `kit.command.list`.
+---@class kit.CommandListAnswer
+---@field commands kit.NamedCommand[] The commands, sorted by name.
+---@field problems? kit.FileProblem[] Files that were left out, and why.
+---@field withheld? string[] What of the project is not loaded because its root is not trusted.
+
+--- Argument of `kit.command.list`.
+---@class kit.CommandListArguments
+---@field session? kit.SessionId The session whose folder counts; the current one otherwise, or the first root.
+
+--- Answer of `kit.command.run`: that of a prompt, or what the command says.
+---@class kit.CommandRunAnswer
+---@field session? kit.SessionId The session of the prompt.
+---@field turn? kit.TurnId The turn of the prompt.
+---@field queued? boolean Whether the prompt waits for a running turn.
+---@field output? string What a command says that is no prompt.
+
+--- Argument of `kit.command.run`.
+---@class kit.CommandRunArguments
+---@field name string The command.
+---@field args? kit.CommandInput What stands behind it.
+---@field context? kit.ContextItem[] Documents and selections that it is about.
+---@field attachments? string[] Files to attach, as URIs.
+---@field session? kit.SessionId The session; the current one otherwise, or a new one.
+---@field mode? kit.Mode The mode for the session from this prompt on.
+---@field model? kit.ModelId The model for the session from this prompt on.
+---@field thinking? kit.ThinkingLevel The thinking level for the session from this prompt on.
+---@field delivery? kit.Delivery What happens when a turn runs already.
+
+--- Answer of `kit.prompt.complete`, best first.
+---@class kit.CompleteAnswer
+---@field items kit.PromptCompletion[] What fits.
+---@field isIncomplete boolean Whether typing on may bring others.
+
+--- Argument of `kit.prompt.complete`.
+---@class kit.CompleteArguments
+---@field text string The prompt as it is now.
+---@field position? kit.WirePosition Where the cursor stands in it; its end otherwise.
+---@field session? kit.SessionId The session whose folder counts; the current one otherwise, or the first root.
+
+--- What a completion stands for.
+---@alias kit.CompletionKind "file"|"folder"|"context"|"command"|"resource"
+
 --- Answer of `workspace/textDocumentContent`.
 ---@class kit.ContentAnswer
 ---@field text string The text.
@@ -214,6 +263,12 @@ M.commands = {
 ---@field fuzzy? boolean Whether the text was found by loose matching.
 ---@field diffBlocks kit.DiffBlock[] The changed regions.
 
+--- Something wrong with one file of the project or the user.
+---@class kit.FileProblem
+---@field path string The file.
+---@field line number The line, from 0.
+---@field message string One sentence.
+
 --- What happened to a file since it was last reviewed.
 ---@alias kit.FileStatus "modified"|"created"|"deleted"|"renamed"
 
@@ -274,6 +329,15 @@ M.commands = {
 ---@class kit.ModelSetArguments
 ---@field model kit.ModelId The model.
 ---@field session? kit.SessionId The session; the current one and new ones otherwise.
+
+--- One command that can be run by name.
+---@class kit.NamedCommand
+---@field name string Its name, without a slash.
+---@field kind kit.CommandKind Where it comes from.
+---@field description? string One line for people.
+---@field arguments? string What to write behind the name.
+---@field required? number How many arguments it needs.
+---@field source? string Its file, or the extension or server that has it.
 
 --- The answer to a permission request.
 ---@class kit.PermissionAnswer
@@ -337,6 +401,14 @@ M.commands = {
 ---@field model? kit.ModelId The model for the session from this prompt on.
 ---@field thinking? kit.ThinkingLevel The thinking level for the session from this prompt on.
 ---@field delivery? kit.Delivery What happens when a turn runs already.
+
+--- One completion of a prompt.
+---@class kit.PromptCompletion
+---@field label string What is shown.
+---@field kind kit.CompletionKind What it stands for.
+---@field detail? string A word beside the label.
+---@field insertText string The text that replaces `range`.
+---@field range kit.WireRange The part of the prompt that is replaced.
 
 --- A question or permission request that waits for the user.
 ---@alias kit.QuestionId string

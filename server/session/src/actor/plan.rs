@@ -8,6 +8,7 @@ use kit_protocol::{Message, Part, Role, ToolCallId, ToolCallPart, ToolKind};
 use kit_tools::{AnyTool, Registry, ToolContext};
 use serde_json::Value;
 
+use crate::near;
 use crate::turn::{CallNumber, PlannedCall};
 
 const TRUNCATED: &str = "the arguments of this call were cut off or are not a JSON object, so it was not run; \
@@ -56,29 +57,8 @@ fn plan_one(number: CallNumber, part: &ToolCallPart, registry: &Registry, contex
 
 /// What the model reads about a tool that does not exist.
 fn unknown(name: &str, names: &[String]) -> String {
-    let near = names.iter().map(String::as_str).min_by_key(|known| distance(name, known));
-    let hint = near.filter(|near| distance(name, near) <= name.len().max(near.len()) / 2);
-    let hint = hint.map(|near| format!("; you may mean `{near}`")).unwrap_or_default();
+    let hint = near::hint(name, names.iter().map(String::as_str));
     format!("there is no tool `{name}`{hint}. The tools are: {}", names.join(", "))
-}
-
-/// The number of single-character edits between two names, without case.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (number, character) in one.to_lowercase().chars().enumerate() {
-        let mut diagonal = number;
-        let mut left = number + 1;
-        let mut next = vec![left];
-        for (known, above) in other.iter().zip(row.iter().skip(1)) {
-            let changed = diagonal + usize::from(character != *known);
-            left = changed.min(left + 1).min(above + 1);
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 /// Gives calls whose id was used before one of their own, so that each can have exactly one result.
@@ -114,9 +94,6 @@ mod tests {
             "there is no tool `reed`; you may mean `read`. The tools are: bash, edit, read"
         );
         assert_eq!(unknown("deploy", &names), "there is no tool `deploy`. The tools are: bash, edit, read");
-        let distances =
-            [("", "ab"), ("kitten", "sitting"), ("Read", "read")].map(|(one, other)| distance(one, other));
-        assert_eq!(distances, [2, 3, 0]);
     }
 
     #[test]

@@ -7,7 +7,10 @@ use kit_protocol::{
     SessionId, Settings, Status, StopReason, TurnId,
 };
 use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{Attention, CurrentSetup, Dependencies, NoHooks, ReviewDesk, Sessions, Setup, Sink};
+use kit_session::{
+    Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
+    Sink,
+};
 use kit_text::Encoding;
 use kit_tools::{Policy, Registry, RuleLayer, ToolSettings};
 use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
@@ -108,6 +111,7 @@ impl Kit {
             workspace,
             documents: Arc::clone(&documents),
             tools: Arc::new(Registry::builtin(&settings)),
+            projects: Projects::new(&paths, &settings),
             policy: Arc::new(Policy::new(&paths, &rules)),
             paths,
             setup: CurrentSetup::from(Setup {
@@ -118,6 +122,7 @@ impl Kit {
             sink: told.clone(),
             desk,
             attention,
+            contributions: Contributions::new(),
             hooks: Arc::new(NoHooks),
         });
         Self { directory, sessions, documents, told }

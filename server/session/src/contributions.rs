@@ -1,0 +1,120 @@
+//! What extensions and MCP servers add to the commands and mentions of prompts.
+//!
+//! Whoever has commands implements [`CommandSource`], whoever has resources [`MentionSource`], and adds it once; the
+//! lists that a source gives may change at any time. Templates and skills come before all sources, and of several
+//! sources with one name the first answers. Sources are asked often, so listing must be quick; running may take its time.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures::future::BoxFuture;
+use kit_protocol::{KitError, NamedCommand, SessionId};
+
+/// A command that is to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandCall {
+    /// Its name, as the source listed it.
+    pub name: String,
+    /// What stands behind the name, word by word.
+    pub words: Vec<String>,
+    /// The same as it was typed.
+    pub line: String,
+    /// The session that it is run in, where there is one already.
+    pub session: Option<SessionId>,
+    /// The folder that it is run for.
+    pub cwd: PathBuf,
+}
+
+/// What comes of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandOutcome {
+    /// A prompt, which starts a turn.
+    Prompt(String),
+    /// Something to show to the user.
+    Output(String),
+}
+
+/// Somebody who has commands.
+pub trait CommandSource: Send + Sync {
+    /// The commands for a folder. Must return at once.
+    fn commands(&self, cwd: &Path) -> Vec<NamedCommand>;
+
+    /// Runs one of them.
+    fn run(&self, call: CommandCall) -> BoxFuture<'static, Result<CommandOutcome, KitError>>;
+}
+
+/// A resource that a prompt can mention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// What stands behind the scheme: `@mcp:` and then this.
+    pub name: String,
+    /// A word for people.
+    pub description: Option<String>,
+}
+
+/// Somebody who has resources, mentioned as `@SCHEME:NAME`.
+pub trait MentionSource: Send + Sync {
+    /// The word before the colon.
+    fn scheme(&self) -> &str;
+
+    /// The resources whose name begins with what was typed. Must return at once.
+    fn resources(&self, typed: &str) -> Vec<Resource>;
+
+    /// The text of a resource.
+    fn read(&self, name: String) -> BoxFuture<'static, Result<String, KitError>>;
+}
+
+/// All sources of a process.
+#[derive(Default)]
+pub struct Contributions {
+    commands: RwLock<Vec<Arc<dyn CommandSource>>>,
+    mentions: RwLock<Vec<Arc<dyn MentionSource>>>,
+}
+
+impl Contributions {
+    /// No sources.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Adds a source of commands.
+    pub fn add_commands(&self, source: Arc<dyn CommandSource>) {
+        self.commands.write().unwrap_or_else(PoisonError::into_inner).push(source);
+    }
+
+    /// Adds a source of resources.
+    pub fn add_mentions(&self, source: Arc<dyn MentionSource>) {
+        self.mentions.write().unwrap_or_else(PoisonError::into_inner).push(source);
+    }
+
+    /// The commands of all sources.
+    pub(crate) fn commands(&self, cwd: &Path) -> Vec<NamedCommand> {
+        self.command_sources().iter().flat_map(|source| source.commands(cwd)).collect()
+    }
+
+    /// Runs a command of the first source that has it; `None` when no source does.
+    pub(crate) fn run(
+        &self,
+        call: CommandCall,
+    ) -> Option<BoxFuture<'static, Result<CommandOutcome, KitError>>> {
+        let has = |source: &&Arc<dyn CommandSource>| {
+            source.commands(&call.cwd).iter().any(|command| command.name == call.name)
+        };
+        let source = self.command_sources().iter().find(has).cloned()?;
+        Some(source.run(call))
+    }
+
+    /// The source of a scheme.
+    pub(crate) fn mentions(&self, scheme: &str) -> Option<Arc<dyn MentionSource>> {
+        self.mention_sources().into_iter().find(|source| source.scheme() == scheme)
+    }
+
+    pub(crate) fn mention_sources(&self) -> Vec<Arc<dyn MentionSource>> {
+        self.mentions.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn command_sources(&self) -> Vec<Arc<dyn CommandSource>> {
+        self.commands.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
