@@ -259,6 +259,10 @@ impl Editor for RemoteEditor {
         .boxed()
     }
 
+    fn has_diagnostics(&self) -> bool {
+        self.has(|kit| kit.diagnostics)
+    }
+
     fn diagnostics(&self, uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<FileDiagnostics>> {
         async move {
             if !self.has(|kit| kit.diagnostics) {

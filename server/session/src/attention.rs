@@ -134,6 +134,10 @@ impl Editor for Watched {
         .boxed()
     }
 
+    fn has_diagnostics(&self) -> bool {
+        self.editor.has_diagnostics()
+    }
+
     fn diagnostics(&self, uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<FileDiagnostics>> {
         self.editor.diagnostics(uris)
     }

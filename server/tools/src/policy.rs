@@ -18,6 +18,7 @@
 mod command;
 mod guarded;
 mod lists;
+mod narrowing;
 mod rule;
 mod store;
 mod suggestion;
@@ -35,6 +36,7 @@ use crate::shell::{self, Script};
 use crate::tool::Access;
 use command::Coverage;
 use lists::{Layered, Lists, Part, Sourced};
+use narrowing::Narrowing;
 use rule::{Hit, Place, Rule};
 use store::Store;
 
@@ -103,6 +105,7 @@ pub struct Policy {
     store: Store,
     layers: RwLock<Arc<Lists>>,
     sessions: Mutex<HashMap<SessionId, Arc<Lists>>>,
+    narrowed: Mutex<HashMap<SessionId, Vec<Narrowing>>>,
 }
 
 impl Policy {
@@ -124,6 +127,7 @@ impl Policy {
             home,
             layers: RwLock::new(Arc::new(lists)),
             sessions: Mutex::new(HashMap::new()),
+            narrowed: Mutex::default(),
         }
     }
 
@@ -158,6 +162,10 @@ impl Policy {
         let call = &Call { kind: call.access.kind().unwrap_or(call.kind), ..*call };
         if call.mode == Mode::Plan && changes(call.kind) {
             return deny("plan mode only reads; the user can switch to another mode");
+        }
+        if let Some(why) = self.narrowings(call.session).iter().find_map(|narrowing| narrowing.refuses(call))
+        {
+            return deny(why);
         }
         let lists = self.lists(call.session, call.root);
         let denying = Layered { lists: &lists, part: Part::Deny, call };
@@ -206,8 +214,36 @@ impl Policy {
         }
     }
 
+    /// Lets a session call only what the rules allow, until [`widen`](Self::widen); `by` says who wants it so, such as
+    /// ``the skill `deploy` ``.
+    pub fn narrow(&self, session: &SessionId, by: &str, rules: &[String]) {
+        let narrowing = Narrowing::new(by, rules, &self.home);
+        let mut narrowed = self.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
+        narrowed.entry(session.clone()).or_default().push(narrowing);
+    }
+
+    /// Takes back all that narrows a session.
+    pub fn widen(&self, session: &SessionId) {
+        self.narrowed.lock().unwrap_or_else(PoisonError::into_inner).remove(session);
+    }
+
+    /// Lets whatever narrows one session narrow another that works for it.
+    pub fn narrow_like(&self, session: &SessionId, like: &SessionId) {
+        let inherited = self.narrowings(like);
+        if !inherited.is_empty() {
+            let mut narrowed = self.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
+            narrowed.entry(session.clone()).or_default().extend(inherited);
+        }
+    }
+
+    fn narrowings(&self, session: &SessionId) -> Vec<Narrowing> {
+        let narrowed = self.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
+        narrowed.get(session).cloned().unwrap_or_default()
+    }
+
     /// Forgets what holds for one session.
     pub fn end_session(&self, session: &SessionId) {
+        self.widen(session);
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(session);
     }
 

@@ -87,18 +87,23 @@ impl Registry {
             Arc::new(ListFolder),
         ];
         let registry = Self::default();
-        let named = |list: &Option<Vec<String>>, name: &str| {
-            list.as_ref().map(|list| list.iter().any(|listed| listed.eq_ignore_ascii_case(name)))
-        };
         for tool in all {
-            let name = tool.name().into_owned();
-            let included = named(&settings.include_core_tools, &name).unwrap_or(true);
-            let excluded = named(&settings.exclude_core_tools, &name).unwrap_or(false);
-            if included && !excluded {
-                registry.add(ToolSource::Core, tool);
-            }
+            registry.add_core(settings, tool);
         }
         registry
+    }
+
+    /// Adds a built-in tool if the settings leave it.
+    pub fn add_core(&self, settings: &Settings, tool: Arc<dyn AnyTool>) {
+        let name = tool.name().into_owned();
+        let named = |list: &Option<Vec<String>>| {
+            list.as_ref().map(|list| list.iter().any(|listed| listed.eq_ignore_ascii_case(&name)))
+        };
+        let included = named(&settings.include_core_tools).unwrap_or(true);
+        let excluded = named(&settings.exclude_core_tools).unwrap_or(false);
+        if included && !excluded {
+            self.add(ToolSource::Core, tool);
+        }
     }
 
     /// Adds a tool; the first of a name stays, and the answer says whether it was this one.

@@ -52,6 +52,10 @@ pub trait Editor: Send + Sync {
     ) -> BoxFuture<'_, Option<PermissionAnswer>>;
     /// Asks the user a question.
     fn ask(&self, request: AskRequest, cancel: CancellationToken) -> BoxFuture<'_, AskAnswer>;
+    /// Whether [`diagnostics`](Self::diagnostics) can have an answer.
+    fn has_diagnostics(&self) -> bool {
+        false
+    }
     /// What the editor's other servers say about files.
     fn diagnostics(&self, uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<FileDiagnostics>>;
 }

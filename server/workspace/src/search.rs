@@ -1,6 +1,6 @@
 //! Searching and listing without any outside program.
 //!
-//! [`grep`] looks into files, [`find`] for files, [`list`] into one directory. All run on a blocking thread that stops
+//! [`grep`] looks into files, [`find`] for files, [`fuzzy`] for paths that are half typed, [`list`] into one directory. All run on a blocking thread that stops
 //! soon after the token is cancelled or the future is dropped. Whatever order the parallel walk has, the answer is
 //! sorted by path and holds the first results of that order; what was cut is counted, and memory is bounded by the
 //! limits, not by the tree (I20). A pattern is never an option of anything.
@@ -9,6 +9,7 @@
 //! `.gitignore` counts outside of git repositories too. `.git` itself is never entered.
 
 mod find;
+mod fuzzy;
 mod grep;
 mod list;
 mod path_glob;
@@ -24,6 +25,7 @@ use crate::WorkspaceError;
 use crate::blocking::blocking;
 
 pub use find::{FindQuery, FindResult, find};
+pub use fuzzy::{FuzzyMatch, FuzzyQuery, FuzzyResult, fuzzy, score};
 pub use grep::{FileMatches, GrepQuery, GrepResult, MatchLine, grep};
 pub use list::{ListResult, list};
 
@@ -77,6 +79,13 @@ struct Smallest<T> {
 impl<T: Ord> Smallest<T> {
     fn new(limit: usize) -> Self {
         Self { items: BTreeSet::new(), limit, total: 0 }
+    }
+
+    /// Adds an item unless it is among the smallest already.
+    fn add_once(&mut self, item: T) {
+        if !self.items.contains(&item) {
+            self.add(item);
+        }
     }
 
     fn add(&mut self, item: T) {

@@ -1,4 +1,4 @@
-//! Which workspaces the user trusts.
+//! Which workspaces the user trusts, and which ones they were asked about and declined.
 //!
 //! The store is a file of its own in the configuration directory that only the user may read, replaced as a whole. It
 //! is read anew each time, because several servers share it. A root is trusted when it or a directory above it is;
@@ -36,7 +36,7 @@ impl Trust {
     pub fn is_trusted(&self, root: &Path) -> bool {
         let Ok(real) = real_path(root) else { return false };
         match self.read() {
-            Ok(trusted) => trusted.iter().any(|other| real.starts_with(other)),
+            Ok(roots) => roots.trusted.iter().any(|other| real.starts_with(other)),
             Err(error) => {
                 tracing::warn!(file = %self.file.display(), %error, "trusts nothing");
                 false
@@ -44,32 +44,71 @@ impl Trust {
         }
     }
 
+    /// Whether the user was asked to trust a root and said no.
+    pub fn is_declined(&self, root: &Path) -> bool {
+        let Ok(real) = real_path(root) else { return false };
+        self.read().is_ok_and(|roots| roots.declined.contains(&real))
+    }
+
     /// Trusts a root, or stops trusting it. A root below a trusted one stays trusted with that one.
     pub fn set(&self, root: &Path, trusted: bool) -> io::Result<()> {
         let real = real_path(root)?;
+        self.change(|roots| {
+            if trusted {
+                roots.declined.remove(&real) | roots.trusted.insert(real)
+            } else {
+                roots.trusted.remove(&real)
+            }
+        })
+    }
+
+    /// Remembers that the user was asked to trust a root and said no.
+    pub fn decline(&self, root: &Path) -> io::Result<()> {
+        let real = real_path(root)?;
+        self.change(|roots| roots.declined.insert(real))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Roots) -> bool) -> io::Result<()> {
         let mut roots = self.read()?;
-        let changed = if trusted { roots.insert(real) } else { roots.remove(&real) };
-        if !changed {
+        if !change(&mut roots) {
             return Ok(());
         }
-        let roots: Vec<_> = roots.iter().map(|root| root.to_string_lossy()).collect();
-        let mut text = serde_json::to_string_pretty(&json!({ "version": 1, "trusted": roots }))?;
+        let texts = |roots: &BTreeSet<PathBuf>| -> Vec<String> {
+            roots.iter().map(|root| root.to_string_lossy().into_owned()).collect()
+        };
+        let mut value = json!({ "version": 1, "trusted": texts(&roots.trusted) });
+        if !roots.declined.is_empty() {
+            value["declined"] = json!(texts(&roots.declined));
+        }
+        let mut text = serde_json::to_string_pretty(&value)?;
         text.push('\n');
         write_private(&self.file, text.as_bytes())
     }
 
-    fn read(&self) -> io::Result<BTreeSet<PathBuf>> {
+    fn read(&self) -> io::Result<Roots> {
         let bytes = match fs::read(&self.file) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Roots::default()),
             Err(error) => return Err(error),
         };
         let value: Value = serde_json::from_slice(&bytes)?;
-        let trusted = value.get("trusted").and_then(Value::as_array);
-        let trusted =
-            trusted.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no list of trusted roots"))?;
-        Ok(trusted.iter().filter_map(Value::as_str).map(PathBuf::from).collect())
+        let list = |name: &str| {
+            let listed = value.get(name).and_then(Value::as_array);
+            listed.map(|roots| roots.iter().filter_map(Value::as_str).map(PathBuf::from).collect())
+        };
+        let missing = || io::Error::new(io::ErrorKind::InvalidData, "no list of trusted roots");
+        Ok(Roots {
+            trusted: list("trusted").ok_or_else(missing)?,
+            declined: list("declined").unwrap_or_default(),
+        })
     }
+}
+
+/// What the file holds.
+#[derive(Default)]
+struct Roots {
+    trusted: BTreeSet<PathBuf>,
+    declined: BTreeSet<PathBuf>,
 }
 
 #[cfg(test)]
@@ -92,6 +131,19 @@ mod tests {
         assert_eq!(trusted(), [true, true, false]);
         trust.set(&root, false).unwrap();
         assert_eq!(trusted(), [false, false, false]);
+    }
+
+    #[test]
+    fn a_declined_root_is_remembered_until_it_is_trusted() {
+        let (directory, trust) = fixture();
+        let root = directory.path().join("project");
+        let state = || (trust.is_trusted(&root), trust.is_declined(&root));
+        trust.decline(&root).unwrap();
+        assert_eq!(state(), (false, true));
+        trust.set(&root, true).unwrap();
+        assert_eq!(state(), (true, false));
+        trust.set(&root, false).unwrap();
+        assert_eq!(state(), (false, false));
     }
 
     #[test]
