@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kit_lsp::{Application, Running, Startup};
 use kit_protocol::{Check, DoctorAnswer, ErrorKind, KitError, Settings, Trust};
-use kit_provider::{Environment, Models, ProviderSettings};
+use kit_provider::{Environment, ModelError, Models, ProviderSettings};
 use kit_session::{
     Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
 };
@@ -53,26 +53,41 @@ impl Kit {
         )
     }
 
+    /// The models under the settings.
+    fn models(&self, settings: &Settings) -> Result<Models, ModelError> {
+        let models = Models::new(&ProviderSettings::from(settings), Environment::capture())
+            .with_catalogue(self.paths.cache.join("models.json"));
+        match &self.options.record_model {
+            Some(file) => models.with_recording(file),
+            None => Ok(models),
+        }
+    }
+
+    /// The models for a folder, without an editor.
+    pub(crate) fn models_for(&self, root: Option<&Path>) -> Result<Models, ModelError> {
+        self.models(&self.configure(root, Value::Null).settings)
+    }
+
     /// What sessions work with under the settings.
-    fn setup(&self, settings: &Settings) -> Setup {
+    fn setup(&self, settings: &Settings) -> Result<Setup, ModelError> {
         let sandbox = std::env::current_exe().ok().map(|helper| Sandbox {
             helper,
             writable: Vec::new(),
             hidden: vec![self.paths.config.clone(), self.paths.user_settings()],
         });
-        Setup {
-            models: Arc::new(Models::new(&ProviderSettings::from(settings), Environment::capture())),
+        Ok(Setup {
+            models: Arc::new(self.models(settings)?),
             tool_settings: Arc::new(ToolSettings::new(settings, sandbox)),
             settings: settings.clone(),
-        }
+        })
     }
 
     /// The checks of the doctor for a folder, without an editor.
-    pub(crate) fn examine(&self, root: &Path) -> DoctorAnswer {
+    pub(crate) fn examine(&self, root: &Path) -> anyhow::Result<DoctorAnswer> {
         let configuration = self.configure(Some(root), Value::Null);
-        let models = Models::new(&ProviderSettings::from(&configuration.settings), Environment::capture());
+        let models = self.models(&configuration.settings)?;
         let roots = [Root::new(root)];
-        DoctorAnswer { checks: doctor::checks(&self.paths, &configuration, &models, &roots, &self.trust) }
+        Ok(DoctorAnswer { checks: doctor::checks(&self.paths, &configuration, &models, &roots, &self.trust) })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -94,6 +109,7 @@ impl Application for Kit {
             tracing::warn!(%problem, "settings");
         }
         let settings = &configuration.settings;
+        let setup = self.setup(settings).map_err(|error| KitError::new(error.kind, error.message))?;
         let policy = Arc::new(Policy::new(&self.paths, &configuration.rules));
         let documents = Arc::new(Documents::new());
         let desk = ReviewDesk::new();
@@ -108,7 +124,7 @@ impl Application for Kit {
             projects: Projects::new(&self.paths, settings),
             policy: Arc::clone(&policy),
             paths: self.paths.clone(),
-            setup: CurrentSetup::from(self.setup(settings)),
+            setup: CurrentSetup::from(setup),
             sink: startup.sink,
             desk,
             attention,
@@ -121,9 +137,10 @@ impl Application for Kit {
 
     fn doctor(&self, running: &Running) -> DoctorAnswer {
         let configuration = self.state().configuration.clone();
-        let models = Models::new(&ProviderSettings::from(&configuration.settings), Environment::capture());
+        let models = running.sessions.models();
         let roots = running.workspace.roots();
         let mut checks = doctor::checks(&self.paths, &configuration, &models, &roots, &self.trust);
+        checks.push(doctor::connections(models.connections()));
         checks.push(Check {
             name: "documents".to_owned(),
             ok: true,
@@ -152,7 +169,10 @@ impl Application for Kit {
             }
         }
         running.workspace.set_save_after_edit(configuration.settings.save_after_edit.unwrap_or_default());
-        running.sessions.set_settings(self.setup(&configuration.settings));
+        match self.setup(&configuration.settings) {
+            Ok(setup) => running.sessions.set_settings(setup),
+            Err(error) => tracing::error!(%error, "the settings of the project cannot be used yet"),
+        }
         state.configuration = configuration;
         Ok(Trust { root: trust.root, trusted: self.trust.is_trusted(&root) })
     }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
+use crate::models::ModelsCommand;
+
 /// What the help ends with.
 const ENVIRONMENT: &str = "\
 Environment:
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     },
     /// Check the installation
     Doctor,
+    /// List the models, or refresh what is known about them
+    Models(ModelsCommand),
 }
 
 /// Options of every subcommand.
@@ -56,6 +60,9 @@ pub(crate) struct Options {
     /// Read these settings instead of ~/.kit.yml
     #[arg(long, value_name = "FILE", global = true, help_heading = "Files")]
     pub(crate) config: Option<PathBuf>,
+    /// Append what model providers send, to be played again with the model recorded/FILE
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Files")]
+    pub(crate) record_model: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingOptions,
 }
@@ -71,6 +78,7 @@ impl Options {
             provider_wire,
             provider_api_key,
             system_prompt,
+            tls_skip_verify,
         } = &self.settings;
         let texts = [
             ("model", model),
@@ -84,7 +92,7 @@ impl Options {
         let given = texts.into_iter().filter_map(|(name, value)| {
             value.as_ref().map(|value| (name.to_owned(), Value::String(value.clone())))
         });
-        given.collect()
+        given.chain(tls_skip_verify.then(|| ("tlsSkipVerify".to_owned(), Value::Bool(true)))).collect()
     }
 }
 
@@ -107,6 +115,9 @@ struct SettingOptions {
     /// What the server at that URL speaks
     #[arg(long, value_name = "WIRE", global = true)]
     provider_wire: Option<String>,
+    /// Accept any certificate of the provider, so that whoever is on the way can read everything
+    #[arg(long, global = true)]
+    tls_skip_verify: bool,
     /// The provider's key; an environment variable is safer, because other users can see command lines
     #[arg(long, value_name = "KEY", global = true)]
     provider_api_key: Option<String>,
@@ -150,6 +161,14 @@ mod tests {
             assert_eq!(Value::Object(options.settings()), expected);
             assert_eq!(options.record, Some(PathBuf::from("x.jsonl")));
         }
+    }
+
+    #[test]
+    fn models_take_a_provider_or_a_source() {
+        for line in ["models", "models openai", "models --all", "models update", "models update embedded"] {
+            assert!(matches!(parsed(line).unwrap().command, Some(Command::Models(_))), "{line}");
+        }
+        assert!(parsed("models openai update").is_err());
     }
 
     #[test]

@@ -13,6 +13,8 @@ use kit_protocol::Settings;
 use kit_tools::RuleLayer;
 use serde_json::{Map, Value};
 
+use crate::address::{self, Named};
+
 /// Keys of upstream Kit that other parts of it read; they are no mistakes.
 const FOREIGN_KEYS: &[&str] = &[
     "theme",
@@ -261,8 +263,10 @@ pub(crate) fn load(
         Ok(layer) => layers.push(layer),
         Err(problem) => problems.push(problem),
     }
+    let named = if command_line.contains_key("model") { Named::Now } else { Named::Before };
     layers.push(Layer { origin: "the command line".to_owned(), values: command_line });
     let mut configuration = merge(layers);
+    address::rewrite(&mut configuration.settings, named);
     configuration.problems.splice(0..0, problems);
     configuration
 }

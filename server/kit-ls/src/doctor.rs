@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kit_protocol::Check;
-use kit_provider::Models;
+use kit_provider::{ConnectionStats, Models};
 use kit_tools::sandbox::{self, SandboxStatus};
 use kit_workspace::{Paths, Root, Trust};
 
@@ -20,6 +20,7 @@ pub(crate) fn checks(
     let mut checks = vec![well("version", format!("kit-ls {}", env!("CARGO_PKG_VERSION")))];
     checks.push(model(configuration, models));
     checks.push(settings(configuration));
+    checks.push(certificates(configuration));
     for (name, folder) in [("sessions", &paths.sessions), ("state", &paths.state), ("config", &paths.config)]
     {
         checks.push(writable(name, folder));
@@ -76,6 +77,30 @@ fn settings(configuration: &Configuration) -> Check {
         configuration.problems.join("; "),
         "mend or remove what is named; everything else holds".to_owned(),
     )
+}
+
+fn certificates(configuration: &Configuration) -> Check {
+    let settings = &configuration.settings;
+    if settings.tls_skip_verify == Some(true) {
+        return broken(
+            "certificates",
+            "those of model servers are not checked, so whoever is on the way can read keys and change answers"
+                .to_owned(),
+            "remove `tls-skip-verify`; a certificate of your own belongs into `ca-certificates`".to_owned(),
+        );
+    }
+    let more = settings.ca_certificates.as_ref().map_or(0, Vec::len);
+    let proxy = settings.proxy.as_deref().map_or("the proxy of the environment", |proxy| match proxy {
+        "none" => "no proxy",
+        _ => "the proxy of the settings",
+    });
+    well("certificates", format!("those of the system and {more} more, by {proxy}"))
+}
+
+/// The connections to model servers, which only a running server has.
+pub(crate) fn connections(stats: ConnectionStats) -> Check {
+    let ConnectionStats { total, active, idle } = stats;
+    well("connections", format!("to {total} model servers, {active} in use, {idle} idle"))
 }
 
 fn writable(name: &str, folder: &Path) -> Check {

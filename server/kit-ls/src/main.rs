@@ -3,11 +3,13 @@
 //! stdout carries protocol frames only while serving. The process ends by `exit` and not by returning from `main`,
 //! because tokio's stdin thread would keep it alive as long as the editor holds the pipe open.
 
+mod address;
 mod application;
 mod arguments;
 mod configuration;
 mod doctor;
 mod logging;
+mod models;
 
 use std::io::Write;
 use std::path::Path;
@@ -20,6 +22,7 @@ use kit_workspace::Paths;
 
 use crate::application::Kit;
 use crate::arguments::{Command, CommandLine, Options};
+use crate::models::ModelsCommand;
 
 /// Worker threads: documents and turns need few, and each costs memory.
 const WORKERS: usize = 2;
@@ -63,6 +66,7 @@ fn run(line: CommandLine) -> anyhow::Result<i32> {
     match command {
         None | Some(Command::Serve { .. }) => with_runtime(async { serve_editor(options).await }),
         Some(Command::Doctor) => with_runtime(async { report(options).await }),
+        Some(Command::Models(command)) => with_runtime(async { list_models(&command, options).await }),
     }
 }
 
@@ -115,11 +119,18 @@ async fn replay(file: &Path, options: Options) -> anyhow::Result<i32> {
     Ok(i32::from(!report.missing.is_empty()))
 }
 
+async fn list_models(command: &ModelsCommand, options: Options) -> anyhow::Result<i32> {
+    let root = std::env::current_dir().ok();
+    let models = Kit::new(paths()?, options).models_for(root.as_deref())?;
+    say(&models::run(command, &models).await?)?;
+    Ok(0)
+}
+
 async fn report(options: Options) -> anyhow::Result<i32> {
     let paths = paths()?;
     let root = std::env::current_dir().context("the current folder is gone")?;
     let kit = Kit::new(paths, options);
-    let answer = kit.examine(&root);
+    let answer = kit.examine(&root)?;
     let mut failed = false;
     for check in &answer.checks {
         failed |= !check.ok;

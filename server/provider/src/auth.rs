@@ -54,7 +54,7 @@ pub(crate) struct Key {
 
 impl KeyOrigin {
     /// The words for a sentence about the key.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Setting => "provider-api-key".to_owned(),
             Self::Stored => "the stored login".to_owned(),

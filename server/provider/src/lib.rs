@@ -38,7 +38,7 @@ pub use environment::Environment;
 pub use error::{ModelError, Retry};
 pub use http::ConnectionStats;
 pub use model::{Completion, Model, ModelEvent, ModelStream, Parameters, Request, ToolDefinition};
-pub use models::Models;
+pub use models::{Models, ProviderListing};
 pub use rate::{Allowance, RateLimits};
 pub use settings::{ConnectionSettings, CustomModel, ProviderOverride, ProviderSettings};
 pub use token::{Token, TokenSource};

@@ -1,10 +1,14 @@
 //! Which models there are: from an id to a model, lists, and the default.
 
+mod listing;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kit_protocol::{CustomCost, CustomModel, ErrorKind, ModelId, ModelInfo, Price};
+
+pub use listing::ProviderListing;
 
 use crate::auth::{Credential, Credentials, LoginStatus};
 use crate::catalogue::{Abilities, Catalogue};
@@ -244,8 +248,9 @@ impl Models {
     }
 
     /// Refreshes the user's file of models from an address or a file, by default from models.dev, and returns how many
-    /// models it has. They are used from the next start on.
-    pub async fn update_catalogue(&self, source: Option<&str>) -> Result<usize, ModelError> {
+    /// models it has. `embedded` takes the file away, so that only the models of this version are known; the answer is
+    /// then `None`. What is changed holds from the next start on.
+    pub async fn update_catalogue(&self, source: Option<&str>) -> Result<Option<usize>, ModelError> {
         match self.catalogue.file() {
             Some(file) => update::update(&self.http, file, source).await,
             None => Err(ModelError::new(ErrorKind::InvalidRequest, "there is no place to keep models in")),

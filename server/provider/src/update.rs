@@ -16,9 +16,27 @@ const SOURCE: &str = "https://models.dev/api.json";
 /// How long a download may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Replaces the user's file with what the source has, once that is known to be usable, and returns its number of models.
-pub(crate) async fn update(http: &Http, file: &Path, source: Option<&str>) -> Result<usize, ModelError> {
+/// The source that stands for the models of this version.
+const EMBEDDED: &str = "embedded";
+
+/// Replaces the user's file with what the source has, once that is known to be usable, and returns its number of models;
+/// `None` when the file was taken away.
+pub(crate) async fn update(
+    http: &Http,
+    file: &Path,
+    source: Option<&str>,
+) -> Result<Option<usize>, ModelError> {
+    let kept = |error: std::io::Error| {
+        let message = format!("the models cannot be kept in {}: {error}", file.display());
+        ModelError::new(ErrorKind::Internal, message)
+    };
     let source = source.unwrap_or(SOURCE);
+    if source == EMBEDDED {
+        return match std::fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(kept(error)),
+            Ok(()) | Err(_) => Ok(None),
+        };
+    }
     let text = match source.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
         Some(url) => fetch_text(http, &url, LIMIT).await?,
         None => std::fs::read_to_string(source).map_err(|error| {
@@ -30,13 +48,8 @@ pub(crate) async fn update(http: &Http, file: &Path, source: Option<&str>) -> Re
             format!("{source} is no list of models as models.dev has it: {reason}; nothing was changed");
         ModelError::new(ErrorKind::InvalidRequest, message)
     })?;
-    replace(file, text.as_bytes(), Access::Usual).map_err(|error| {
-        ModelError::new(
-            ErrorKind::Internal,
-            format!("the models cannot be kept in {}: {error}", file.display()),
-        )
-    })?;
-    Ok(count)
+    replace(file, text.as_bytes(), Access::Usual).map_err(kept)?;
+    Ok(Some(count))
 }
 
 #[cfg(test)]
@@ -52,11 +65,15 @@ mod tests {
         let run = async || update(&Http::default(), &file, Some(&from)).await.map_err(|error| error.message);
         assert!(run().await.unwrap_err().starts_with(&format!("the file {from} cannot be read: ")));
         std::fs::write(&source, r#"{"openai": {"models": {"gpt-x": {"tool_call": true}}}}"#).unwrap();
-        assert_eq!(run().await, Ok(1));
+        assert_eq!(run().await, Ok(Some(1)));
         std::fs::write(&source, r#"{"openai": {"models": {}}}"#).unwrap();
         assert!(
             run().await.unwrap_err().ends_with("it holds no model that calls tools; nothing was changed")
         );
         assert!(std::fs::read_to_string(&file).unwrap().contains("gpt-x"));
+        for _ in 0..2 {
+            assert_eq!(update(&Http::default(), &file, Some("embedded")).await, Ok(None));
+            assert!(!file.exists());
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::attention::Attention;
 use crate::sink::Sink;
 
 const WAITS: &str = "waiting for permission";
+const UNCHECKED: &str = "certificates are not checked";
 
 /// What a session says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) struct Defaults {
     pub(crate) mode: Mode,
     pub(crate) model: Option<ModelId>,
     pub(crate) context_window: u64,
+    /// The certificates of model servers are not checked, which the user must see all the time.
+    pub(crate) is_unchecked: bool,
 }
 
 #[derive(Default)]
@@ -175,6 +178,11 @@ impl Board {
         } else {
             (pulse.state, pulse.label.clone())
         };
+        let label = match (posted.defaults.is_unchecked, label.as_str()) {
+            (false, _) => label,
+            (true, "") => UNCHECKED.to_owned(),
+            (true, _) => format!("{label} · {UNCHECKED}"),
+        };
         Status {
             state,
             label,
@@ -235,6 +243,17 @@ mod tests {
         assert_eq!(about(&board.status()), (Some(a.clone()), "edit".into()));
         board.remove(&a);
         assert_eq!(about(&board.status()), (Some(b), "thinking".into()));
+    }
+
+    #[test]
+    fn unchecked_certificates_are_said_all_the_time() {
+        let board = Board::new(Arc::new(Sent::default()), Attention::new());
+        board.set_defaults(|defaults| defaults.is_unchecked = true);
+        assert_eq!(board.status().label, UNCHECKED);
+        let session = SessionId::from("a");
+        board.set_current(&session);
+        board.post(&session, pulse("thinking", Some("t")));
+        assert_eq!(board.status().label, "thinking · certificates are not checked");
     }
 
     #[test]

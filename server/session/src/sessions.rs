@@ -48,8 +48,11 @@ impl Sessions {
     /// Sessions over a workspace. Must be called within a runtime; reads no session file yet.
     pub fn new(with: Dependencies) -> Arc<Self> {
         let shared = Shared::new(with);
-        let mode = shared.setup().settings.mode.unwrap_or_default();
-        shared.board.set_defaults(|board| board.mode = mode);
+        let setup = shared.setup();
+        shared.board.set_defaults(|board| {
+            board.mode = setup.settings.mode.unwrap_or_default();
+            board.is_unchecked = setup.settings.tls_skip_verify == Some(true);
+        });
         shared.with.desk.attach(
             &shared.with.paths,
             &shared.with.workspace,

@@ -20,12 +20,11 @@ const TABLE: &str = "server/provider/data/models.tsv";
 const ALIASES: &str = "server/provider/data/aliases.tsv";
 
 /// Providers whose wire, address and key are part of the program; here they have only models.
-const BUILT_IN: [&str; 6] = ["anthropic", "openai", "google", "openrouter", "google-vertex", "azure"];
+const BUILT_IN: [&str; 7] =
+    ["amazon-bedrock", "anthropic", "azure", "google", "google-vertex", "openai", "openrouter"];
 /// Providers that speak a protocol of their own, demand to be addressed as another product, or know their models best.
-const LEFT_OUT: [&str; 10] = [
-    "amazon-bedrock",
+const LEFT_OUT: [&str; 8] = [
     "azure-cognitive-services",
-    "github-copilot",
     "gitlab",
     "google-vertex-anthropic",
     "lmstudio",
@@ -82,9 +81,11 @@ pub(crate) fn write() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let (dev, litellm, pi) = fetch(&folder)?;
     let mut providers: BTreeMap<String, Provider> = BTreeMap::new();
-    let gateway = pi.iter().find(|(file, _)| file == "openrouter").map_or(&Value::Null, |(_, source)| source);
+    let of = |name: &str| pi.iter().find(|(file, _)| file == name).map_or(&Value::Null, |(_, source)| source);
+    let others =
+        Others { dev: &dev, litellm: &litellm, gateway: of("openrouter"), anthropic: of("anthropic") };
     for (file, source) in &pi {
-        from_pi(&mut providers, file, source, &dev, gateway, &litellm);
+        from_pi(&mut providers, file, source, others);
     }
     for (id, source) in dev.as_object().into_iter().flatten() {
         from_models_dev(&mut providers, id, source, &litellm);
@@ -167,6 +168,7 @@ fn from_models_dev(providers: &mut BTreeMap<String, Provider>, id: &str, source:
             "@ai-sdk/anthropic" => "messages",
             "@ai-sdk/openai" => "responses",
             "@ai-sdk/google" => "gemini",
+            "@ai-sdk/amazon-bedrock" => "bedrock",
             _ => "chat",
         };
         let mistral = if id == "mistral" { "+nine+nousage" } else { "" };
@@ -246,14 +248,8 @@ fn route(provider: &mut Provider, id: &str, wire: &str, address: &str) -> String
     }
 }
 
-fn from_pi(
-    providers: &mut BTreeMap<String, Provider>,
-    file: &str,
-    source: &Value,
-    dev: &Value,
-    gateway: &Value,
-    litellm: &Value,
-) {
+fn from_pi(providers: &mut BTreeMap<String, Provider>, file: &str, source: &Value, others: Others<'_>) {
+    let Others { dev, litellm, gateway, .. } = others;
     let id = RENAMED.iter().find(|(own, _)| *own == file).map_or(file, |(_, id)| id);
     let provider = providers.entry(id.to_owned()).or_default();
     provider.name = id.to_owned();
@@ -270,6 +266,7 @@ fn from_pi(
             "anthropic-messages" => "messages",
             "openai-responses" | "azure-openai-responses" => "responses",
             "google-generative-ai" | "google-vertex" => "gemini",
+            "bedrock-converse-stream" => "bedrock",
             "openai-completions" | "mistral-conversations" => "chat",
             _ => continue,
         };
@@ -305,11 +302,32 @@ fn from_pi(
             name: text(model, "name"),
             context,
             output,
-            flags: format!("{}{route}", abilities(model, wire, id)),
+            flags: format!("{}{route}", abilities(others.twin(wire, name).unwrap_or(model), wire, id)),
             prices,
             tiers,
         };
         provider.models.insert(name.to_owned(), line.render());
+    }
+}
+
+/// What the sources of other providers say about a model.
+#[derive(Clone, Copy)]
+struct Others<'a> {
+    dev: &'a Value,
+    litellm: &'a Value,
+    gateway: &'a Value,
+    anthropic: &'a Value,
+}
+
+impl<'a> Others<'a> {
+    /// The same model at its maker, whose list says more about it than that of Bedrock. There its id has a region and the
+    /// maker in front, and a version at the end.
+    fn twin(self, wire: &str, name: &str) -> Option<&'a Value> {
+        let (_, own) = name.split_once("anthropic.").filter(|_| wire == "bedrock")?;
+        let own = own.split(':').next().unwrap_or(own);
+        let own = own.trim_end_matches(|end: char| end.is_ascii_digit()).strip_suffix("-v").unwrap_or(own);
+        let found = &self.anthropic["anthropic-messages"][format!("chat:{own}")];
+        found.is_object().then_some(found)
     }
 }
 
@@ -339,7 +357,7 @@ fn abilities(model: &Value, wire: &str, id: &str) -> String {
     let lacks = |level: &str| levels.get(level).is_some_and(Value::is_null);
     let reasons = model["reasoning"] == true;
     let image = model["input"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "image"));
-    let claude = wire == "messages";
+    let claude = wire == "messages" || (wire == "bedrock" && text(model, "id").contains("claude"));
     let adaptive = model["compat"]["forceAdaptiveThinking"] == true;
     let name = text(model, "id");
     let openai = ["openai", "azure"].contains(&id) || (name.starts_with("openai/") && !name.contains("oss"));

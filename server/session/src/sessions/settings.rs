@@ -8,11 +8,18 @@ use kit_protocol::{
     UsageArguments,
 };
 
+use kit_provider::Models;
+
 use super::Sessions;
 use crate::dependencies::Setup;
 use crate::op::{ChangedBy, Changes, Op};
 
 impl Sessions {
+    /// The models that there are now.
+    pub fn models(&self) -> Arc<Models> {
+        Arc::clone(&self.shared.setup().models)
+    }
+
     /// `kit.model.list`.
     pub async fn model_list(&self, arguments: ModelListArguments) -> Result<ModelListAnswer, KitError> {
         Ok(ModelListAnswer { models: self.shared.setup().models.list(arguments.provider.as_deref()) })
@@ -108,9 +115,11 @@ impl Sessions {
     pub fn set_settings(&self, setup: Setup) {
         self.shared.replace_setup(setup);
         let defaults = self.defaults();
+        let is_unchecked = self.shared.setup().settings.tls_skip_verify == Some(true);
         let is_chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).model.is_some();
         self.shared.board.set_defaults(|board| {
             board.mode = defaults.mode.unwrap_or_default();
+            board.is_unchecked = is_unchecked;
             if !is_chosen {
                 board.model = None;
                 board.context_window = 0;
