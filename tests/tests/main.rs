@@ -3,7 +3,9 @@
 mod aimock;
 mod aimock_wires;
 mod bare_client;
+mod budget;
 mod cancel;
+mod compaction;
 mod edits;
 mod files;
 mod models_bad_input;

@@ -144,3 +144,83 @@ async fn what_waits_is_run_after_a_cancelled_turn() {
     assert_eq!(client.finish(&second).await.response(), "two");
     client.close().await;
 }
+
+/// Statements 5 and 7 together: steering that comes as the turn ends is read by the model, two hundred times.
+#[tokio::test]
+async fn no_steering_is_lost_when_it_arrives_as_the_turn_ends() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    let session = client.command("kit.session.new", json!({})).await.expect("a session")["session"].clone();
+    let session = session.as_str().expect("an id");
+    for round in 0..200 {
+        let gate = Gate::new();
+        model.reply(Reply::new().text("one").gate(&gate));
+        model.reply(Reply::new().text("two"));
+        let first = client.prompt_in(session, "first").await;
+        gate.reached().await;
+        gate.open();
+        if round % 2 == 0 {
+            client.turn_event(&first, "message_end").await;
+        }
+        let text = format!("steering {round}.");
+        let steered =
+            client.prompt_with(json!({ "text": text, "session": session, "delivery": "steer" })).await;
+        // Whether it still joins the turn or begins the next one, the model answers it.
+        assert_eq!(client.finish(&steered).await.response(), "two", "round {round}");
+        let requests = model.requests();
+        assert_eq!(requests.len(), 2 * round + 2, "round {round}");
+        let said = requests.last().expect("a request").user_texts().concat();
+        assert!(said.contains(&text), "round {round}: {said}");
+    }
+    client.close().await;
+}
+
+#[tokio::test]
+async fn waiting_prompts_are_listed_removed_and_cleared() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    let gate = Gate::new();
+    model.reply(Reply::new().text("one").gate(&gate));
+    let first = client.prompt("first").await;
+    gate.reached().await;
+    let session = first.session.clone();
+    let second = client.prompt_in(&session, "second").await;
+    let third = client.prompt_in(&session, "third").await;
+    client.prompt_with(json!({ "text": "steer", "session": session, "delivery": "steer" })).await;
+    let argument = json!({ "session": session });
+    let listed = client.command("kit.queue.list", argument.clone()).await.expect("the queue");
+    let items = listed["items"].as_array().expect("a list").clone();
+    let texts: Vec<(&str, &str)> = items
+        .iter()
+        .map(|item| {
+            (item["text"].as_str().unwrap_or_default(), item["delivery"].as_str().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(texts, [("steer", "steer"), ("second", "queue"), ("third", "queue")]);
+    assert_eq!((&items[0]["turn"], &items[1]["id"]), (&json!(first.turn), &json!(second.turn)));
+
+    let remove = |id: &serde_json::Value| json!({ "session": session, "id": id });
+    let left = client.command("kit.queue.remove", remove(&items[1]["id"])).await.expect("removed");
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(client.finish(&second).await.stop_reason(), "cancelled");
+    let gone = client.command("kit.queue.remove", remove(&items[1]["id"])).await.unwrap_err();
+    assert_eq!(gone.kind(), "not_found");
+    let left = client.command("kit.queue.clear", argument).await.expect("cleared");
+    assert_eq!(left["items"], json!([]));
+    client.event(|event| event["type"] == "queue" && event["length"] == 0).await;
+    assert_eq!(client.finish(&third).await.stop_reason(), "cancelled");
+    gate.open();
+    // Nothing waits any more, so the turn ends with its first answer.
+    assert_eq!(client.finish(&first).await.response(), "one");
+    client.close().await;
+
+    let client = start(&project, &model).await;
+    client.command("kit.session.open", json!({ "session": session })).await.expect("opened");
+    model.reply(Reply::new().text("two"));
+    client.run("and now?").await;
+    let said = model.request(1).await.user_texts().concat();
+    assert!(!said.contains("steer") && !said.contains("second"), "what was taken back stays away: {said}");
+    client.close().await;
+}

@@ -16,10 +16,16 @@ export const serverCommands = [
   { id: "kit.session.rename", title: "Rename Session", description: "Names a session." },
   { id: "kit.session.delete", title: "Delete Session", description: "Deletes a session's files." },
   { id: "kit.session.export", title: "Export Session", description: "Copies a session's file." },
+  { id: "kit.session.import", title: "Import Session", description: "Makes a session of a file that was exported or that upstream Kit wrote." },
+  { id: "kit.session.compact", title: "Compact Session", description: "Replaces the older messages by a summary; the focus says what it should keep." },
+  { id: "kit.session.label", title: "Label Entry", description: "Gives an entry of the tree a label." },
   { id: "kit.session.retry", title: "Retry", description: "Repeats the last prompt from where it was asked." },
   { id: "kit.session.list", title: "Sessions", description: "Lists stored sessions, newest first." },
   { id: "kit.session.tree", title: "Session Tree", description: "Shows a session's entries with their branches." },
   { id: "kit.session.transcript", title: "Transcript", description: "Gives the events that a client missed." },
+  { id: "kit.queue.list", title: "Waiting Prompts", description: "Lists the prompts that wait for the running turn." },
+  { id: "kit.queue.remove", title: "Remove Waiting Prompt", description: "Takes one prompt out of the queue." },
+  { id: "kit.queue.clear", title: "Clear Waiting Prompts", description: "Takes all prompts out of the queue." },
   { id: "kit.review.list", title: "Changes", description: "Lists the agent's changes that wait for review." },
   { id: "kit.review.keep", title: "Keep", description: "Accepts hunks." },
   { id: "kit.review.undo", title: "Undo", description: "Takes hunks back, keeping what the user typed." },
@@ -277,6 +283,8 @@ export interface ContextUsage {
   used: number;
   /** The context window; 0 when unknown. */
   window: number;
+  /** Whether `used` is an estimate, because the provider did not count or the context changed since it did. */
+  estimated?: boolean;
 }
 
 /** Where a cost comes from. */
@@ -531,6 +539,12 @@ export type Event = {
       /** The number of waiting prompts. */
       length: number;
     }
+    /** Something that the user should know and that is no failure. */
+    | {
+      type: "notice";
+      /** One sentence for the user. */
+      message: string;
+    }
     /** Something failed. */
     | {
       type: "error";
@@ -635,6 +649,16 @@ export type HunkKind =
   | "delete"
   /** Lines were replaced. */
   | "change";
+
+/** Argument of `kit.session.label`. */
+export interface LabelArguments {
+  /** The session; the current one otherwise. */
+  session?: SessionId;
+  /** The entry that gets the label. */
+  entry: EntryId;
+  /** The label; an empty one takes it away. */
+  label: string;
+}
 
 /** A half-open, zero-based range of lines, `[start, end)` on the wire. */
 export type LineSpan = [number, number];
@@ -871,6 +895,38 @@ export interface PromptCompletion {
 /** A question or permission request that waits for the user. */
 export type QuestionId = string;
 
+/** Answer of the commands about the queue: what waits now, in the order in which the model will read it. */
+export interface QueueAnswer {
+  /** The prompts. */
+  items: QueueItem[];
+}
+
+/** Argument of `kit.queue.list` and `kit.queue.clear`. */
+export interface QueueArguments {
+  /** The session; the current one otherwise. */
+  session?: SessionId;
+}
+
+/** A prompt that waits. */
+export interface QueueItem {
+  /** Its id, to remove it. */
+  id: string;
+  /** The turn that it will begin, or the running one that it joins. */
+  turn: TurnId;
+  /** Whether it begins a turn of its own or joins the running one. */
+  delivery: Delivery;
+  /** What the user wrote. */
+  text: string;
+}
+
+/** Argument of `kit.queue.remove`. */
+export interface QueueRemoveArguments {
+  /** The session; the current one otherwise. */
+  session?: SessionId;
+  /** The prompt's id in the list. */
+  id: string;
+}
+
 /** Answer of `kit.review.keep`, `kit.review.undo` and `kit.review.revert`. */
 export interface ReviewAnswer {
   /** The hunks that were kept or undone. */
@@ -1078,8 +1134,10 @@ export interface SessionArguments {
   name?: string;
   /** The file, for open and export. */
   path?: string;
-  /** What a compaction should keep in mind. */
+  /** What a compaction or the summary of a branch should keep in mind. */
   focus?: string;
+  /** For `branch`: whether the entries that are left are summarized for the model on the new branch. */
+  summarize?: boolean;
 }
 
 /** A session: 32 lower-case hexadecimal digits. */
@@ -1113,6 +1171,8 @@ export interface SessionNode {
   at: string;
   /** Whether it lies on the current branch. */
   current: boolean;
+  /** The label that it was given. */
+  label?: string;
 }
 
 /** Argument of commands that name one session. */
@@ -1189,12 +1249,16 @@ export interface StatusAgent {
   label: string;
 }
 
-/** A budget and how much of it is used. */
+/** A budget and how much of it is used, in money or in tokens. Of several, the one that is used up most. */
 export interface StatusBudget {
-  /** The limit in micro-USD. */
-  limitMicros: number;
+  /** The limit in micro-USD, where it is one in money. */
+  limitMicros?: number;
   /** Used so far, in micro-USD. */
-  usedMicros: number;
+  usedMicros?: number;
+  /** The limit in tokens, where it is one in tokens. */
+  limitTokens?: number;
+  /** Used so far, in tokens. */
+  usedTokens?: number;
   /** What it covers: `turn`, `session` or `day`. */
   scope: string;
 }
@@ -1219,6 +1283,8 @@ export interface StatusReview {
 export interface StatusUsage {
   /** Tokens in the model's context after the last call. */
   contextUsed: number;
+  /** Whether that is an estimate, because the provider did not count or the context changed since it did. */
+  contextEstimated?: boolean;
   /** The model's context window; 0 when unknown. */
   contextWindow: number;
   /** The running or last turn. */

@@ -64,12 +64,14 @@ export function contextPercent(status: Status): number | undefined {
 
 function budgetPercent(status: Status): number | undefined {
   const budget = status.usage.budget;
-  return budget && budget.limitMicros > 0 ? (100 * budget.usedMicros) / budget.limitMicros : undefined;
+  const limit = budget?.limitMicros ?? budget?.limitTokens ?? 0;
+  return budget && limit > 0 ? (100 * (budget.usedMicros ?? budget.usedTokens ?? 0)) / limit : undefined;
 }
 
 function budgetText(status: Status): string | undefined {
   const budget = status.usage.budget;
-  return budget && `${money(budget.usedMicros)}/${money(budget.limitMicros)}`;
+  if (budget?.limitMicros !== undefined) return `${money(budget.usedMicros ?? 0)}/${money(budget.limitMicros)}`;
+  return budget?.limitTokens !== undefined ? `${count(budget.usedTokens ?? 0)}/${count(budget.limitTokens)} tokens` : undefined;
 }
 
 function waitingFor(status: Status): string {
@@ -97,7 +99,7 @@ export function tooltip(status: Status): string {
   const rows: [string, string | undefined][] = [
     ["Model", status.model],
     ["Mode", status.mode],
-    ["Context", context === undefined ? undefined : `${bar(context)} ${percent(context)} (${count(used)} of ${count(usage.contextWindow ?? 0)})`],
+    ["Context", context === undefined ? undefined : `${bar(context)} ${percent(context)} (${usage.contextEstimated ? "about " : ""}${count(used)} of ${count(usage.contextWindow ?? 0)})`],
     ["Turn", spent(usage.turn)],
     ["Session", spent(usage.session)],
     ["Today", spent(usage.today)],

@@ -35,6 +35,9 @@ test("a full context warns", () =>
   check({ usage: { ...status({}).usage, contextUsed: 186_000 } }, "$(warning) 93% · $0.43", "warning"));
 test("a budget nearly spent warns with its limit", () =>
   check({ usage: { ...status({}).usage, budget: { limitMicros: 5_000_000, usedMicros: 4_610_000, scope: "day" } } }, "$(warning) 34% · $4.61/$5.00", "warning"));
+
+test("a budget in tokens is shown in tokens", () =>
+  check({ usage: { ...status({}).usage, budget: { limitTokens: 500_000, usedTokens: 480_000, scope: "turn" } } }, "$(warning) 34% · 480k/500k tokens", "warning"));
 test("without a price the tokens are shown", () =>
   check({ usage: { ...status({}).usage, session: { ...tokens, costKind: "unknown" } } }, "$(sparkle) 34% · 9.5k tokens"));
 test("signed out and errors stand out", () => {

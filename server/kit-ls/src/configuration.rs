@@ -20,7 +20,6 @@ const FOREIGN_KEYS: &[&str] = &[
     "theme",
     "stream",
     "debug",
-    "autoCompact",
     "topK",
     "frequencyPenalty",
     "presencePenalty",

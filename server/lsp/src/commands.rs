@@ -63,6 +63,9 @@ pub(crate) async fn execute(
         "kit.session.rename" => answer_with(&sessions.rename(parse(command, argument)?).await?),
         "kit.session.delete" => answer_with(&sessions.delete(parse(command, argument)?).await?),
         "kit.session.export" => answer_with(&sessions.export(parse(command, argument)?).await?),
+        "kit.session.import" => answer_with(&sessions.import(parse(command, argument)?).await?),
+        "kit.session.compact" => answer_with(&sessions.compact(parse(command, argument)?).await?),
+        "kit.session.label" => answer_with(&sessions.label(parse(command, argument)?).await?),
         "kit.session.retry" => {
             answer_with(&sessions.retry(parse::<SessionArguments>(command, argument)?).await?)
         }
@@ -73,6 +76,9 @@ pub(crate) async fn execute(
         "kit.session.transcript" => {
             answer_with(&sessions.transcript(parse::<TranscriptArguments>(command, argument)?).await?)
         }
+        "kit.queue.list" => answer_with(&sessions.queue_list(parse(command, argument)?).await?),
+        "kit.queue.remove" => answer_with(&sessions.queue_remove(parse(command, argument)?).await?),
+        "kit.queue.clear" => answer_with(&sessions.queue_clear(parse(command, argument)?).await?),
         "kit.review.list" => {
             answer_with(&sessions.review_list(parse::<ReviewListArguments>(command, argument)?).await?)
         }

@@ -105,6 +105,7 @@ impl Registry {
             | EventBody::Compaction { .. }
             | EventBody::StreamReset {}
             | EventBody::Queue { .. }
+            | EventBody::Notice { .. }
             | EventBody::Error { .. }
             | EventBody::ModelChange { .. } => {}
         }

@@ -226,6 +226,7 @@ async fn tell(client: &Client, event: Event) {
         | EventBody::Compaction { .. }
         | EventBody::StreamReset {}
         | EventBody::Queue { .. }
+        | EventBody::Notice { .. }
         | EventBody::ModelChange { .. }
         | EventBody::TurnEnd { .. } => {}
     }

@@ -129,9 +129,12 @@ pub struct SessionArguments {
     /// The file, for open and export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// What a compaction should keep in mind.
+    /// What a compaction or the summary of a branch should keep in mind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub focus: Option<String>,
+    /// For `branch`: whether the entries that are left are summarized for the model on the new branch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub summarize: bool,
 }
 
 /// Answer of the other session commands.
@@ -241,6 +244,9 @@ pub struct SessionNode {
     pub at: String,
     /// Whether it lies on the current branch.
     pub current: bool,
+    /// The label that it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// Argument of `kit.session.transcript`.
@@ -447,6 +453,9 @@ pub struct ContextUsage {
     pub used: u64,
     /// The context window; 0 when unknown.
     pub window: u64,
+    /// Whether `used` is an estimate, because the provider did not count or the context changed since it did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 /// Answer of `kit.usage.get`.

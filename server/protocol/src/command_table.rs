@@ -32,10 +32,16 @@ commands! {
     "kit.session.rename" "Rename Session" "Names a session.";
     "kit.session.delete" "Delete Session" "Deletes a session's files.";
     "kit.session.export" "Export Session" "Copies a session's file.";
+    "kit.session.import" "Import Session" "Makes a session of a file that was exported or that upstream Kit wrote.";
+    "kit.session.compact" "Compact Session" "Replaces the older messages by a summary; the focus says what it should keep.";
+    "kit.session.label" "Label Entry" "Gives an entry of the tree a label.";
     "kit.session.retry" "Retry" "Repeats the last prompt from where it was asked.";
     "kit.session.list" "Sessions" "Lists stored sessions, newest first.";
     "kit.session.tree" "Session Tree" "Shows a session's entries with their branches.";
     "kit.session.transcript" "Transcript" "Gives the events that a client missed.";
+    "kit.queue.list" "Waiting Prompts" "Lists the prompts that wait for the running turn.";
+    "kit.queue.remove" "Remove Waiting Prompt" "Takes one prompt out of the queue.";
+    "kit.queue.clear" "Clear Waiting Prompts" "Takes all prompts out of the queue.";
     "kit.review.list" "Changes" "Lists the agent's changes that wait for review.";
     "kit.review.keep" "Keep" "Accepts hunks.";
     "kit.review.undo" "Undo" "Takes hunks back, keeping what the user typed.";

@@ -177,6 +177,11 @@ pub enum EventBody {
         /// The number of waiting prompts.
         length: usize,
     },
+    /// Something that the user should know and that is no failure.
+    Notice {
+        /// One sentence for the user.
+        message: String,
+    },
     /// Something failed.
     Error {
         /// The kind.

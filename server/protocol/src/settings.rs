@@ -107,6 +107,18 @@ pub struct Settings {
     /// Rules for tool calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<PermissionRules>,
+    /// What may be spent before the user is asked: per turn, per session, and per day over all sessions of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budgets>,
+    /// Whether a conversation that fills the model's context is summarized before the next call; on unless set to false.
+    #[serde(default, alias = "auto-compact", skip_serializing_if = "Option::is_none")]
+    pub auto_compact: Option<bool>,
+    /// How a conversation is summarized.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<CompactionSettings>,
+    /// When identical tool calls with identical results are taken for a loop.
+    #[serde(default, alias = "repeated-calls", skip_serializing_if = "Option::is_none")]
+    pub repeated_calls: Option<RepeatedCalls>,
     /// Whether a file that was saved before an edit is saved after it.
     #[serde(default, alias = "save-after-edit", skip_serializing_if = "Option::is_none")]
     pub save_after_edit: Option<SaveAfterEdit>,
@@ -146,6 +158,61 @@ pub enum SaveAfterEdit {
     IfWasClean,
     /// Never.
     Never,
+}
+
+/// What may be spent before the user is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Budgets {
+    /// In one turn, its subagents included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Budget>,
+    /// In one session, its subagents included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Budget>,
+    /// On one calendar day, over all sessions of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Budget>,
+}
+
+/// A limit in money, in tokens, or in both; the one that is reached first counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Budget {
+    /// USD. Calls of models without a known price, or paid by a subscription, do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<f64>,
+    /// Tokens read and written, cached ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+}
+
+/// How a conversation is summarized.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CompactionSettings {
+    /// Tokens of the context window that stay free for the answer; without it, as much as the model can answer and at
+    /// most 16384.
+    #[serde(default, alias = "reserve-tokens", skip_serializing_if = "Option::is_none")]
+    pub reserve_tokens: Option<u64>,
+    /// Tokens of the last messages that stay as they are; without it, a quarter of the usable window.
+    #[serde(default, alias = "keep-tokens", skip_serializing_if = "Option::is_none")]
+    pub keep_tokens: Option<u64>,
+    /// The model that writes the summary, written as provider/name; without it, the session's model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// When identical tool calls with identical results are taken for a loop. They are counted within a turn; 0 means never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepeatedCalls {
+    /// At so many the model is told; without it, at 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<u32>,
+    /// At so many the user is asked, and the turn ends when nobody answers; without it, at 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<u32>,
 }
 
 /// Address, wire and keys of a provider.

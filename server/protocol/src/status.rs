@@ -57,6 +57,9 @@ pub struct Status {
 pub struct StatusUsage {
     /// Tokens in the model's context after the last call.
     pub context_used: u64,
+    /// Whether that is an estimate, because the provider did not count or the context changed since it did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub context_estimated: bool,
     /// The model's context window; 0 when unknown.
     pub context_window: u64,
     /// The running or last turn.
@@ -70,14 +73,22 @@ pub struct StatusUsage {
     pub budget: Option<StatusBudget>,
 }
 
-/// A budget and how much of it is used.
+/// A budget and how much of it is used, in money or in tokens. Of several, the one that is used up most.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusBudget {
-    /// The limit in micro-USD.
-    pub limit_micros: u64,
+    /// The limit in micro-USD, where it is one in money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_micros: Option<u64>,
     /// Used so far, in micro-USD.
-    pub used_micros: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_micros: Option<u64>,
+    /// The limit in tokens, where it is one in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_tokens: Option<u64>,
+    /// Used so far, in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_tokens: Option<u64>,
     /// What it covers: `turn`, `session` or `day`.
     pub scope: String,
 }

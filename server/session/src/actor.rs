@@ -7,8 +7,12 @@
 
 mod attempt;
 mod branches;
+mod gate;
 mod plan;
 mod prompts;
+mod pulse;
+mod queue;
+mod summaries;
 mod tools;
 mod turn;
 
@@ -17,29 +21,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kit_protocol::{
-    ErrorKind, EventBody, KitError, Message, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, RunState,
-    SessionAnswer, SessionId, ThinkingLevel, ThinkingSetAnswer, TurnId, UsageAnswer,
+    AskAnswer, ErrorKind, EventBody, KitError, Message, Mode, ModeSetAnswer, ModelId, ModelSetAnswer,
+    RunState, SessionId, ThinkingLevel, ThinkingSetAnswer, TurnId,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::attempt::AttemptEvent;
 use self::prompts::Waiting;
+use self::summaries::{Outcome, Summarizing};
 use self::tools::ToolDone;
 use self::turn::Running;
-use crate::board::Pulse;
+use crate::budget::Purse;
 use crate::clock::Millis;
 use crate::conversation;
 use crate::dependencies::Shared;
 use crate::history::{EntryIndex, History};
-use crate::journal::entry::{Body, Header, Note, SettingsNote};
+use crate::journal::entry::{Body, Header, Note, SettingsNote, UsageNote};
 use crate::journal::read::{Lines, Loaded};
 use crate::journal::write::Durability;
 use crate::journal::{Journal, files, lines_of};
-use crate::op::{Answer, Changes, Op, reply};
+use crate::op::{Changes, Op, reply};
 use crate::replay::{self, Replayed};
 use crate::restore::{self, Remembered};
 use crate::stream::Stream;
+use crate::tokens::{self, Meter};
 use crate::usage::SessionUsage;
 
 /// Requests that may wait. One more is refused as busy.
@@ -86,6 +92,14 @@ struct Actor {
     usage: SessionUsage,
     /// The messages of the current branch, once a turn needed them.
     conversation: Option<Vec<Message>>,
+    /// How large they are for the model.
+    meter: Meter,
+    /// What the provider counted after calls, on whatever branch.
+    counts: Vec<(EntryIndex, u64)>,
+    /// What may be spent, with the session's subagents.
+    purse: Arc<Purse>,
+    /// Whether the user knows that a model has no price.
+    told_unpriced: bool,
     /// Changes of mode and thinking level, and where turns begin, on whatever branch.
     settings: Vec<(EntryIndex, SettingsNote)>,
     turns: Vec<(EntryIndex, TurnId)>,
@@ -94,6 +108,10 @@ struct Actor {
     stream: Stream,
     queue: VecDeque<Waiting>,
     running: Option<Running>,
+    /// The summary that is being written.
+    summarizing: Option<Summarizing>,
+    /// A compaction that waits for the running turn, with its focus.
+    asked_compaction: Option<Option<String>>,
     /// What the status says beside the running turn.
     state: RunState,
     label: String,
@@ -104,6 +122,8 @@ struct Actor {
 enum Next {
     Op(Option<Op>),
     Attempt(Option<AttemptEvent>),
+    Answered(AskAnswer),
+    Summarized(Outcome),
     Tool(ToolDone),
     Output,
     Timer,
@@ -149,11 +169,17 @@ impl Actor {
             context_window: 0,
             usage: SessionUsage::default(),
             conversation: None,
+            meter: Meter::default(),
+            counts: Vec::new(),
+            purse: Arc::default(),
+            told_unpriced: false,
             settings: Vec::new(),
             turns: Vec::new(),
             repairs: Vec::new(),
             queue: VecDeque::new(),
             running: None,
+            summarizing: None,
+            asked_compaction: None,
             state: RunState::Idle,
             label: String::new(),
             closing: Vec::new(),
@@ -179,8 +205,10 @@ impl Actor {
     async fn restore(&mut self, loaded: Loaded) -> Result<(), KitError> {
         let remembered = restore::remember(loaded.notes);
         self.repairs = remembered.repairs();
-        let Remembered { usage, settings, turns, .. } = remembered;
+        let Remembered { usage, settings, turns, counts, .. } = remembered;
+        self.purse = Purse::new(&usage.session);
         self.usage = usage;
+        self.counts = counts;
         self.settings = settings;
         self.turns = turns;
         self.read_branch_settings().await?;
@@ -204,11 +232,16 @@ impl Actor {
                 Next::Op(Some(op)) => self.op(op).await,
                 Next::Op(None) => self.cancel(None).await,
                 Next::Attempt(event) => self.attempt_event(event).await,
+                Next::Answered(answer) => self.told_to(answer).await,
+                Next::Summarized(outcome) => self.summarized(outcome).await,
                 Next::Tool(done) => self.tool_done(done).await,
                 Next::Output => self.tell_news().await,
                 Next::Timer => self.timer().await,
             }
             self.start_next().await;
+            if self.running.is_none() {
+                self.begin_asked_compaction().await;
+            }
             self.stream_flush_if_due();
             let ends = ops.is_closed() && ops.is_empty() || !self.closing.is_empty();
             if ends && self.running.is_none() {
@@ -235,6 +268,7 @@ impl Actor {
         let Some(running) = &mut self.running else {
             return tokio::select! {
                 op = ops.recv() => Next::Op(op),
+                outcome = summaries::next(&mut self.summarizing) => Next::Summarized(outcome),
                 () = sleep_until(flush) => Next::Timer,
             };
         };
@@ -244,6 +278,8 @@ impl Actor {
         tokio::select! {
             op = ops.recv(), if open => Next::Op(op),
             event = attempt::next(&mut running.attempt) => Next::Attempt(event),
+            answer = gate::answered(&mut running.asking) => Next::Answered(answer),
+            outcome = summaries::next(&mut self.summarizing) => Next::Summarized(outcome),
             done = running.tools.next() => Next::Tool(done),
             () = running.outputs.ready() => Next::Output,
             () = sleep_until(timer) => Next::Timer,
@@ -266,9 +302,21 @@ impl Actor {
                 let renamed = self.rename(name).await;
                 reply(answer, renamed.map(|()| self.describe()));
             }
-            Op::Branch(entry, answer) => {
-                let branched = self.branch(entry).await;
+            Op::Branch(entry, farewell, answer) => {
+                let branched = self.branch(entry, farewell).await;
                 reply(answer, branched);
+            }
+            Op::Compact(focus, answer) => {
+                let begun = self.compact(focus).await;
+                reply(answer, begun.map(|()| self.describe()));
+            }
+            Op::Label(entry, label, answer) => {
+                let labelled = self.label_entry(entry, label).await;
+                reply(answer, labelled.map(|()| self.describe()));
+            }
+            Op::Queue(taken, answer) => {
+                let queue = self.take_back(taken).await;
+                reply(answer, queue);
             }
             Op::Fork(entry, name, answer) => {
                 let forked = self.fork(entry, name).await;
@@ -328,29 +376,10 @@ impl Actor {
         }
     }
 
-    fn describe(&self) -> SessionAnswer {
-        SessionAnswer {
-            session: self.session.clone(),
-            path: Some(self.journal.path().to_string_lossy().into_owned()),
-            name: self.name.clone(),
-        }
-    }
-
     async fn rename(&mut self, name: String) -> Result<(), KitError> {
         self.append(vec![Body::SessionInfo { name: name.clone() }], Durability::Synced).await?;
         self.name = Some(name).filter(|name| !name.is_empty());
         Ok(())
-    }
-
-    fn tell_usage(&self, answer: Answer<UsageAnswer>) {
-        let shared = Arc::clone(&self.shared);
-        let (turn, session) = (self.usage.turn.clone(), Some(self.usage.session.clone()));
-        let (context, calls) = (self.usage.context(self.context_window), self.usage.calls.clone());
-        // Reading what other processes spent takes a moment that the session need not wait for.
-        tokio::spawn(async move {
-            let today = shared.today().await;
-            reply(answer, Ok(UsageAnswer { turn, session, today, context, calls }));
-        });
     }
 
     /// Changes settings of the session from here on.
@@ -423,12 +452,24 @@ impl Actor {
             match body.note() {
                 Some(Note::Settings(note)) => self.settings.push((index, note)),
                 Some(Note::TurnStart(start)) => self.turns.push((index, start.turn)),
-                Some(Note::Prompt(_) | Note::Join(_) | Note::Usage(_) | Note::Tool(_) | Note::TurnEnd(_))
+                Some(Note::Usage(UsageNote { turn: Some(_), usage })) => {
+                    self.counts.extend(tokens::counted(&usage).map(|tokens| (index, tokens)));
+                }
+                Some(
+                    Note::Prompt(_)
+                    | Note::Join(_)
+                    | Note::Usage(_)
+                    | Note::Tool(_)
+                    | Note::TurnEnd(_)
+                    | Note::TakenBack(_)
+                    | Note::MediaLeftOut(_),
+                )
                 | None => {}
             }
             if let Some(conversation) = &mut self.conversation
                 && let Some(message) = conversation::message_of(body)
             {
+                self.meter.add(&message);
                 conversation.push(message);
             }
         }
@@ -471,6 +512,7 @@ impl Actor {
         self.noted_model.clone_from(&found.model);
         self.model = found.model.or(self.model.take());
         self.know_window();
+        self.measure();
         Ok(())
     }
 
@@ -485,24 +527,6 @@ impl Actor {
     fn live_turns(&self) -> impl Iterator<Item = &TurnId> {
         let running = self.running.iter().map(|running| running.machine.turn());
         running.chain(self.queue.iter().map(|waiting| &waiting.turn))
-    }
-
-    /// Posts how the session is.
-    fn post(&self) {
-        let running = self.running.as_ref();
-        let pulse = Pulse {
-            state: if running.is_some() { RunState::Running } else { self.state },
-            label: self.label.clone(),
-            turn: running.map(|running| running.machine.turn().clone()),
-            queued: self.queue.iter().map(|waiting| waiting.turn.clone()).collect(),
-            model: self.model.clone(),
-            context_window: self.context_window,
-            mode: self.mode,
-            context_used: self.usage.context_used,
-            turn_usage: self.usage.turn.clone().unwrap_or_default(),
-            session_usage: self.usage.session.clone(),
-        };
-        self.shared.board.post(&self.session, pulse);
     }
 }
 

@@ -8,11 +8,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kit_protocol::{
-    Mode, ModelId, ReviewSummary, RunState, SessionId, Status, StatusReview, StatusUsage, TurnId, UsageTotals,
+    Mode, ModelId, ReviewSummary, RunState, SessionId, Status, StatusBudget, StatusReview, StatusUsage,
+    TurnId, UsageTotals,
 };
 
 use crate::attention::Attention;
 use crate::sink::Sink;
+use crate::tokens::Size;
 
 const WAITS: &str = "waiting for permission";
 const UNCHECKED: &str = "certificates are not checked";
@@ -30,7 +32,12 @@ pub(crate) struct Pulse {
     pub(crate) model: Option<ModelId>,
     pub(crate) context_window: u64,
     pub(crate) mode: Mode,
-    pub(crate) context_used: u64,
+    /// How large the context is.
+    pub(crate) context: Size,
+    /// Whether the session writes a summary.
+    pub(crate) summarizing: bool,
+    /// The budget that is used up most.
+    pub(crate) budget: Option<StatusBudget>,
     pub(crate) turn_usage: UsageTotals,
     pub(crate) session_usage: UsageTotals,
 }
@@ -128,6 +135,19 @@ impl Board {
         turns
     }
 
+    /// The sessions that write a summary.
+    pub(crate) fn summarizing(&self) -> Vec<SessionId> {
+        let posted = self.lock();
+        let mut sessions: Vec<SessionId> = posted
+            .pulses
+            .iter()
+            .filter(|(_, pulse)| pulse.summarizing)
+            .map(|(session, _)| session.clone())
+            .collect();
+        sessions.sort();
+        sessions
+    }
+
     /// The status now.
     pub(crate) fn status(&self) -> Status {
         self.compute(&self.lock())
@@ -191,12 +211,13 @@ impl Board {
             model: pulse.model.as_ref().or(posted.defaults.model.as_ref()).map(ToString::to_string),
             mode: pulse.mode,
             usage: StatusUsage {
-                context_used: pulse.context_used,
+                context_used: pulse.context.tokens,
+                context_estimated: pulse.context.estimated,
                 context_window: pulse.context_window,
                 turn: pulse.turn_usage.clone(),
                 session: pulse.session_usage.clone(),
                 today: posted.today.clone(),
-                budget: None,
+                budget: pulse.budget.clone(),
             },
             review: StatusReview { files: posted.review.files, hunks: posted.review.hunks },
             pending,

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 
 use kit_protocol::{Message, Part, Role, TextPart, ToolCallId, ToolCallPart, ToolResultPart};
 
+use crate::compaction::plan;
 use crate::history::{EntryIndex, History, RecordKind};
-use crate::journal::entry::Body;
+use crate::journal::entry::{self, Body};
 use crate::journal::read::Lines;
 
 /// What the model reads where a call has no result.
@@ -58,8 +59,9 @@ fn kept(
     Vec::new()
 }
 
-/// The messages of the current branch as they stand in the file.
-pub(crate) fn messages(history: &History, lines: &Lines) -> Vec<Message> {
+/// The messages of the current branch as they stand in the file, with their entries. Images and documents from before
+/// the last overflow are left out.
+pub(crate) fn entries(history: &History, lines: &Lines) -> Vec<(EntryIndex, Message)> {
     let read = |index: EntryIndex| {
         history.get(index).map_or(Body::Unknown, |record| Body::parse(&lines.get(record.span)))
     };
@@ -75,7 +77,27 @@ pub(crate) fn messages(history: &History, lines: &Lines) -> Vec<Message> {
         })
     };
     let visible = visible(history, &history.current_branch(), read);
-    visible.into_iter().filter(relevant).filter_map(|index| message_of(read(index))).collect()
+    let leaves_out_media = |index: &EntryIndex| {
+        history
+            .get(*index)
+            .filter(|record| record.kind == RecordKind::Note)
+            .is_some_and(|record| lines.get(record.span).contains(entry::MEDIA_LEFT_OUT))
+    };
+    let without_media = visible.iter().rposition(leaves_out_media).unwrap_or(0);
+    let numbered = visible.into_iter().enumerate().filter(|(_, index)| relevant(index));
+    let message = |(position, index): (usize, EntryIndex)| {
+        let mut message = message_of(read(index))?;
+        if position < without_media {
+            plan::without_media(&mut message);
+        }
+        Some((index, message))
+    };
+    numbered.filter_map(message).collect()
+}
+
+/// What the model reads in the place of what a compaction replaced.
+pub(crate) fn summary_text(summary: &str) -> String {
+    format!("[Conversation summary — earlier messages were compacted]\n\n{summary}")
 }
 
 /// What an entry says to the model.
@@ -85,10 +107,7 @@ pub(crate) fn message_of(body: Body) -> Option<Message> {
         Body::BranchSummary { summary, .. } => {
             Some(Message::text(Role::User, format!("[Branch context: {summary}]")))
         }
-        Body::Compaction { summary, .. } => Some(Message::text(
-            Role::User,
-            format!("[Conversation summary — earlier messages were compacted]\n\n{summary}"),
-        )),
+        Body::Compaction { summary, .. } => Some(Message::text(Role::User, summary_text(&summary))),
         Body::ModelChange { .. }
         | Body::Label { .. }
         | Body::SessionInfo { .. }
@@ -216,7 +235,7 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let records = loaded.history.records().iter().map(|record| record.span);
         let lines = Lines::read(&path, records).unwrap();
-        messages(&loaded.history, &lines).iter().map(Message::joined_text).collect()
+        entries(&loaded.history, &lines).iter().map(|(_, message)| message.joined_text()).collect()
     }
 
     fn entry(id: &str, parent: &str) -> String {

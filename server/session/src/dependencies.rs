@@ -9,6 +9,7 @@ use kit_workspace::{Documents, Paths, Workspace};
 
 use crate::attention::Attention;
 use crate::board::Board;
+use crate::budget::DayPurse;
 use crate::clock::Millis;
 use crate::contributions::Contributions;
 use crate::day::DayLedger;
@@ -79,6 +80,8 @@ impl CurrentSetup {
 pub(crate) struct Shared {
     pub(crate) with: Dependencies,
     pub(crate) board: Arc<Board>,
+    /// What calls may draw from the budget of the day.
+    pub(crate) day_purse: Arc<DayPurse>,
     day: Mutex<DayLedger>,
 }
 
@@ -86,7 +89,7 @@ impl Shared {
     pub(crate) fn new(with: Dependencies) -> Arc<Self> {
         let board = Board::new(Arc::clone(&with.sink), Arc::clone(&with.attention));
         let day = Mutex::new(DayLedger::new(&with.paths.state, Millis::now().local_day()));
-        Arc::new(Self { with, board, day })
+        Arc::new(Self { with, board, day_purse: Arc::default(), day })
     }
 
     /// The settings and what follows from them, as they hold now.
@@ -118,9 +121,11 @@ impl Shared {
         let shared = Arc::clone(self);
         let worked = tokio::task::spawn_blocking(move || {
             let mut day = shared.day.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = work(&mut day, &Millis::now().local_day()) {
+            let today = Millis::now().local_day();
+            if let Err(error) = work(&mut day, &today) {
                 tracing::warn!(%error, "today's spending is not up to date");
             }
+            shared.day_purse.set(&today, day.totals());
             day.totals().clone()
         });
         let totals = worked.await.unwrap_or_default();

@@ -9,7 +9,9 @@
 mod actor;
 mod attention;
 mod board;
+mod budget;
 mod clock;
+mod compaction;
 mod compose;
 mod contributions;
 mod conversation;
@@ -31,6 +33,7 @@ mod sessions;
 mod sink;
 mod stream;
 mod system;
+mod tokens;
 mod tree;
 mod turn;
 mod usage;

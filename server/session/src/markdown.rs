@@ -30,6 +30,7 @@ pub(crate) fn transcript(name: &str, events: &[Replayed]) -> String {
                 }
                 text.push_str("\n</details>\n");
             }
+            EventBody::Notice { message } => text.push_str(&format!("\n> {message}\n")),
             EventBody::Error { message, .. } => text.push_str(&format!("\n> **Error:** {message}\n")),
             EventBody::ModelChange { model, .. } => text.push_str(&format!("\n*Model: {model}*\n")),
             EventBody::Compaction { summary, messages_removed, .. } => text.push_str(&format!(

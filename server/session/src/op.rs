@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use kit_protocol::{
     ContextItem, Delivery, EntryId, KitError, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, PromptAnswer,
-    SessionAnswer, SessionTreeAnswer, ThinkingLevel, ThinkingSetAnswer, TranscriptAnswer, TurnId,
-    UsageAnswer,
+    QueueAnswer, SessionAnswer, SessionTreeAnswer, ThinkingLevel, ThinkingSetAnswer, TranscriptAnswer,
+    TurnId, UsageAnswer,
 };
 use kit_text::Encoding;
 use tokio::sync::oneshot;
@@ -54,6 +54,23 @@ impl ChangedBy {
     }
 }
 
+/// What becomes of a branch that is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// It stays in the tree.
+    Silent,
+    /// The model on the new branch is told what came of it.
+    Summary { focus: Option<String> },
+}
+
+/// Which waiting prompts are taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TakeBack {
+    Nothing,
+    One(String),
+    All,
+}
+
 /// A request to a session.
 pub(crate) enum Op {
     /// Starts, queues or steers.
@@ -66,7 +83,13 @@ pub(crate) enum Op {
     Describe(Answer<SessionAnswer>),
     Rename(String, Answer<SessionAnswer>),
     /// Continues from an entry, or from before the first one.
-    Branch(Option<EntryId>, Answer<SessionAnswer>),
+    Branch(Option<EntryId>, Farewell, Answer<SessionAnswer>),
+    /// Replaces older messages by a summary that minds the focus.
+    Compact(Option<String>, Answer<SessionAnswer>),
+    /// Gives an entry a label, or takes it away.
+    Label(EntryId, String, Answer<SessionAnswer>),
+    /// Tells the prompts that wait, after taking back some of them.
+    Queue(TakeBack, Answer<QueueAnswer>),
     /// Copies the branch up to an entry, or to the leaf, into a new file.
     Fork(Option<EntryId>, Option<String>, Answer<SessionAnswer>),
     /// Copies the file, or writes Markdown when the name ends in `.md`.
@@ -96,9 +119,12 @@ impl Op {
             Self::Prompt(_, answer) | Self::Retry(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Describe(answer)
             | Self::Rename(_, answer)
-            | Self::Branch(_, answer)
+            | Self::Branch(_, _, answer)
+            | Self::Compact(_, answer)
+            | Self::Label(_, _, answer)
             | Self::Fork(_, _, answer)
             | Self::Export(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Queue(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Tree(answer) => answer.send(Err(error)).is_ok(),
             Self::Transcript(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Markdown(answer) => answer.send(Err(error)).is_ok(),

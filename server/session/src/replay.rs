@@ -112,7 +112,17 @@ impl Teller {
             (_, Some(Note::Usage(UsageNote { turn, usage }))) => {
                 self.told.push(Replayed { turn, at: self.at, body: EventBody::StepUsage(usage) });
             }
-            (_, Some(Note::Prompt(_) | Note::Join(_) | Note::Tool(_) | Note::Settings(_))) => {}
+            (
+                _,
+                Some(
+                    Note::Prompt(_)
+                    | Note::Join(_)
+                    | Note::Tool(_)
+                    | Note::Settings(_)
+                    | Note::TakenBack(_)
+                    | Note::MediaLeftOut(_),
+                ),
+            ) => {}
             (Body::Message { role, parts, .. }, None) => self.message(id, Message { role, parts }),
             (Body::ModelChange { provider, model_id }, None) => {
                 let model = format!("{provider}/{model_id}");

@@ -6,6 +6,7 @@ use crate::history::{EntryIndex, History, RecordKind};
 use crate::journal::entry::{Body, JoinNote, Note, PromptNote, SettingsNote, TurnEndNote, UsageNote};
 use crate::journal::read::Lines;
 use crate::replay::INTERRUPTED;
+use crate::tokens;
 use crate::usage::SessionUsage;
 
 /// What the notes of a file tell.
@@ -20,6 +21,8 @@ pub(crate) struct Remembered {
     pub(crate) settings: Vec<(EntryIndex, SettingsNote)>,
     /// Where turns begin, on whatever branch.
     pub(crate) turns: Vec<(EntryIndex, TurnId)>,
+    /// How large the context was after calls of the conversation, where the provider counted, on whatever branch.
+    pub(crate) counts: Vec<(EntryIndex, u64)>,
 }
 
 /// Reads the notes of a file in order.
@@ -38,10 +41,14 @@ pub(crate) fn remember(notes: Vec<(EntryIndex, Note)>) -> Remembered {
                 found.turns.push((index, start.turn));
             }
             Note::TurnEnd(end) => found.waiting.retain(|prompt| prompt.turn != end.turn),
-            Note::Usage(UsageNote { turn: Some(_), usage }) => found.usage.add(usage),
+            Note::Usage(UsageNote { turn: Some(_), usage }) => {
+                found.counts.extend(tokens::counted(&usage).map(|tokens| (index, tokens)));
+                found.usage.add(usage);
+            }
             Note::Usage(UsageNote { turn: None, usage }) => found.usage.add_aside(usage),
             Note::Settings(note) => found.settings.push((index, note)),
-            Note::Tool(_) => {}
+            Note::TakenBack(taken) => found.unjoined.retain(|prompt| prompt.id != taken.id),
+            Note::Tool(_) | Note::MediaLeftOut(_) => {}
         }
     }
     found

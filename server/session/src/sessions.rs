@@ -4,7 +4,9 @@
 //! for its answer; actors answer within milliseconds whatever their turn does. A session whose queue of requests is
 //! full refuses one more as busy.
 
+mod import;
 mod peek;
+mod queue;
 mod review;
 mod settings;
 
@@ -14,9 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kit_protocol::{
-    CancelAnswer, CancelArguments, ErrorKind, KitError, ListScope, PromptAnswer, PromptArguments,
-    ReviewListArguments, SessionAnswer, SessionArguments, SessionId, SessionListAnswer, SessionListArguments,
-    SessionOnly, SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments, TurnId,
+    CancelAnswer, CancelArguments, ErrorKind, KitError, LabelArguments, ListScope, PromptAnswer,
+    PromptArguments, ReviewListArguments, SessionAnswer, SessionArguments, SessionId, SessionListAnswer,
+    SessionListArguments, SessionOnly, SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments,
+    TurnId,
 };
 use kit_text::Encoding;
 use kit_workspace::DocumentUri;
@@ -28,7 +31,7 @@ use crate::actor::{self, Start};
 use crate::dependencies::{Dependencies, Shared};
 use crate::journal::entry::Header;
 use crate::journal::{files, list};
-use crate::op::{Answer, ChangedBy, Changes, Op, Prompt};
+use crate::op::{Answer, ChangedBy, Changes, Farewell, Op, Prompt};
 
 /// How long running turns have to end at shutdown.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(1500);
@@ -100,7 +103,8 @@ impl Sessions {
         Ok(answer)
     }
 
-    /// `kit.session.cancel`: the turns that end now. Without arguments, all running ones.
+    /// `kit.session.cancel`: the turns that end now. Without arguments, all running ones. A summary that is being written
+    /// is given up, too.
     pub fn cancel(&self, arguments: CancelArguments) -> CancelAnswer {
         let mut cancelled = Vec::new();
         for (session, pulse) in self.shared.board.turns() {
@@ -114,6 +118,18 @@ impl Sessions {
             let Some(turn) = turn else { continue };
             if self.handle(&session).is_some_and(|ops| ops.try_send(Op::Cancel(Some(turn.clone()))).is_ok()) {
                 cancelled.push(turn);
+            }
+        }
+        if arguments.turn.is_none() {
+            let summarizing = self.shared.board.summarizing();
+            for session in summarizing
+                .iter()
+                .filter(|one| arguments.session.as_ref().is_none_or(|wanted| wanted == *one))
+            {
+                // A running turn was told already, and takes its summary with it.
+                if self.handle(session).is_some_and(|ops| ops.try_send(Op::Cancel(None)).is_err()) {
+                    tracing::debug!(%session, "a session is too busy to be told to stop");
+                }
             }
         }
         CancelAnswer { cancelled }
@@ -163,11 +179,30 @@ impl Sessions {
         Ok(forked)
     }
 
-    /// `kit.session.branch`: an absent or empty entry means the beginning.
+    /// `kit.session.branch`: an absent or empty entry means the beginning. The answer comes at once; a summary of what
+    /// is left, where one is asked for, is written behind it.
     pub async fn branch(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
         let session = self.named(arguments.session)?;
         let entry = arguments.entry.filter(|entry| !entry.as_str().is_empty());
-        self.ask(&session, |answer| Op::Branch(entry, answer)).await
+        let farewell = match arguments.summarize {
+            true => Farewell::Summary { focus: arguments.focus },
+            false => Farewell::Silent,
+        };
+        self.ask(&session, |answer| Op::Branch(entry, farewell, answer)).await
+    }
+
+    /// `kit.session.compact`: answers once it has begun, or is to begin at the next model call of the running turn; the
+    /// event `compaction` tells when it is done.
+    pub async fn compact(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        let session = self.named(arguments.session)?;
+        self.ask(&session, |answer| Op::Compact(arguments.focus, answer)).await
+    }
+
+    /// `kit.session.label`: an empty label takes the entry's label away.
+    pub async fn label(&self, arguments: LabelArguments) -> Result<SessionAnswer, KitError> {
+        let LabelArguments { session, entry, label } = arguments;
+        let session = self.named(session)?;
+        self.ask(&session, |answer| Op::Label(entry, label, answer)).await
     }
 
     /// `kit.session.rename`.

@@ -210,6 +210,7 @@ fn delta_key(body: &EventBody) -> Option<DeltaKey<'_>> {
         | EventBody::Retry { .. }
         | EventBody::StreamReset {}
         | EventBody::Queue { .. }
+        | EventBody::Notice { .. }
         | EventBody::Error { .. }
         | EventBody::ModelChange { .. }
         | EventBody::TurnEnd { .. } => None,
@@ -234,6 +235,7 @@ fn delta_text(body: &mut EventBody) -> Option<&mut String> {
         | EventBody::Retry { .. }
         | EventBody::StreamReset {}
         | EventBody::Queue { .. }
+        | EventBody::Notice { .. }
         | EventBody::Error { .. }
         | EventBody::ModelChange { .. }
         | EventBody::TurnEnd { .. } => None,
@@ -265,6 +267,7 @@ fn weight(event: &Event) -> usize {
         | EventBody::Retry { .. }
         | EventBody::StreamReset {}
         | EventBody::Queue { .. }
+        | EventBody::Notice { .. }
         | EventBody::Error { .. }
         | EventBody::ModelChange { .. } => 0,
     };

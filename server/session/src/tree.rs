@@ -14,6 +14,7 @@ use crate::restore::own_text;
 /// The nodes in file order, so parents come before children.
 pub(crate) fn nodes(history: &History, lines: &Lines) -> Vec<SessionNode> {
     let branch = history.current_branch();
+    let labels = labels(history, lines);
     let mut shown: HashMap<EntryIndex, Option<EntryId>> = HashMap::new();
     let mut nodes = Vec::new();
     for (number, record) in history.records().iter().enumerate() {
@@ -34,9 +35,22 @@ pub(crate) fn nodes(history: &History, lines: &Lines) -> Vec<SessionNode> {
             text,
             at: entry::time_of(&line).map(Millis::to_rfc3339).unwrap_or_default(),
             current: branch.binary_search(&index).is_ok(),
+            label: labels.get(&record.id).cloned(),
         });
     }
     nodes
+}
+
+/// The labels of entries. The last one counts, and an empty one is none.
+fn labels(history: &History, lines: &Lines) -> HashMap<EntryId, String> {
+    let mut labels = HashMap::new();
+    for record in history.records().iter().filter(|record| record.kind == RecordKind::Label) {
+        if let Body::Label { target_id, label } = Body::parse(&lines.get(record.span)) {
+            labels.insert(target_id, label);
+        }
+    }
+    labels.retain(|_, label| !label.is_empty());
+    labels
 }
 
 fn type_of(line: &str) -> String {

@@ -11,6 +11,7 @@
 //! side run together, at most `PARALLEL_CALLS` at once, and any other call runs alone.
 
 mod calls;
+mod repetition;
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use kit_provider::{Cost, TokenCounts};
 
 pub(crate) use self::calls::{CallNumber, PlannedCall, ToolOutcome};
 use self::calls::{Calls, Settled};
+use self::repetition::Repetitions;
+pub(crate) use self::repetition::{Repetition, Thresholds};
 use crate::clock::Millis;
 use crate::journal::entry::{Body, Note, TurnEndNote};
 use crate::journal::write::Durability;
@@ -39,6 +42,27 @@ pub(crate) struct Spent {
     pub(crate) cost: Cost,
     pub(crate) finish_reason: Option<String>,
     pub(crate) request_id: Option<String>,
+}
+
+impl Spent {
+    /// The usage of a call of a step. The session numbers its calls, also those that no turn made.
+    pub(crate) fn into_usage(self, step: u32) -> Usage {
+        Usage {
+            call: 0,
+            step,
+            provider: self.model.provider().to_owned(),
+            model: self.model.name().to_owned(),
+            input_tokens: self.tokens.input,
+            output_tokens: self.tokens.output,
+            cache_read_tokens: self.tokens.cache_read,
+            cache_write_tokens: self.tokens.cache_write,
+            reasoning_tokens: self.tokens.reasoning,
+            cost_micros: self.cost.micros,
+            cost_kind: self.cost.kind,
+            finish_reason: self.finish_reason,
+            request_id: self.request_id,
+        }
+    }
 }
 
 /// A complete answer of the model, with what the tools say about its calls.
@@ -92,17 +116,22 @@ pub(crate) enum Input {
     ToolDone(CallNumber, ToolOutcome),
     /// A prompt waits to join the turn.
     Steered,
+    /// No prompt waits to join it any more.
+    Unsteered,
     /// The user cancels. What the running attempt cost so far is known to the owner.
     Cancel(Option<Spent>),
     /// Cancelled tools had their time to end by themselves.
     Deadline,
     /// The session file cannot be written.
     Unsaved(String),
+    /// Something beside the answers was paid for the turn.
+    Spent(Box<Spent>),
+    /// The next call may not go out: the sentence for the user.
+    Stop(String),
 }
 
 /// What the owner does, in order.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "an effect lives for a moment, and most of them are events")]
 pub(crate) enum Effect {
     /// Append to the session file. Nothing after it happens when that fails.
     Persist(Vec<Body>, Durability),
@@ -139,6 +168,8 @@ pub(crate) struct Plan {
     pub(crate) started: Millis,
     /// The most model calls; `None` means no limit.
     pub(crate) max_steps: Option<u32>,
+    /// When identical calls are taken for a circle.
+    pub(crate) repeated: Thresholds,
 }
 
 /// An attempt to get an answer.
@@ -188,6 +219,7 @@ pub(crate) struct Machine {
     tool_names: Vec<String>,
     response: String,
     truncated_streak: u32,
+    repetitions: Repetitions,
     /// Prompts that wait to join.
     steered: bool,
     /// Why the turn ends as soon as the running calls did.
@@ -197,6 +229,7 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
+            repetitions: Repetitions::new(plan.repeated),
             plan,
             state: State::Ready,
             step: 0,
@@ -217,6 +250,16 @@ impl Machine {
     /// Whether the turn is over or only waits for cancelled calls.
     pub(crate) fn is_ending(&self) -> bool {
         matches!(self.state, State::Ended) || self.ending.is_some()
+    }
+
+    /// Whether a model call is on its way.
+    pub(crate) fn waits_for_call(&self) -> bool {
+        matches!(self.state, State::Calling(_))
+    }
+
+    /// The call that the model made too often, once.
+    pub(crate) fn repetition(&mut self) -> Option<Repetition> {
+        self.repetitions.take()
     }
 
     /// Takes what happened and answers what to do.
@@ -267,6 +310,11 @@ impl Machine {
                 self.close(attempt, "error", &mut effects);
                 self.finish(now, Ending::error(ErrorKind::Unavailable, message), &mut effects);
             }
+            (State::Calling(attempt), Input::Stop(why)) => {
+                self.close(attempt, "budget", &mut effects);
+                let error = Some((ErrorKind::Budget, why));
+                self.finish(now, Ending { stop: StopReason::Budget, error }, &mut effects);
+            }
             (State::Waiting(attempt), Input::RetryDue) => {
                 effects.push(Effect::CallModel);
                 self.state = State::Calling(attempt);
@@ -306,6 +354,14 @@ impl Machine {
                 self.steered = true;
                 self.state = state;
             }
+            (state, Input::Unsteered) => {
+                self.steered = false;
+                self.state = state;
+            }
+            (state, Input::Spent(spent)) => {
+                self.spend(Some(*spent), &mut effects);
+                self.state = state;
+            }
             // Too late, or about an attempt that was dropped.
             (
                 state,
@@ -318,14 +374,17 @@ impl Machine {
                 | Input::RetryDue
                 | Input::ToolExecutes(_)
                 | Input::ToolDone(..)
-                | Input::Deadline,
+                | Input::Deadline
+                | Input::Stop(_),
             ) => self.state = state,
         }
         effects
     }
 
     fn call_model(&mut self, effects: &mut Effects) {
-        self.steered = false;
+        if std::mem::take(&mut self.steered) {
+            self.repetitions.clear();
+        }
         effects.push(Effect::Join);
         effects.push(Effect::CallModel);
         self.state = State::Calling(Attempt::default());
@@ -428,7 +487,11 @@ impl Machine {
     }
 
     fn settle(&mut self, settled: Option<Settled>, effects: &mut Effects) {
-        let Some(settled) = settled else { return };
+        let Some(mut settled) = settled else { return };
+        let part = &settled.call.part;
+        if let Some(note) = self.repetitions.count(&part.name, &part.input, &settled.outcome.content) {
+            settled.outcome.content.push_str(&note);
+        }
         self.tool_names.push(settled.call.part.name.clone());
         effects.push(Effect::Persist(settled.entries(&self.plan.turn), Durability::Written));
         if settled.executed {
@@ -439,22 +502,7 @@ impl Machine {
 
     fn spend(&mut self, spent: Option<Spent>, effects: &mut Effects) {
         let Some(spent) = spent else { return };
-        let usage = Usage {
-            // The session numbers its calls, also those that no turn made.
-            call: 0,
-            step: self.step,
-            provider: spent.model.provider().to_owned(),
-            model: spent.model.name().to_owned(),
-            input_tokens: spent.tokens.input,
-            output_tokens: spent.tokens.output,
-            cache_read_tokens: spent.tokens.cache_read,
-            cache_write_tokens: spent.tokens.cache_write,
-            reasoning_tokens: spent.tokens.reasoning,
-            cost_micros: spent.cost.micros,
-            cost_kind: spent.cost.kind,
-            finish_reason: spent.finish_reason,
-            request_id: spent.request_id,
-        };
+        let usage = spent.into_usage(self.step);
         self.llm_calls += 1;
         self.usage.add(&usage);
         effects.push(Effect::Spend(usage));

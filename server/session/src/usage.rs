@@ -1,6 +1,6 @@
-//! What a session's model calls used: per call, for the last turn, for the session, and how full the context is.
+//! What a session's model calls used: per call, for the last turn and for the session.
 
-use kit_protocol::{ContextUsage, Usage, UsageTotals};
+use kit_protocol::{Usage, UsageTotals};
 
 /// The usage of one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,8 +10,6 @@ pub(crate) struct SessionUsage {
     pub(crate) session: UsageTotals,
     /// The running or last turn.
     pub(crate) turn: Option<UsageTotals>,
-    /// Tokens in the context after the last call.
-    pub(crate) context_used: u64,
 }
 
 impl SessionUsage {
@@ -29,7 +27,6 @@ impl SessionUsage {
     pub(crate) fn add(&mut self, usage: Usage) {
         self.session.add(&usage);
         self.turn.get_or_insert_default().add(&usage);
-        self.context_used = context_of(&usage);
         self.calls.push(usage);
     }
 
@@ -38,18 +35,6 @@ impl SessionUsage {
         self.session.add(&usage);
         self.calls.push(usage);
     }
-
-    /// How full the context is, once a call was made.
-    pub(crate) fn context(&self, window: u64) -> Option<ContextUsage> {
-        (self.context_used > 0).then_some(ContextUsage { used: self.context_used, window })
-    }
-}
-
-/// What the next request will hold at least: all that the call read, and its answer.
-fn context_of(usage: &Usage) -> u64 {
-    [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens]
-        .into_iter()
-        .fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -77,15 +62,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn totals_are_sums_and_the_context_is_that_of_the_last_call() {
+    fn totals_are_sums_of_the_turn_and_of_the_session() {
         let mut session = SessionUsage::default();
-        assert_eq!((session.next_call(), session.context(5000)), (1, None));
+        assert_eq!(session.next_call(), 1);
         session.begin_turn();
         session.add(usage(1));
         session.begin_turn();
         session.add(usage(2));
+        session.add_aside(usage(3));
         let turn = session.turn.clone().unwrap();
-        assert_eq!((turn.output_tokens, session.session.output_tokens, session.next_call()), (1, 2, 3));
-        assert_eq!(session.context(5000), Some(ContextUsage { used: 1111, window: 5000 }));
+        assert_eq!((turn.output_tokens, session.session.output_tokens, session.next_call()), (1, 3, 4));
     }
 }

@@ -17,10 +17,16 @@ M.commands = {
   { id = "kit.session.rename", title = "Rename Session", description = "Names a session." },
   { id = "kit.session.delete", title = "Delete Session", description = "Deletes a session's files." },
   { id = "kit.session.export", title = "Export Session", description = "Copies a session's file." },
+  { id = "kit.session.import", title = "Import Session", description = "Makes a session of a file that was exported or that upstream Kit wrote." },
+  { id = "kit.session.compact", title = "Compact Session", description = "Replaces the older messages by a summary; the focus says what it should keep." },
+  { id = "kit.session.label", title = "Label Entry", description = "Gives an entry of the tree a label." },
   { id = "kit.session.retry", title = "Retry", description = "Repeats the last prompt from where it was asked." },
   { id = "kit.session.list", title = "Sessions", description = "Lists stored sessions, newest first." },
   { id = "kit.session.tree", title = "Session Tree", description = "Shows a session's entries with their branches." },
   { id = "kit.session.transcript", title = "Transcript", description = "Gives the events that a client missed." },
+  { id = "kit.queue.list", title = "Waiting Prompts", description = "Lists the prompts that wait for the running turn." },
+  { id = "kit.queue.remove", title = "Remove Waiting Prompt", description = "Takes one prompt out of the queue." },
+  { id = "kit.queue.clear", title = "Clear Waiting Prompts", description = "Takes all prompts out of the queue." },
   { id = "kit.review.list", title = "Changes", description = "Lists the agent's changes that wait for review." },
   { id = "kit.review.keep", title = "Keep", description = "Accepts hunks." },
   { id = "kit.review.undo", title = "Undo", description = "Takes hunks back, keeping what the user typed." },
@@ -165,6 +171,7 @@ M.commands = {
 ---@class kit.ContextUsage
 ---@field used number Tokens in the context after the last call.
 ---@field window number The context window; 0 when unknown.
+---@field estimated? boolean Whether `used` is an estimate, because the provider did not count or the context changed since it did.
 
 --- Where a cost comes from.
 ---@alias kit.CostKind "priced"|"subscription"|"unknown"
@@ -209,7 +216,7 @@ M.commands = {
 ---@field seq number Position in the session's stream.
 ---@field at number When, in milliseconds since the Unix epoch.
 ---@field agent? kit.AgentRef The subagent that it comes from; absent for the session's own agent.
----@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_call_content"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"error"|"model_change"|"turn_end"
+---@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_call_content"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"turn_end"
 ---@field prompt? string The prompt as the user wrote it.
 ---@field chunk? string The text to append.
 ---@field content? string The whole text of this answer.
@@ -234,8 +241,8 @@ M.commands = {
 ---@field afterMs? number How long until then.
 ---@field reason? string One sentence.
 ---@field length? number The number of waiting prompts.
+---@field message? string One sentence for the user.
 ---@field kind? kit.ErrorKind The kind.
----@field message? string One sentence that names the mend.
 ---@field model? string The new model.
 ---@field previous? string The one before.
 ---@field source? string Who changed it: `user`, `extension` or `fallback`.
@@ -281,6 +288,12 @@ M.commands = {
 
 --- What a hunk does.
 ---@alias kit.HunkKind "add"|"delete"|"change"
+
+--- Argument of `kit.session.label`.
+---@class kit.LabelArguments
+---@field session? kit.SessionId The session; the current one otherwise.
+---@field entry kit.EntryId The entry that gets the label.
+---@field label string The label; an empty one takes it away.
 
 --- A half-open, zero-based range of lines, `[start, end)` on the wire.
 ---@alias kit.LineSpan [number, number]
@@ -413,6 +426,26 @@ M.commands = {
 --- A question or permission request that waits for the user.
 ---@alias kit.QuestionId string
 
+--- Answer of the commands about the queue: what waits now, in the order in which the model will read it.
+---@class kit.QueueAnswer
+---@field items kit.QueueItem[] The prompts.
+
+--- Argument of `kit.queue.list` and `kit.queue.clear`.
+---@class kit.QueueArguments
+---@field session? kit.SessionId The session; the current one otherwise.
+
+--- A prompt that waits.
+---@class kit.QueueItem
+---@field id string Its id, to remove it.
+---@field turn kit.TurnId The turn that it will begin, or the running one that it joins.
+---@field delivery kit.Delivery Whether it begins a turn of its own or joins the running one.
+---@field text string What the user wrote.
+
+--- Argument of `kit.queue.remove`.
+---@class kit.QueueRemoveArguments
+---@field session? kit.SessionId The session; the current one otherwise.
+---@field id string The prompt's id in the list.
+
 --- Answer of `kit.review.keep`, `kit.review.undo` and `kit.review.revert`.
 ---@class kit.ReviewAnswer
 ---@field applied kit.HunkId[] The hunks that were kept or undone.
@@ -524,7 +557,8 @@ M.commands = {
 ---@field entry? kit.EntryId The entry, for fork and branch.
 ---@field name? string The name, for new and rename.
 ---@field path? string The file, for open and export.
----@field focus? string What a compaction should keep in mind.
+---@field focus? string What a compaction or the summary of a branch should keep in mind.
+---@field summarize? boolean For `branch`: whether the entries that are left are summarized for the model on the new branch.
 
 --- A session: 32 lower-case hexadecimal digits.
 ---@alias kit.SessionId string
@@ -546,6 +580,7 @@ M.commands = {
 ---@field text string Its beginning.
 ---@field at string When, RFC 3339.
 ---@field current boolean Whether it lies on the current branch.
+---@field label? string The label that it was given.
 
 --- Argument of commands that name one session.
 ---@class kit.SessionOnly
@@ -589,10 +624,12 @@ M.commands = {
 ---@field state kit.RunState What it does.
 ---@field label string One short phrase.
 
---- A budget and how much of it is used.
+--- A budget and how much of it is used, in money or in tokens. Of several, the one that is used up most.
 ---@class kit.StatusBudget
----@field limitMicros number The limit in micro-USD.
----@field usedMicros number Used so far, in micro-USD.
+---@field limitMicros? number The limit in micro-USD, where it is one in money.
+---@field usedMicros? number Used so far, in micro-USD.
+---@field limitTokens? number The limit in tokens, where it is one in tokens.
+---@field usedTokens? number Used so far, in tokens.
 ---@field scope string What it covers: `turn`, `session` or `day`.
 
 --- What waits for the user.
@@ -608,6 +645,7 @@ M.commands = {
 --- Tokens and money of the status.
 ---@class kit.StatusUsage
 ---@field contextUsed number Tokens in the model's context after the last call.
+---@field contextEstimated? boolean Whether that is an estimate, because the provider did not count or the context changed since it did.
 ---@field contextWindow number The model's context window; 0 when unknown.
 ---@field turn kit.UsageTotals The running or last turn.
 ---@field session kit.UsageTotals The session.

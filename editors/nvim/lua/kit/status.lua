@@ -22,7 +22,8 @@ function M.get() return current end
 ---@return number
 local function budget_share(usage)
   local budget = usage.budget
-  return budget and budget.limitMicros > 0 and budget.usedMicros / budget.limitMicros or 0
+  local limit = budget and (budget.limitMicros or budget.limitTokens) or 0
+  return limit > 0 and (budget.usedMicros or budget.usedTokens or 0) / limit or 0
 end
 
 ---@param usage table
@@ -61,7 +62,10 @@ local tokens = {
   cost = function(status)
     local budget = status.usage.budget
     if budget and budget_share(status.usage) >= warning_share then
-      return ("%s/%s"):format(format.money(budget.usedMicros), format.money(budget.limitMicros))
+      if budget.limitMicros then
+        return ("%s/%s"):format(format.money(budget.usedMicros or 0), format.money(budget.limitMicros))
+      end
+      return ("%s/%s tokens"):format(format.tokens(budget.usedTokens or 0), format.tokens(budget.limitTokens))
     end
     return format.cost(status.usage.session)
   end,

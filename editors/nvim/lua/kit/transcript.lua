@@ -489,6 +489,8 @@ function on_event.model_change(self, event)
   self:add_notice(("◇ Model: %s, was %s (%s)"):format(event.model, event.previous, event.source))
 end
 
+function on_event.notice(self, event) self:add_notice("◇ " .. event.message) end
+
 function on_event.error(self, event) self:add_notice("✗ " .. event.message, "KitFailed") end
 
 function on_event.queue(self, event)

@@ -134,6 +134,8 @@ export function apply(model: SessionModel, event: KitEvent): Change {
         kind: "notice", id, level: "info",
         text: `Compacted ${plural(event.messagesRemoved, "message")}: ${event.originalTokens} → ${event.compactedTokens} tokens.`,
       });
+    case "notice":
+      return add(model, { kind: "notice", id, level: "info", text: asSentence(event.message) });
     case "error":
       return add(model, { kind: "notice", id, level: "error", text: asSentence(event.message) });
     case "model_change":

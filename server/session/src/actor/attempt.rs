@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::budget::Reservation;
 use crate::turn::Spent;
 
 /// Events that may wait for the session; the stream waits for room.
@@ -31,6 +32,8 @@ pub(super) enum AttemptEvent {
 pub(super) struct Attempt {
     events: mpsc::Receiver<AttemptEvent>,
     _task: AbortOnDropHandle<()>,
+    /// What it may cost is reserved as long as it runs.
+    _reservation: Option<Reservation>,
     /// The model, once it is known.
     pub(super) model: Option<Arc<dyn Model>>,
     /// Tokens that were reported so far.
@@ -44,11 +47,12 @@ impl Attempt {
         models: Arc<Models>,
         model: Option<ModelId>,
         request: Request,
+        reservation: Option<Reservation>,
         cancel: CancellationToken,
     ) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
         let task = AbortOnDropHandle::new(tokio::spawn(ask(models, model, request, cancel, sender)));
-        Self { events, _task: task, model: None, tokens: None, request_id: None }
+        Self { events, _task: task, _reservation: reservation, model: None, tokens: None, request_id: None }
     }
 
     /// What the attempt cost so far, where that is known although it did not end well.

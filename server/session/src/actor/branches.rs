@@ -15,17 +15,27 @@ use crate::fork;
 use crate::history::{EntryIndex, RecordKind};
 use crate::journal::entry::{Body, Header};
 use crate::journal::files;
+use crate::journal::write::Durability;
 use crate::markdown;
-use crate::op::{Answer, Changes, reply};
+use crate::op::{Answer, Changes, Farewell, reply};
 use crate::tree;
 use crate::turn::Input;
 
 impl Actor {
-    /// Continues from an entry, or from before the first one. Nothing is written: the next entry tells it.
-    pub(super) async fn branch(&mut self, entry: Option<EntryId>) -> Result<SessionAnswer, KitError> {
+    /// Continues from an entry, or from before the first one. Nothing is written: the next entry tells it. A summary of
+    /// what is left follows when it is asked for.
+    pub(super) async fn branch(
+        &mut self,
+        entry: Option<EntryId>,
+        farewell: Farewell,
+    ) -> Result<SessionAnswer, KitError> {
         self.must_be_idle()?;
         let to = entry.map(|entry| self.find(&entry)).transpose()?;
+        let from = self.journal.history().leaf();
         self.move_to(to).await?;
+        if let (Farewell::Summary { focus }, Some(from)) = (farewell, from) {
+            self.begin_branch_summary(from, focus.as_deref()).await?;
+        }
         Ok(self.describe())
     }
 
@@ -37,9 +47,13 @@ impl Actor {
     }
 
     fn must_be_idle(&self) -> Result<(), KitError> {
-        match &self.running {
-            None => Ok(()),
-            Some(_) => Err(KitError::new(ErrorKind::Busy, "a turn runs in this session; stop it first")),
+        let busy = |text: &str| Err(KitError::new(ErrorKind::Busy, text));
+        match (&self.running, &self.summarizing) {
+            (None, None) => Ok(()),
+            (Some(_), _) => busy("a turn runs in this session; stop it first"),
+            (None, Some(_)) => {
+                busy("a summary of this session is being written; wait for it or stop it first")
+            }
         }
     }
 
@@ -48,6 +62,13 @@ impl Actor {
             .history()
             .find(entry)
             .ok_or_else(|| KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}")))
+    }
+
+    /// Gives an entry a label, or takes it away.
+    pub(super) async fn label_entry(&mut self, entry: EntryId, label: String) -> Result<(), KitError> {
+        self.find(&entry)?;
+        let body = Body::Label { target_id: entry, label: label.trim().to_owned() };
+        self.append(vec![body], Durability::Synced).await
     }
 
     /// Goes back to before the last prompt of the branch and sends it again.
@@ -230,17 +251,9 @@ fn no_turn(turn: &TurnId) -> KitError {
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     if let Some(folder) = path.parent() {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
+        files::make_private_folder(folder)?;
     }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = files::make_private(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -5,8 +5,8 @@
 //! finds either the running turn or none: both are decided here, one request at a time.
 
 use kit_protocol::{
-    Delivery, ErrorKind, EventBody, KitError, ModelId, Part, PromptAnswer, Role, StopReason, TextPart,
-    TurnId, UsageTotals,
+    Delivery, EntryId, ErrorKind, EventBody, KitError, ModelId, Part, PromptAnswer, Role, StopReason,
+    TextPart, TurnId, UsageTotals,
 };
 
 use super::turn::Running;
@@ -16,7 +16,7 @@ use crate::journal::entry::{Body, Note, PromptNote, TurnStartNote};
 use crate::journal::write::Durability;
 use crate::op::{Answer, Changes, Prompt, reply};
 use crate::restore;
-use crate::turn::{Input, Machine, Plan};
+use crate::turn::{Input, Machine, Plan, Thresholds};
 
 /// A prompt that waits for the running turn, or is about to start its own.
 pub(super) struct Waiting {
@@ -45,7 +45,7 @@ impl Actor {
         let steered = running
             .filter(|running| delivery == Delivery::Steer && !running.machine.is_ending())
             .map(|running| running.machine.turn().clone());
-        match (steered, running.is_some()) {
+        match (steered, running.is_some() || self.summarizing.is_some()) {
             (Some(running), _) => self.steer(running, parts, answer).await,
             (None, true) => self.enqueue(Waiting { turn, parts, changes }, answer).await,
             (None, false) => {
@@ -63,7 +63,7 @@ impl Actor {
     }
 
     async fn steer(&mut self, turn: TurnId, parts: Vec<Part>, answer: Answer<PromptAnswer>) {
-        let note = PromptNote { turn: turn.clone(), parts, steer: true };
+        let note = PromptNote { turn: turn.clone(), parts, steer: true, id: EntryId::random().to_string() };
         let entry = Body::from(&Note::Prompt(note.clone()));
         if let Err(error) = self.append(vec![entry], Durability::Synced).await {
             return reply(answer, Err(error));
@@ -77,7 +77,8 @@ impl Actor {
     }
 
     async fn enqueue(&mut self, waiting: Waiting, answer: Answer<PromptAnswer>) {
-        let note = PromptNote { turn: waiting.turn.clone(), parts: waiting.parts.clone(), steer: false };
+        let (turn, parts) = (waiting.turn.clone(), waiting.parts.clone());
+        let note = PromptNote { turn, parts, steer: false, id: String::new() };
         if let Err(error) = self.append(vec![Body::from(&Note::Prompt(note))], Durability::Synced).await {
             return reply(answer, Err(error));
         }
@@ -117,8 +118,10 @@ impl Actor {
         entries.extend([Body::from(&start), Body::message(Role::User, parts)]);
         self.append(entries, Durability::Synced).await?;
         self.usage.begin_turn();
+        self.purse.begin_turn();
         let max_steps = self.shared.setup().settings.max_steps.filter(|steps| *steps > 0);
-        let plan = Plan { turn, prompt, started: Millis::now(), max_steps };
+        let repeated = Thresholds::from(self.shared.setup().settings.repeated_calls);
+        let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated };
         self.running = Some(Running::new(Machine::new(plan)));
         // Whoever gets the answer can cancel the turn.
         self.post();

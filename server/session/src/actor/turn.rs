@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kit_protocol::{
-    AgentId, AgentRef, ErrorKind, EventBody, Part, Role, RunState, StopReason, TextPart, ToolCallId,
-    ToolKind, TurnId, Usage,
+    AgentId, AgentRef, ErrorKind, EventBody, KitError, Part, Role, RunState, StopReason, TextPart,
+    ToolCallId, ToolKind, TurnId, Usage,
 };
 use kit_provider::retry::Schedule;
 use kit_provider::{ModelError, ModelEvent, Parameters, Request, ToolDefinition};
@@ -16,7 +16,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{self, Attempt, AttemptEvent};
+use super::gate::{Asking, Passage};
 use super::plan::{self, Plan};
+use super::summaries::overflow_failure;
 use super::tools::{News, Outputs, ToolDone, Tools};
 use super::{Actor, Millis};
 use crate::conversation;
@@ -24,6 +26,7 @@ use crate::journal::entry::{Body, Note, PromptNote, UsageNote};
 use crate::journal::write::Durability;
 use crate::restore;
 use crate::system;
+use crate::tokens;
 use crate::turn::{Answer, CallNumber, Effect, Failure, Input, Machine, RetryPlan, Spent, ToolOutcome};
 
 /// How long cancelled tools have to end by themselves; the turn has ended a second after the cancel.
@@ -46,6 +49,13 @@ pub(super) struct Running {
     plans: Vec<Plan>,
     /// Prompts that wait to join.
     pub(super) steers: Vec<PromptNote>,
+    /// The question that the next call waits for.
+    pub(super) asking: Option<Asking>,
+    /// What the next call went through already: the user let it exceed a budget, a full context was compacted for it, a
+    /// context that overflowed was.
+    pub(super) allowed: bool,
+    pub(super) compacted: bool,
+    overflowed: bool,
 }
 
 impl Running {
@@ -61,6 +71,10 @@ impl Running {
             outputs: Arc::default(),
             plans: Vec::new(),
             steers: Vec::new(),
+            asking: None,
+            allowed: false,
+            compacted: false,
+            overflowed: false,
         }
     }
 }
@@ -115,7 +129,7 @@ impl Actor {
                         ToolOutcome::error("not run: the session cannot be saved"),
                     ));
                 }
-                Effect::DropModel => self.with_running(|running| running.attempt = None),
+                Effect::DropModel => self.withdraw_call(),
                 Effect::WaitForRetry(after) => {
                     self.label = format!("retry in {} s", after.as_secs_f64().ceil());
                     self.with_running(|running| running.retry_at = Some(Instant::now() + after));
@@ -141,7 +155,7 @@ impl Actor {
         }
     }
 
-    async fn emit(&mut self, body: EventBody) {
+    pub(super) async fn emit(&mut self, body: EventBody) {
         match &body {
             EventBody::Error { kind, message } => {
                 let signed_out = *kind == ErrorKind::Auth;
@@ -172,6 +186,7 @@ impl Actor {
             | EventBody::Retry { .. }
             | EventBody::StreamReset {}
             | EventBody::Queue { .. }
+            | EventBody::Notice { .. }
             | EventBody::ModelChange { .. } => {}
         }
         let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
@@ -179,7 +194,7 @@ impl Actor {
     }
 
     /// Counts a model call of the running turn: its number, its place in the file, the day's spending.
-    async fn spend(&mut self, usage: Usage) -> Result<(), kit_protocol::KitError> {
+    async fn spend(&mut self, usage: Usage) -> Result<(), KitError> {
         let Some(turn) = self.running.as_ref().map(|running| running.machine.turn().clone()) else {
             return Ok(());
         };
@@ -187,13 +202,14 @@ impl Actor {
         let note = Note::Usage(UsageNote { turn: Some(turn), usage: usage.clone() });
         self.append(vec![Body::from(&note)], Durability::Written).await?;
         self.usage.add(usage.clone());
+        self.paid(&usage);
         self.shared.spend(&self.session, &usage).await;
         self.emit(EventBody::StepUsage(usage)).await;
         Ok(())
     }
 
     /// Takes waiting prompts and news of the review into the conversation.
-    async fn join(&mut self) -> Result<(), kit_protocol::KitError> {
+    async fn join(&mut self) -> Result<(), KitError> {
         let steers = self.running.as_ref().map(|running| running.steers.clone()).unwrap_or_default();
         let mut entries = restore::join_entries(&steers);
         if let Some(feedback) = self.shared.with.desk.take_feedback(&self.session).await {
@@ -210,29 +226,36 @@ impl Actor {
         Ok(())
     }
 
-    /// Starts an attempt, or answers why the request cannot be made.
-    async fn call_model(&mut self) -> Option<Failure> {
+    /// Starts an attempt, unless something comes first; or answers why the request cannot be made.
+    pub(super) async fn call_model(&mut self) -> Option<Failure> {
         THINKING.clone_into(&mut self.label);
+        let failure =
+            |error: KitError| Failure { kind: error.kind, message: error.message, retry: None, spent: None };
+        if let Err(error) = self.load().await {
+            return Some(failure(error));
+        }
+        match self.compacts_first().await {
+            Ok(false) => {}
+            Ok(true) => return None,
+            Err(error) => return Some(failure(error)),
+        }
         let request = match self.request().await {
             Ok(request) => request,
-            Err(error) => {
-                return Some(Failure { kind: error.kind, message: error.message, retry: None, spent: None });
-            }
+            Err(error) => return Some(failure(error)),
         };
+        self.meter.set_frame(tokens::of_frame(&request.system, &request.tools));
+        let Passage::Open(reservation) = self.may_call().await else { return None };
         let models = Arc::clone(&self.shared.setup().models);
         let model = self.model.clone();
         self.with_running(|running| {
             running.retry_at = None;
-            running.attempt = Some(Attempt::start(models, model, request, running.cancel.child_token()));
+            let cancel = running.cancel.child_token();
+            running.attempt = Some(Attempt::start(models, model, request, reservation, cancel));
         });
         None
     }
 
-    async fn request(&mut self) -> Result<Request, kit_protocol::KitError> {
-        if self.conversation.is_none() {
-            let branch = self.journal.history().current_branch();
-            self.conversation = Some(self.on_branch(branch, conversation::messages).await?);
-        }
+    async fn request(&mut self) -> Result<Request, KitError> {
         let setup = self.shared.setup();
         let settings = &setup.settings;
         let roots = self.shared.with.workspace.roots();
@@ -307,6 +330,9 @@ impl Actor {
                     running.attempt = None;
                     running.schedule = Schedule::default();
                     running.plans = plans;
+                    running.allowed = false;
+                    running.compacted = false;
+                    running.overflowed = false;
                 });
                 let spent = Spent {
                     model: completion.model,
@@ -330,6 +356,9 @@ impl Actor {
     async fn attempt_failed(&mut self, error: ModelError) {
         let Some(running) = &mut self.running else { return };
         let spent = running.attempt.take().and_then(|attempt| attempt.spent());
+        if error.kind == ErrorKind::ContextOverflow {
+            return self.context_overflowed(error, spent).await;
+        }
         let after = running.schedule.next(&error, chance());
         let failure = Failure {
             kind: error.kind,
@@ -338,6 +367,24 @@ impl Actor {
             spent,
         };
         self.input(Input::Failed(failure)).await;
+    }
+
+    /// The context was too large: compacts it once and tries again, once.
+    async fn context_overflowed(&mut self, error: ModelError, spent: Option<Spent>) {
+        if let Some(spent) = spent {
+            self.input(Input::Spent(Box::new(spent))).await;
+        }
+        let Some(running) = &mut self.running else { return };
+        let why = if std::mem::replace(&mut running.overflowed, true) {
+            format!("compacting it did not help: {}", error.message)
+        } else {
+            match self.overflowed().await {
+                Ok(true) => return,
+                Ok(false) => format!("there is nothing to compact: {}", error.message),
+                Err(why) => format!("it could not be compacted: {}", why.message),
+            }
+        };
+        self.input(Input::Failed(overflow_failure(why))).await;
     }
 
     pub(super) async fn retry_due(&mut self) {
@@ -425,7 +472,9 @@ impl Actor {
             .running
             .as_ref()
             .is_some_and(|running| turn.as_ref().is_none_or(|turn| running.machine.turn() == turn));
-        if runs {
+        if self.running.is_none() && turn.is_none() {
+            self.cancel_summary().await;
+        } else if runs {
             let spent =
                 self.running.as_ref().and_then(|running| running.attempt.as_ref()).and_then(Attempt::spent);
             self.with_running(|running| running.retry_at = None);
@@ -450,6 +499,7 @@ impl Actor {
     /// Starts the next waiting prompt when no turn runs.
     pub(super) async fn start_next(&mut self) {
         while self.running.is_none()
+            && self.summarizing.is_none()
             && self.closing.is_empty()
             && let Some(next) = self.queue.pop_front()
         {

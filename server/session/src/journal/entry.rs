@@ -19,6 +19,8 @@ const VERSION: u32 = 3;
 
 /// What our own `ext_type`s start with.
 pub(crate) const NOTE_PREFIX: &str = "kit-ls/";
+/// The `ext_type` of [`Note::MediaLeftOut`] as its line has it. Within another text its quotes would be escaped.
+pub(crate) const MEDIA_LEFT_OUT: &str = "\"kit-ls/media-left-out\"";
 
 /// The first line of a session file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +213,10 @@ pub(crate) enum Note {
     TurnEnd(TurnEndNote),
     /// Mode or thinking level changed.
     Settings(SettingsNote),
+    /// A prompt that waited to join its turn was taken back.
+    TakenBack(TakenBackNote),
+    /// Images and documents before this entry are no longer sent, because the context overflowed.
+    MediaLeftOut(MediaLeftOutNote),
 }
 
 impl Note {
@@ -224,6 +230,8 @@ impl Note {
             "tool" => serde_json::from_str(data).map(Self::Tool).ok(),
             "turn-end" => serde_json::from_str(data).map(Self::TurnEnd).ok(),
             "settings" => serde_json::from_str(data).map(Self::Settings).ok(),
+            "taken-back" => serde_json::from_str(data).map(Self::TakenBack).ok(),
+            "media-left-out" => serde_json::from_str(data).map(Self::MediaLeftOut).ok(),
             _ => None,
         }
     }
@@ -240,7 +248,22 @@ pub(crate) struct PromptNote {
     /// Whether it joins the running turn.
     #[serde(default)]
     pub(crate) steer: bool,
+    /// The id by which a prompt that joins is taken back.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) id: String,
 }
+
+/// `kit-ls/taken-back`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TakenBackNote {
+    /// The id of the prompt's note.
+    pub(crate) id: String,
+}
+
+/// `kit-ls/media-left-out`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MediaLeftOutNote {}
 
 /// `kit-ls/turn-start`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -369,7 +392,10 @@ mod tests {
                 turn: "t".into(),
                 parts: vec![Part::Text(kit_protocol::TextPart { text: "x".into() })],
                 steer: true,
+                id: "p".into(),
             }),
+            Note::TakenBack(TakenBackNote { id: "p".into() }),
+            Note::MediaLeftOut(MediaLeftOutNote {}),
             Note::Settings(SettingsNote { mode: Some(Mode::Plan), thinking: None }),
             Note::Tool(ToolNote {
                 turn: "t".into(),
@@ -393,6 +419,11 @@ mod tests {
         for note in notes {
             assert_eq!(Body::from(&note).note(), Some(note));
         }
+        let left_out = Body::from(&Note::MediaLeftOut(MediaLeftOutNote {}));
+        let line = |body| to_line(&"e".into(), None, Millis(0), body).unwrap();
+        assert!(line(&left_out).contains(MEDIA_LEFT_OUT));
+        let quoted = Body::ExtensionData { ext_type: "x".into(), data: line(&left_out) };
+        assert!(!line(&quoted).contains(MEDIA_LEFT_OUT));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where session files lie and how they are named: `<sessions>/<encoded directory>/<UTC time>_<12 hex>.jsonl`, as
 //! upstream Kit has it. The hexadecimal digits are the beginning of the session's id, so most look-ups read no file.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -64,6 +64,24 @@ pub(crate) fn read_header(path: &Path) -> io::Result<Option<Header>> {
     let mut line = Vec::new();
     BufReader::new(File::open(path)?.take(LARGEST_HEADER)).read_until(b'\n', &mut line)?;
     Ok(serde_json::from_slice(&line).ok())
+}
+
+/// Makes a folder and those above it, for the user alone.
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Makes a file that must not exist yet, for the user alone.
+pub(crate) fn make_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Finds the file of a session. A file whose header is lost is found by its name.

@@ -78,7 +78,7 @@ pub(super) struct Settled {
     pub(super) call: PlannedCall,
     /// Whether it was permitted and ran, as its events tell.
     pub(super) executed: bool,
-    outcome: ToolOutcome,
+    pub(super) outcome: ToolOutcome,
 }
 
 impl Settled {

@@ -6,7 +6,13 @@ use proptest::prelude::*;
 use super::*;
 
 fn machine(max_steps: Option<u32>) -> Machine {
-    Machine::new(Plan { turn: "t1".into(), prompt: "go".into(), started: Millis(1000), max_steps })
+    Machine::new(Plan {
+        turn: "t1".into(),
+        prompt: "go".into(),
+        started: Millis(1000),
+        max_steps,
+        repeated: Thresholds { note: 3, ask: 4 },
+    })
 }
 
 fn spent(output: u64) -> Spent {

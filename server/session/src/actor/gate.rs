@@ -1,0 +1,259 @@
+//! What a model call has to pass before it goes out: a compaction that is due, a model that goes in circles, the budgets.
+//!
+//! Each may have to wait, for a summary or for a person; the call is then asked for again when the wait is over. The
+//! turn machine knows nothing of it: to it the call is on its way.
+
+use std::sync::Arc;
+
+use kit_protocol::{AskAnswer, AskKind, AskRequest, CostKind, EventBody, KitError, QuestionId, Usage};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Actor;
+use super::summaries::Cause;
+use crate::budget::{self, Level, Limits as Budgets, Purses, Reservation};
+use crate::compaction::Limits;
+use crate::compaction::plan::Depth;
+use crate::conversation;
+use crate::history::{EntryIndex, RecordKind};
+use crate::tokens::{self, Meter};
+use crate::turn::{Input, Repetition};
+
+const GO_ON: &str = "Go on this once";
+const KEEP_GOING: &str = "Go on";
+const STOP: &str = "Stop";
+
+/// A question that a call waits for.
+pub(super) struct Asking {
+    about: About,
+    options: Vec<String>,
+    task: AbortOnDropHandle<AskAnswer>,
+    /// Withdraws the question.
+    _withdraw: DropGuard,
+}
+
+enum About {
+    Budget(Level),
+    Circle(Repetition),
+}
+
+/// The answer to a question; waits forever where there is none.
+pub(super) async fn answered(asking: &mut Option<Asking>) -> AskAnswer {
+    match asking {
+        Some(asking) => (&mut asking.task).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a question failed");
+            AskAnswer { cancelled: true, ..AskAnswer::default() }
+        }),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether a call may go out.
+pub(super) enum Passage {
+    /// It may, and this is reserved for it.
+    Open(Option<Reservation>),
+    /// It waits.
+    Waits,
+}
+
+impl Actor {
+    /// Reads the messages of the current branch, unless they are known.
+    pub(super) async fn load(&mut self) -> Result<(), KitError> {
+        if self.conversation.is_some() {
+            return Ok(());
+        }
+        let branch = self.journal.history().current_branch();
+        let entries = self.on_branch(branch, conversation::entries).await?;
+        let known = self
+            .counted_at()
+            .map(|(at, tokens)| (tokens, entries.iter().take_while(|(index, _)| *index < at).count()));
+        let messages: Vec<_> = entries.into_iter().map(|(_, message)| message).collect();
+        self.meter = Meter::of(&messages, known);
+        self.conversation = Some(messages);
+        Ok(())
+    }
+
+    /// What the provider last counted on the current branch, and where the file says so, unless a compaction follows.
+    fn counted_at(&self) -> Option<(EntryIndex, u64)> {
+        let branch = self.journal.history().current_branch();
+        let compaction = branch.iter().rev().find(|index| self.is_compaction(**index));
+        let on_branch = |at| branch.binary_search(&at).is_ok() && compaction.is_none_or(|last| *last < at);
+        self.counts.iter().rev().find(|(at, _)| on_branch(*at)).copied()
+    }
+
+    fn is_compaction(&self, index: EntryIndex) -> bool {
+        self.journal.history().get(index).is_some_and(|record| record.kind == RecordKind::Compaction)
+    }
+
+    /// The size of the context as far as the file tells it without its messages being read.
+    pub(super) fn measure(&mut self) {
+        self.meter = Meter::of(&[], self.counted_at().map(|(_, tokens)| (tokens, 0)));
+    }
+
+    /// The limits of the model's context.
+    pub(super) fn limits(&self) -> Limits {
+        let known = self.model.as_ref().and_then(|model| self.shared.setup().models.resolve(model).ok());
+        Limits::of(known.as_ref().map(|model| model.info()), self.shared.setup().settings.compaction.as_ref())
+    }
+
+    /// Begins a compaction that is due; true when the call has to wait for it.
+    pub(super) async fn compacts_first(&mut self) -> Result<bool, KitError> {
+        let (cause, depth) = match self.asked_compaction.take() {
+            Some(focus) => (Cause::Asked { focus }, Depth::Something),
+            None => {
+                let is_on = self.shared.setup().settings.auto_compact.unwrap_or(true);
+                let is_due = is_on && self.limits().are_reached(self.meter.size().tokens);
+                let Some(running) = self.running.as_mut().filter(|running| is_due && !running.compacted)
+                else {
+                    return Ok(false);
+                };
+                // Once before a call is enough: what a summary does not make smaller, a second one does not either.
+                running.compacted = true;
+                (Cause::Full, Depth::Usual)
+            }
+        };
+        self.begin_compaction(cause, depth).await
+    }
+
+    /// Whether the next call may go out. If not, the user is being asked.
+    pub(super) async fn may_call(&mut self) -> Passage {
+        let found = self.running.as_mut().and_then(|running| running.machine.repetition());
+        if let Some(repetition) = found {
+            let message = format!(
+                "The model called `{}` {} times in this turn with the same arguments and the same result. Should it go on?",
+                repetition.tool, repetition.count
+            );
+            self.ask(About::Circle(repetition), message, vec![KEEP_GOING.to_owned(), STOP.to_owned()]);
+            return Passage::Waits;
+        }
+        let budgets = Budgets::from(self.shared.setup().settings.budget);
+        if !budgets.any() {
+            return Passage::Open(None);
+        }
+        if budgets.has_day() {
+            self.shared.today().await;
+        }
+        let price = self.model.as_ref().and_then(|model| {
+            let model = self.shared.setup().models.resolve(model).ok()?;
+            model.info().price
+        });
+        let next = budget::least_cost(self.meter.size().tokens, price, self.usage.calls.last());
+        if self.running.as_ref().is_some_and(|running| running.allowed) {
+            return Passage::Open(Some(self.purses().reserve_anyway(next)));
+        }
+        match self.purses().reserve(budgets, next) {
+            Ok(reservation) => Passage::Open(Some(reservation)),
+            Err(level) => {
+                let raised = level.limit.saturating_add(budget::raise_of(budgets, &level));
+                let raise = format!("Raise the {}'s budget to {}", level.scope.word(), level.amount(raised));
+                let message = format!("Kit paused: {}. Should it go on?", level.sentence());
+                self.ask(About::Budget(level), message, vec![GO_ON.to_owned(), raise, STOP.to_owned()]);
+                Passage::Waits
+            }
+        }
+    }
+
+    fn ask(&mut self, about: About, message: String, options: Vec<String>) {
+        let cancel = CancellationToken::new();
+        let withdraw = cancel.clone().drop_guard();
+        let workspace = Arc::clone(&self.shared.with.workspace);
+        let request = AskRequest {
+            id: QuestionId::random(),
+            kind: AskKind::Select,
+            message,
+            options: options.clone(),
+            default: None,
+            placeholder: None,
+            masked: false,
+        };
+        let task =
+            AbortOnDropHandle::new(tokio::spawn(
+                async move { workspace.editor().ask(request, cancel).await },
+            ));
+        let label = match &about {
+            About::Budget(level) => format!("the {}'s budget is used up", level.scope.word()),
+            About::Circle(_) => "the model goes in circles".to_owned(),
+        };
+        self.label = label;
+        if let Some(running) = &mut self.running {
+            running.asking = Some(Asking { about, options, task, _withdraw: withdraw });
+        }
+        self.post();
+    }
+
+    /// Goes on as the user answered. An answer that is none stops the turn.
+    pub(super) async fn told_to(&mut self, answer: AskAnswer) {
+        let Some(running) = &mut self.running else { return };
+        let Some(Asking { about, options, .. }) = running.asking.take() else { return };
+        let by_words =
+            answer.value.as_ref().and_then(|value| options.iter().position(|option| value == option));
+        let index = answer.index.and_then(|index| usize::try_from(index).ok()).or(by_words);
+        let chosen = index.filter(|_| !answer.cancelled);
+        let why = match (about, chosen) {
+            (About::Budget(_), Some(0)) => {
+                running.allowed = true;
+                None
+            }
+            (About::Budget(level), Some(1)) => {
+                let budgets = Budgets::from(self.shared.setup().settings.budget);
+                self.purses().raise(budgets, &level);
+                None
+            }
+            (About::Budget(level), _) => {
+                let scope = level.scope.word();
+                Some(format!("{}; raise `budget.{scope}` in the settings to go on", level.sentence()))
+            }
+            (About::Circle(_), Some(0)) => None,
+            (About::Circle(repetition), _) => Some(format!(
+                "the model called `{}` {} times with the same arguments and the same result, so the turn was stopped; \
+                 tell it what to do differently",
+                repetition.tool, repetition.count
+            )),
+        };
+        match why {
+            Some(why) => self.input(Input::Stop(why)).await,
+            None => self.resume_call().await,
+        }
+    }
+
+    /// Asks again for the call that waited.
+    pub(super) async fn resume_call(&mut self) {
+        if self.running.as_ref().is_none_or(|running| !running.machine.waits_for_call()) {
+            return;
+        }
+        if let Some(failure) = self.call_model().await {
+            self.input(Input::Failed(failure)).await;
+        }
+    }
+
+    /// The accounts that calls of this session are paid from.
+    pub(super) fn purses(&self) -> Purses {
+        Purses { own: Arc::clone(&self.purse), day: Arc::clone(&self.shared.day_purse) }
+    }
+
+    /// A model call was paid: counts it where it is limited, and says once what a limit in money cannot count.
+    pub(super) fn paid(&mut self, usage: &Usage) {
+        self.purse.pay(usage);
+        self.meter.count(tokens::counted(usage));
+        let budgets = Budgets::from(self.shared.setup().settings.budget);
+        if usage.cost_kind == CostKind::Unknown && budgets.has_money() && !self.told_unpriced {
+            self.told_unpriced = true;
+            let message = format!(
+                "the price of {}/{} is not known, so its calls do not count against budgets in money; set a budget in tokens, \
+                 or the model's `cost` under `custom-models`",
+                usage.provider, usage.model
+            );
+            let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
+            self.stream.emit(turn.as_ref(), EventBody::Notice { message });
+        }
+    }
+
+    /// Drops what a call waits for.
+    pub(super) fn withdraw_call(&mut self) {
+        self.summarizing = None;
+        if let Some(running) = &mut self.running {
+            running.attempt = None;
+            running.asking = None;
+        }
+    }
+}
