@@ -90,6 +90,11 @@ impl Kit {
         Ok(DoctorAnswer { checks: doctor::checks(&self.paths, &configuration, &models, &roots, &self.trust) })
     }
 
+    /// What was wrong with the settings at start.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.state().configuration.problems.clone()
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
+use crate::browse::Stored;
+use crate::headless::Run;
 use crate::models::ModelsCommand;
 
 /// What the help ends with.
@@ -45,6 +47,12 @@ pub(crate) enum Command {
         #[arg(long, hide = true)]
         stdio: bool,
     },
+    Run(Run),
+    /// List, show, export, rename and delete stored sessions
+    Sessions {
+        #[command(subcommand)]
+        stored: Stored,
+    },
     /// Check the installation
     Doctor,
     /// List the models, or refresh what is known about them
@@ -65,6 +73,9 @@ pub(crate) struct Options {
     pub(crate) record_model: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingOptions,
+    /// What a subcommand's own options set.
+    #[arg(skip)]
+    further: Map<String, Value>,
 }
 
 impl Options {
@@ -92,7 +103,14 @@ impl Options {
         let given = texts.into_iter().filter_map(|(name, value)| {
             value.as_ref().map(|value| (name.to_owned(), Value::String(value.clone())))
         });
-        given.chain(tls_skip_verify.then(|| ("tlsSkipVerify".to_owned(), Value::Bool(true)))).collect()
+        let unchecked = tls_skip_verify.then(|| ("tlsSkipVerify".to_owned(), Value::Bool(true)));
+        given.chain(unchecked).chain(self.further.clone()).collect()
+    }
+
+    /// The same with what a subcommand's own options set.
+    pub(crate) fn with_settings(mut self, further: Map<String, Value>) -> Self {
+        self.further.extend(further);
+        self
     }
 }
 

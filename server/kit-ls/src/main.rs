@@ -6,10 +6,13 @@
 mod address;
 mod application;
 mod arguments;
+mod browse;
 mod configuration;
 mod doctor;
+mod headless;
 mod logging;
 mod models;
+mod runtime;
 
 use std::io::Write;
 use std::path::Path;
@@ -18,16 +21,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser as _;
 use kit_tools::sandbox;
-use kit_workspace::Paths;
 
 use crate::application::Kit;
 use crate::arguments::{Command, CommandLine, Options};
 use crate::models::ModelsCommand;
 
-/// Worker threads: documents and turns need few, and each costs memory.
-const WORKERS: usize = 2;
 /// The exit code of a wrong command line.
 const MISUSED: i32 = 2;
+/// The exit code of everything else that failed.
+const FAILED: i32 = 1;
 /// The exit code that shells use for a program that cannot be run.
 const CANNOT_RUN: i32 = 126;
 
@@ -42,7 +44,7 @@ fn main() {
         Ok(code) => code,
         Err(error) => {
             complain(&format!("{error:#}"));
-            MISUSED
+            FAILED
         }
     };
     std::process::exit(code);
@@ -61,38 +63,20 @@ fn say(text: &str) -> anyhow::Result<()> {
 fn run(line: CommandLine) -> anyhow::Result<i32> {
     let CommandLine { options, replay: recording, command, .. } = line;
     if let Some(file) = recording {
-        return with_runtime(async { replay(&file, options).await });
+        return runtime::with(async { replay(&file, options).await });
     }
     match command {
-        None | Some(Command::Serve { .. }) => with_runtime(async { serve_editor(options).await }),
-        Some(Command::Doctor) => with_runtime(async { report(options).await }),
-        Some(Command::Models(command)) => with_runtime(async { list_models(&command, options).await }),
+        None | Some(Command::Serve { .. }) => runtime::with(async { serve_editor(options).await }),
+        Some(Command::Run(run)) => headless::run(run, options, runtime::paths()?),
+        Some(Command::Sessions { stored }) => browse::run(&stored, options, runtime::paths()?),
+        Some(Command::Doctor) => runtime::with(async { report(options).await }),
+        Some(Command::Models(command)) => runtime::with(async { list_models(&command, options).await }),
     }
-}
-
-fn with_runtime(work: impl Future<Output = anyhow::Result<i32>>) -> anyhow::Result<i32> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()
-        .context("the runtime could not be started")?;
-    let code = runtime.block_on(work);
-    // Dropping the runtime would wait for the thread that reads stdin.
-    runtime.shutdown_background();
-    code
-}
-
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-fn paths() -> anyhow::Result<Paths> {
-    Paths::discover(|name| std::env::var_os(name)).map_err(anyhow::Error::from)
 }
 
 async fn serve_editor(options: Options) -> anyhow::Result<i32> {
-    let paths = paths()?;
-    let log = logging::start(&paths.logs, environment("KIT_LOG").as_deref());
+    let paths = runtime::paths()?;
+    let log = logging::start(&paths.logs, runtime::environment("KIT_LOG").as_deref());
     let record = options.record.clone();
     let kit = Arc::new(Kit::new(paths, options));
     let ended = kit_lsp::serve(tokio::io::stdin(), tokio::io::stdout(), kit, record.as_deref()).await?;
@@ -101,8 +85,8 @@ async fn serve_editor(options: Options) -> anyhow::Result<i32> {
 }
 
 async fn replay(file: &Path, options: Options) -> anyhow::Result<i32> {
-    let paths = paths()?;
-    let log = logging::start(&paths.logs, environment("KIT_LOG").as_deref());
+    let paths = runtime::paths()?;
+    let log = logging::start(&paths.logs, runtime::environment("KIT_LOG").as_deref());
     let kit = Arc::new(Kit::new(paths, options));
     let mut stdout = std::io::stdout();
     let report = kit_lsp::replay(file, kit, |message| {
@@ -121,13 +105,13 @@ async fn replay(file: &Path, options: Options) -> anyhow::Result<i32> {
 
 async fn list_models(command: &ModelsCommand, options: Options) -> anyhow::Result<i32> {
     let root = std::env::current_dir().ok();
-    let models = Kit::new(paths()?, options).models_for(root.as_deref())?;
+    let models = Kit::new(runtime::paths()?, options).models_for(root.as_deref())?;
     say(&models::run(command, &models).await?)?;
     Ok(0)
 }
 
 async fn report(options: Options) -> anyhow::Result<i32> {
-    let paths = paths()?;
+    let paths = runtime::paths()?;
     let root = std::env::current_dir().context("the current folder is gone")?;
     let kit = Kit::new(paths, options);
     let answer = kit.examine(&root)?;

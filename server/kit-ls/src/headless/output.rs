@@ -1,0 +1,217 @@
+//! What a headless run prints, in the four styles.
+//!
+//! stdout carries the answer, the object or the events and nothing else; everything for people beside it goes to stderr.
+//! `--json` prints one object: upstream's fields in upstream's spelling, with the cost beside them; errors are an object
+//! with `error` and `kind` in its place. `--events` prints the events as clients get them.
+
+use std::io::Write as _;
+
+use kit_protocol::{CostKind, Event, EventBody, KitError, SessionId, UsageTotals};
+use serde_json::{Value, json};
+
+use super::Style;
+
+/// Prints a run. A closed stdout ends the printing and not the run, whose exit code still counts.
+pub(super) struct Output {
+    style: Style,
+    /// Whether the last line of the answer on stdout is not ended.
+    open_line: bool,
+    /// Whether the text of the running model call is printed already.
+    streamed: bool,
+}
+
+impl Output {
+    pub(super) fn new(style: Style) -> Self {
+        Self { style, open_line: false, streamed: false }
+    }
+
+    /// Something that was left out or is to be known, for people.
+    pub(super) fn notice(&self, text: &str) {
+        if self.style == Style::Text {
+            aside(&format!("note: {text}"));
+        }
+    }
+
+    /// Prints an event as far as the style shows it.
+    pub(super) fn event(&mut self, event: &Event) {
+        match self.style {
+            Style::Events => match serde_json::to_string(event) {
+                Ok(line) => out(&format!("{line}\n")),
+                Err(error) => tracing::error!(%error, "an event cannot be printed"),
+            },
+            Style::Text if event.agent.is_none() => self.show(&event.body),
+            Style::Text | Style::Quiet | Style::Json => {}
+        }
+    }
+
+    fn show(&mut self, body: &EventBody) {
+        match body {
+            EventBody::MessageUpdate { chunk } => {
+                out(chunk);
+                self.open_line = !chunk.ends_with('\n');
+                self.streamed = true;
+            }
+            EventBody::MessageEnd { .. } => {
+                self.end_line();
+                self.streamed = false;
+            }
+            EventBody::StreamReset {} => {
+                if self.streamed {
+                    self.end_line();
+                    aside("(the answer starts again)");
+                }
+            }
+            EventBody::ToolCall { title, .. } => {
+                self.end_line();
+                aside(&format!("• {title}"));
+            }
+            EventBody::ToolResult { is_error: true, result, .. } => {
+                let first = result.lines().next().unwrap_or_default();
+                aside(&format!("  failed: {first}"));
+            }
+            EventBody::Retry { attempt, after_ms, reason } => {
+                self.end_line();
+                let seconds = after_ms.div_ceil(1000);
+                aside(&format!("{reason}; attempt {attempt} follows in {seconds} s"));
+            }
+            EventBody::Error { message, .. } => {
+                self.end_line();
+                aside(&format!("error: {message}"));
+            }
+            EventBody::Compaction { original_tokens, compacted_tokens, .. } => {
+                aside(&format!("(compacted from {original_tokens} to {compacted_tokens} tokens)"));
+            }
+            _ => {}
+        }
+    }
+
+    fn end_line(&mut self) {
+        if std::mem::take(&mut self.open_line) {
+            out("\n");
+        }
+    }
+
+    /// Prints the end of a turn. `session` is absent when it is not kept.
+    pub(super) fn ended(
+        &mut self,
+        end: &Event,
+        session: Option<&SessionId>,
+        model: Option<String>,
+        messages: &[Value],
+    ) {
+        let EventBody::TurnEnd { response, stop_reason, error, usage, llm_call_count, .. } = &end.body else {
+            return;
+        };
+        match self.style {
+            Style::Events => {}
+            Style::Quiet => match error {
+                None => out(&format!("{}\n", response.trim_end_matches('\n'))),
+                Some(error) => aside(&format!("error: {error}")),
+            },
+            Style::Text => {
+                self.end_line();
+                let model = model.unwrap_or_default();
+                let session = session.map(|session| format!(" · session {session}")).unwrap_or_default();
+                let calls = match llm_call_count {
+                    1 => "1 call".to_owned(),
+                    calls => format!("{calls} calls"),
+                };
+                aside(&format!("{model} · {calls} · {}{session}", spent(usage)));
+            }
+            Style::Json => {
+                let mut object = json!({
+                    "response": response,
+                    "model": model,
+                    "stop_reason": stop_reason,
+                    "session_id": session,
+                    "usage": {
+                        "input_tokens": usage.input_tokens,
+                        "output_tokens": usage.output_tokens,
+                        "total_tokens": usage.input_tokens + usage.output_tokens
+                            + usage.cache_read_tokens + usage.cache_write_tokens,
+                        "cache_read_tokens": usage.cache_read_tokens,
+                        "cache_creation_tokens": usage.cache_write_tokens,
+                        "cost_micros": usage.cost_micros,
+                        "cost_kind": usage.cost_kind,
+                    },
+                    "messages": messages,
+                });
+                if let (Some(object), Some(error)) = (object.as_object_mut(), error) {
+                    object.insert("error".to_owned(), json!(error));
+                }
+                print_object(&object);
+            }
+        }
+    }
+
+    /// Prints an error that came before any turn.
+    pub(super) fn failed(&self, error: &KitError) -> anyhow::Result<()> {
+        let object = json!({"error": error.message, "kind": error.kind});
+        match self.style {
+            Style::Json => print_object(&object),
+            Style::Events => out(&format!("{object}\n")),
+            Style::Text | Style::Quiet => crate::complain(&error.message),
+        }
+        Ok(())
+    }
+}
+
+/// Tokens and money in words.
+fn spent(usage: &UsageTotals) -> String {
+    let input = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
+    let money = match (usage.cost_micros, usage.cost_kind) {
+        (Some(micros), CostKind::Priced) => {
+            format!("${}.{:04}", micros / 1_000_000, micros % 1_000_000 / 100)
+        }
+        (Some(micros), CostKind::Unknown | CostKind::Subscription) => {
+            format!("at least ${}.{:04}", micros / 1_000_000, micros % 1_000_000 / 100)
+        }
+        (None, CostKind::Subscription) => "subscription".to_owned(),
+        (None, CostKind::Unknown | CostKind::Priced) => "price unknown".to_owned(),
+    };
+    format!("{input} tokens in, {} out · {money}", usage.output_tokens)
+}
+
+fn print_object(object: &Value) {
+    match serde_json::to_string_pretty(object) {
+        Ok(text) => out(&format!("{text}\n")),
+        Err(error) => tracing::error!(%error, "the result cannot be printed"),
+    }
+}
+
+fn out(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    // A closed stdout is told by the exit code of whoever closed it.
+    let _closed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn aside(text: &str) {
+    let _closed = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_said_with_what_is_known_of_it() {
+        let usage = |cost_micros, cost_kind| UsageTotals {
+            input_tokens: 10,
+            output_tokens: 5,
+            cache_read_tokens: 2,
+            cost_micros,
+            cost_kind,
+            ..UsageTotals::default()
+        };
+        let said = [
+            usage(Some(1_234_560), CostKind::Priced),
+            usage(Some(300), CostKind::Unknown),
+            usage(None, CostKind::Subscription),
+            usage(None, CostKind::Unknown),
+        ]
+        .map(|usage| spent(&usage));
+        let expected = ["$1.2345", "at least $0.0003", "subscription", "price unknown"]
+            .map(|money| format!("12 tokens in, 5 out · {money}"));
+        assert_eq!(said, expected);
+    }
+}
