@@ -8,6 +8,7 @@ mod cancel;
 mod compaction;
 mod edits;
 mod files;
+mod headless;
 mod models_bad_input;
 mod neovim;
 mod permissions;

@@ -92,7 +92,17 @@ impl Kit {
 
     /// What was wrong with the settings at start.
     pub(crate) fn problems(&self) -> Vec<String> {
-        self.state().configuration.problems.clone()
+        self.state().configuration.problems.iter().map(ToString::to_string).collect()
+    }
+
+    /// What holds in a folder, without an editor.
+    pub(crate) fn configuration(&self, folder: &Path) -> Configuration {
+        self.configure(Some(folder), Value::Null)
+    }
+
+    /// The settings file of a folder that is not read, because the folder is not trusted.
+    pub(crate) fn unread(&self, folder: &Path) -> Option<PathBuf> {
+        configuration::path_in(folder).filter(|_| !self.trust.is_trusted(folder))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

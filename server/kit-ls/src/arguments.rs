@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
 use crate::browse::Stored;
+use crate::config::Config;
 use crate::headless::Run;
 use crate::models::ModelsCommand;
 
@@ -53,6 +54,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         stored: Stored,
     },
+    Config(Config),
     /// Check the installation
     Doctor,
     /// List the models, or refresh what is known about them

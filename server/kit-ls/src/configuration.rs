@@ -6,13 +6,22 @@
 //! is trusted, `KIT_*` environment variables, the client's `initializationOptions`, the command line. Maps are merged by
 //! key, everything else is replaced. A wrong value is left out and reported with its file and key; the rest holds.
 //! `${env://NAME}` and `${env://NAME:-default}` in files are replaced by environment variables.
+//!
+//! Merging keeps for every value which layer it is from and in which line it stands, so that the result can be explained.
 
+mod explain;
+mod lines;
+
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use kit_protocol::Settings;
+use kit_protocol::{FileProblem, Settings};
 use kit_tools::RuleLayer;
 use serde_json::{Map, Value};
 
+pub(crate) use self::explain::Explained;
+use self::lines::Lines;
 use crate::address::{self, Named};
 
 /// Keys of upstream Kit that other parts of it read; they are no mistakes.
@@ -32,6 +41,9 @@ const FOREIGN_KEYS: &[&str] = &[
     "modelSettings",
 ];
 
+/// The names that a settings file can have.
+const FILES: [&str; 3] = [".kit.yml", ".kit.yaml", ".kit.json"];
+
 /// One source of settings.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layer {
@@ -39,6 +51,77 @@ pub(crate) struct Layer {
     pub(crate) origin: String,
     /// Its settings under JSON names.
     pub(crate) values: Map<String, Value>,
+    /// The file that it was read from.
+    file: Option<PathBuf>,
+    /// Where its keys stand in the file.
+    lines: Lines,
+}
+
+impl Layer {
+    /// A layer from a JSON object that is no file; `null` is an empty one.
+    pub(crate) fn new(origin: &str, value: Value) -> Result<Self, Problem> {
+        let wrong = || Problem::general(format!("the settings of {origin} must be a map of names to values"));
+        let values = values_of(value).ok_or_else(wrong)?;
+        Ok(Self { origin: origin.to_owned(), values, file: None, lines: Lines::default() })
+    }
+
+    /// Where a key of the layer stands.
+    fn place(&self, path: &str) -> Place {
+        Place { origin: self.origin.clone(), file: self.file.clone(), line: self.lines.line(path) }
+    }
+}
+
+/// Where a value is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    origin: String,
+    file: Option<PathBuf>,
+    line: Option<u32>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(formatter, "{}:{line}", self.origin),
+            None => formatter.write_str(&self.origin),
+        }
+    }
+}
+
+/// Something that was left out of the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    place: Option<Place>,
+    message: String,
+}
+
+impl Problem {
+    fn general(message: String) -> Self {
+        Self { place: None, message }
+    }
+
+    fn at(place: Place, message: String) -> Self {
+        Self { place: Some(place), message }
+    }
+
+    /// The problem as a diagnostic, when it is about a file.
+    pub(crate) fn in_file(&self) -> Option<FileProblem> {
+        let place = self.place.as_ref()?;
+        Some(FileProblem {
+            path: place.file.as_ref()?.to_string_lossy().into_owned(),
+            line: place.line.unwrap_or(1).saturating_sub(1),
+            message: self.message.clone(),
+        })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(formatter, "{place}: {}", self.message),
+            None => formatter.write_str(&self.message),
+        }
+    }
 }
 
 /// The merged settings and what was wrong with the layers.
@@ -50,42 +133,56 @@ pub(crate) struct Configuration {
     pub(crate) rules: Vec<RuleLayer>,
     /// The layers that were read, lowest first.
     pub(crate) origins: Vec<String>,
-    /// One sentence for each thing that was left out.
-    pub(crate) problems: Vec<String>,
+    /// What was left out.
+    pub(crate) problems: Vec<Problem>,
+    /// The merged values under JSON names.
+    merged: Map<String, Value>,
+    /// Where the values are from, by the path of the key.
+    places: BTreeMap<String, Place>,
 }
 
 /// Reads the settings file of a folder, if it has one.
 pub(crate) fn file_in(
     folder: &Path,
     environment: &impl Fn(&str) -> Option<String>,
-) -> Option<Result<Layer, String>> {
-    let path = [".kit.yml", ".kit.yaml", ".kit.json"]
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file())?;
-    Some(file(&path, environment))
+) -> Option<Result<Layer, Problem>> {
+    Some(file(&path_in(folder)?, environment))
 }
 
-/// Reads one settings file; the error is one sentence.
-pub(crate) fn file(path: &Path, environment: &impl Fn(&str) -> Option<String>) -> Result<Layer, String> {
+/// The settings file of a folder, if it has one.
+pub(crate) fn path_in(folder: &Path) -> Option<PathBuf> {
+    FILES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// Reads one settings file.
+pub(crate) fn file(path: &Path, environment: &impl Fn(&str) -> Option<String>) -> Result<Layer, Problem> {
+    let origin = path.display().to_string();
+    let place = |line| Place { origin: origin.clone(), file: Some(path.to_owned()), line };
     let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("the settings file {} cannot be read: {error}", path.display()))?;
+        .map_err(|error| Problem::at(place(None), format!("the settings file cannot be read: {error}")))?;
+    let lines = Lines::of(&text, camel);
     let text = substitute(&text, environment).map_err(|name| {
-        format!("{} needs the environment variable {name}, which is not set", path.display())
+        let line = (1..).zip(text.lines()).find(|(_, line)| line.contains(&name)).map(|(number, _)| number);
+        Problem::at(
+            place(line),
+            format!("the environment variable {name} is not set; set it or give a default"),
+        )
     })?;
-    let value: Value = serde_yaml_ng::from_str(&text)
-        .map_err(|error| format!("the settings file {} is not valid YAML: {error}", path.display()))?;
-    layer(path.display().to_string(), value)
+    let value: Value = serde_yaml_ng::from_str(&text).map_err(|error| {
+        let line = error.location().and_then(|location| u32::try_from(location.line()).ok());
+        Problem::at(place(line), format!("the settings file is not valid YAML: {error}"))
+    })?;
+    let wrong = || Problem::at(place(None), "settings must be a map of names to values".to_owned());
+    let values = values_of(value).ok_or_else(wrong)?;
+    Ok(Layer { origin: origin.clone(), values, file: Some(path.to_owned()), lines })
 }
 
-/// A layer from a JSON object; `null` is an empty one.
-pub(crate) fn layer(origin: String, value: Value) -> Result<Layer, String> {
+/// The settings in a parsed file; `null` is an empty one.
+fn values_of(value: Value) -> Option<Map<String, Value>> {
     match value {
-        Value::Null => Ok(Layer { origin, values: Map::new() }),
-        Value::Object(values) => Ok(Layer { values: normalized(values), origin }),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(format!("the settings of {origin} must be a map of names to values"))
-        }
+        Value::Null => Some(Map::new()),
+        Value::Object(values) => Some(normalized(values)),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
     }
 }
 
@@ -102,20 +199,18 @@ pub(crate) fn from_environment(environment: &impl Fn(&str) -> Option<String>) ->
             Some((name, value))
         })
         .collect();
-    Layer { origin: "environment".to_owned(), values }
+    Layer { origin: "the environment".to_owned(), values, file: None, lines: Lines::default() }
 }
 
 /// Merges layers, lowest first.
 pub(crate) fn merge(layers: Vec<Layer>) -> Configuration {
     let known = setting_names();
     let mut configuration = Configuration::default();
-    let mut merged = Map::new();
     for layer in layers {
-        for (name, value) in layer.values {
-            if !known.contains(&name) {
+        for (name, value) in &layer.values {
+            if !known.contains(name) {
                 if !FOREIGN_KEYS.contains(&name.as_str()) {
-                    let problem = format!("{} sets `{name}`, which is no setting of Kit", layer.origin);
-                    configuration.problems.push(problem);
+                    configuration.problems.push(Problem::at(layer.place(name), unknown(name, &known)));
                 }
                 continue;
             }
@@ -124,33 +219,59 @@ pub(crate) fn merge(layers: Vec<Layer>) -> Configuration {
             match serde_path_to_error::deserialize::<_, Settings>(Value::Object(alone)) {
                 Ok(Settings { permissions: Some(rules), .. }) => {
                     configuration.rules.push(RuleLayer { origin: layer.origin.clone(), rules });
+                    configuration.places.insert(name.clone(), layer.place(name));
                 }
-                Ok(_) => combine(merged.entry(name).or_insert(Value::Null), value),
-                Err(error) => configuration.problems.push(format!(
-                    "{} sets `{}` to something wrong: {}",
-                    layer.origin,
-                    error.path(),
-                    error.inner()
-                )),
+                Ok(_) => {
+                    let into = configuration.merged.entry(name.clone()).or_insert(Value::Null);
+                    combine(into, value, name, &layer, &mut configuration.places);
+                }
+                Err(error) => {
+                    let path = error.path().to_string();
+                    let message = format!("`{path}` is left out, because it is wrong: {}", error.inner());
+                    configuration.problems.push(Problem::at(layer.place(&path), message));
+                }
             }
         }
         configuration.origins.push(layer.origin);
     }
-    match serde_json::from_value(Value::Object(merged)) {
+    match serde_json::from_value(Value::Object(configuration.merged.clone())) {
         Ok(settings) => configuration.settings = settings,
-        Err(error) => configuration.problems.push(format!("the merged settings are wrong: {error}")),
+        Err(error) => {
+            configuration.problems.push(Problem::general(format!("the merged settings are wrong: {error}")));
+        }
     }
     configuration
 }
 
-fn combine(into: &mut Value, value: Value) {
+/// Merges one value into another and remembers where each part is from.
+fn combine(into: &mut Value, value: &Value, path: &str, layer: &Layer, places: &mut BTreeMap<String, Place>) {
     match (into, value) {
         (Value::Object(into), Value::Object(value)) => {
             for (name, value) in value {
-                combine(into.entry(name).or_insert(Value::Null), value);
+                let path = format!("{path}.{name}");
+                combine(into.entry(name.clone()).or_insert(Value::Null), value, &path, layer, places);
             }
         }
-        (into, value) => *into = value,
+        (into, value) => {
+            let inside = format!("{path}.");
+            places.retain(|known, _| known != path && !known.starts_with(&inside));
+            places.insert(path.to_owned(), layer.place(path));
+            into.clone_from(value);
+        }
+    }
+}
+
+/// What is said about a key that is no setting.
+fn unknown(name: &str, known: &[String]) -> String {
+    let near = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase()), known))
+        .min();
+    match near {
+        Some((distance, known)) if distance <= known.len().max(4) / 4 => {
+            format!("`{name}` is no setting of Kit; do you mean `{known}`?")
+        }
+        Some(_) | None => format!("`{name}` is no setting of Kit; `kit-ls config` lists what is set"),
     }
 }
 
@@ -258,12 +379,17 @@ pub(crate) fn load(
         }
     }
     layers.push(from_environment(environment));
-    match layer("the editor".to_owned(), editor) {
+    match Layer::new("the editor", editor) {
         Ok(layer) => layers.push(layer),
         Err(problem) => problems.push(problem),
     }
     let named = if command_line.contains_key("model") { Named::Now } else { Named::Before };
-    layers.push(Layer { origin: "the command line".to_owned(), values: command_line });
+    layers.push(Layer {
+        origin: "the command line".to_owned(),
+        values: command_line,
+        file: None,
+        lines: Lines::default(),
+    });
     let mut configuration = merge(layers);
     address::rewrite(&mut configuration.settings, named);
     configuration.problems.splice(0..0, problems);
@@ -297,7 +423,7 @@ mod tests {
         let editor = json!({"thinkingLevel": "high"});
         let configuration = load(&user, None, Some(&project), &environment, editor, Map::new());
         let settings = configuration.settings;
-        assert_eq!(configuration.problems, Vec::<String>::new());
+        assert_eq!(configuration.problems, Vec::new());
         assert_eq!(settings.model.as_deref(), Some("a/two"));
         assert_eq!(settings.mode, Some(Mode::Plan));
         assert_eq!(settings.thinking_level, Some(ThinkingLevel::High));
@@ -313,11 +439,22 @@ mod tests {
         let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new());
         assert_eq!(configuration.settings.max_steps, Some(3));
         assert_eq!(configuration.settings.mode, None);
-        assert_eq!(configuration.problems.len(), 2);
+        let said: Vec<String> = configuration
+            .problems
+            .iter()
+            .filter_map(|problem| {
+                problem.to_string().rsplit_once(".kit.yml:").map(|(_, said)| said.to_owned())
+            })
+            .collect();
+        assert_eq!(said.len(), 2, "{:?}", configuration.problems);
         assert!(
-            configuration.problems[0].contains("`mode`") && configuration.problems[0].contains(".kit.yml")
+            said[0].starts_with("1: `mode` is left out, because it is wrong: unknown variant"),
+            "{said:?}"
         );
-        assert!(configuration.problems[1].contains("`modle`"));
+        assert_eq!(said[1], "2: `modle` is no setting of Kit; do you mean `model`?");
+        let lines: Vec<u32> =
+            configuration.problems.iter().filter_map(|problem| problem.in_file()).map(|at| at.line).collect();
+        assert_eq!(lines, [0, 1]);
     }
 
     #[test]
@@ -333,6 +470,6 @@ mod tests {
         std::fs::write(folder.path().join(".kit.yml"), "model: [").unwrap();
         let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new());
         assert_eq!(configuration.problems.len(), 1);
-        assert!(configuration.problems[0].contains("not valid YAML"));
+        assert!(configuration.problems[0].to_string().contains("not valid YAML"));
     }
 }

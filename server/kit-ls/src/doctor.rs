@@ -74,7 +74,7 @@ fn settings(configuration: &Configuration) -> Check {
     }
     broken(
         "settings",
-        configuration.problems.join("; "),
+        configuration.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         "mend or remove what is named; everything else holds".to_owned(),
     )
 }

@@ -7,6 +7,7 @@ mod address;
 mod application;
 mod arguments;
 mod browse;
+mod config;
 mod configuration;
 mod doctor;
 mod headless;
@@ -69,6 +70,7 @@ fn run(line: CommandLine) -> anyhow::Result<i32> {
         None | Some(Command::Serve { .. }) => runtime::with(async { serve_editor(options).await }),
         Some(Command::Run(run)) => headless::run(run, options, runtime::paths()?),
         Some(Command::Sessions { stored }) => browse::run(&stored, options, runtime::paths()?),
+        Some(Command::Config(config)) => config::run(&config, options, runtime::paths()?),
         Some(Command::Doctor) => runtime::with(async { report(options).await }),
         Some(Command::Models(command)) => runtime::with(async { list_models(&command, options).await }),
     }

@@ -68,6 +68,17 @@ impl Profile {
     }
 }
 
+/// What a run of the program left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its exit code, unless a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
 /// A server about to be started.
 #[derive(Debug)]
 pub struct Launch {
@@ -208,6 +219,34 @@ impl Launch {
                 .expect("a root can be trusted");
         }
         client
+    }
+
+    /// Runs the program to its end with these words on its command line, in the workspace root. Settings go into the
+    /// user's file; nothing is on stdin.
+    pub async fn run(&self, words: &[&str]) -> Finished {
+        let settings = self.kit_home.join(".kit.json");
+        std::fs::create_dir_all(&self.kit_home).expect("the home can be made");
+        std::fs::write(settings, self.settings.to_string()).expect("settings can be written");
+        let program =
+            if self.program.as_os_str().is_empty() { cache::kit_ls() } else { self.program.clone() };
+        let output = tokio::process::Command::new(program)
+            .args(&self.arguments)
+            .args(words)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(&self.root)
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(crate::wait::deadline(), output)
+            .await
+            .expect("the program ends")
+            .expect("it starts");
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("stdout is text"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is text"),
+        }
     }
 
     /// The parameters of `initialize`.

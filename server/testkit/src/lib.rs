@@ -42,7 +42,7 @@ pub use client::{LanguageClient, ResponseError};
 pub use documents::{Document, Encoding, offset, position};
 pub use editor::{Answer, Applied, Apply, Behavior};
 pub use kit_nvim::KitNvim;
-pub use launch::{Launch, Profile};
+pub use launch::{Finished, Launch, Profile};
 pub use llama::{LLAMA_CONTEXT, Llama};
 pub use model::{ModelServer, Recorded};
 pub use nvim::{Nvim, NvimOptions};
