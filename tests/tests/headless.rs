@@ -1,7 +1,7 @@
 //! `kit-ls run` and `kit-ls sessions`: the same core without an editor.
 
 use e2e::launch;
-use kit_testkit::{Finished, ModelServer, Project, Reply};
+use kit_testkit::{Finished, ModelServer, Project, Reply, TokenCount};
 use serde_json::{Value, json};
 
 fn object(run: &Finished) -> Value {
@@ -127,6 +127,12 @@ async fn a_limit_of_steps_has_its_own_exit_code() {
     let run = launch(&project, &model).run(&["run", "go", "--max-steps", "1", "--json"]).await;
     assert_eq!(run.code, Some(3), "{run:?}");
     assert_eq!(object(&run)["stop_reason"], "max_steps");
+
+    let spent = TokenCount { input: 100_000, output: 1000, ..TokenCount::default() };
+    model.reply(Reply::new().call("ls", json!({})).tokens(spent));
+    let run = launch(&project, &model).run(&["run", "go", "--budget", "0.10", "--json"]).await;
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert_eq!(object(&run)["stop_reason"], "budget");
 }
 
 #[tokio::test]
@@ -190,7 +196,7 @@ async fn settings_are_explained_with_file_and_line_and_mistakes_are_named() {
             (text("name"), &value["value"], text("origin"))
         })
         .collect();
-    let user = project.kit_home().join(".kit.json").display().to_string() + ":1";
+    let user = project.kit_home().join(".kit.json").display().to_string();
     let ours = format!("{path}:2");
     assert_eq!(
         told,

@@ -8,6 +8,7 @@ use kit_protocol::{Check, DoctorAnswer, ErrorKind, KitError, Settings, Trust};
 use kit_provider::{Environment, ModelError, Models, ProviderSettings};
 use kit_session::{
     Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
+    Sink,
 };
 use kit_tools::sandbox::Sandbox;
 use kit_tools::{Policy, Registry, ToolSettings};
@@ -15,7 +16,7 @@ use kit_workspace::{DocumentUri, Documents, Paths, Root, Workspace};
 use serde_json::Value;
 
 use crate::arguments::Options;
-use crate::configuration::{self, Configuration};
+use crate::configuration::{self, Configuration, Problem};
 use crate::doctor;
 
 /// The application behind the language server.
@@ -32,6 +33,20 @@ struct State {
     options: Value,
     configuration: Configuration,
     policy: Option<Arc<Policy>>,
+    sink: Option<Arc<dyn Sink>>,
+}
+
+impl State {
+    /// Tells what is wrong with settings files where they are shown.
+    fn tell_problems(&self) {
+        for problem in &self.configuration.problems {
+            tracing::warn!(%problem, "settings");
+        }
+        if let Some(sink) = &self.sink {
+            let problems = self.configuration.problems.iter().filter_map(Problem::in_file);
+            sink.problems("settings", problems.collect());
+        }
+    }
 }
 
 impl Kit {
@@ -120,9 +135,6 @@ impl Application for Kit {
         };
         let first = roots.first().map(|root| root.path.clone());
         let configuration = self.configure(first.as_deref(), startup.options.clone());
-        for problem in &configuration.problems {
-            tracing::warn!(%problem, "settings");
-        }
         let settings = &configuration.settings;
         let setup = self.setup(settings).map_err(|error| KitError::new(error.kind, error.message))?;
         let policy = Arc::new(Policy::new(&self.paths, &configuration.rules));
@@ -140,13 +152,16 @@ impl Application for Kit {
             policy: Arc::clone(&policy),
             paths: self.paths.clone(),
             setup: CurrentSetup::from(setup),
-            sink: startup.sink,
+            sink: Arc::clone(&startup.sink),
             desk,
             attention,
             contributions: Contributions::new(),
             hooks: Arc::new(NoHooks),
         });
-        *self.state() = State { options: startup.options, configuration, policy: Some(policy) };
+        let state =
+            State { options: startup.options, configuration, policy: Some(policy), sink: Some(startup.sink) };
+        state.tell_problems();
+        *self.state() = state;
         Ok(Running { sessions, documents, workspace })
     }
 
@@ -189,6 +204,7 @@ impl Application for Kit {
             Err(error) => tracing::error!(%error, "the settings of the project cannot be used yet"),
         }
         state.configuration = configuration;
+        state.tell_problems();
         Ok(Trust { root: trust.root, trusted: self.trust.is_trusted(&root) })
     }
 }

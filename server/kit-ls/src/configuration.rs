@@ -20,7 +20,6 @@ use kit_protocol::{FileProblem, Settings};
 use kit_tools::RuleLayer;
 use serde_json::{Map, Value};
 
-pub(crate) use self::explain::Explained;
 use self::lines::Lines;
 use crate::address::{self, Named};
 
@@ -245,6 +244,9 @@ pub(crate) fn merge(layers: Vec<Layer>) -> Configuration {
 
 /// Merges one value into another and remembers where each part is from.
 fn combine(into: &mut Value, value: &Value, path: &str, layer: &Layer, places: &mut BTreeMap<String, Place>) {
+    if into.is_null() && value.is_object() {
+        *into = Value::Object(Map::new());
+    }
     match (into, value) {
         (Value::Object(into), Value::Object(value)) => {
             for (name, value) in value {
@@ -265,10 +267,13 @@ fn combine(into: &mut Value, value: &Value, path: &str, layer: &Layer, places: &
 fn unknown(name: &str, known: &[String]) -> String {
     let near = known
         .iter()
-        .map(|known| (strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase()), known))
+        .map(|known| {
+            let distance = strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
+            (distance, known.len().abs_diff(name.len()), known)
+        })
         .min();
     match near {
-        Some((distance, known)) if distance <= known.len().max(4) / 4 => {
+        Some((distance, _, known)) if distance <= known.len().max(4) / 4 => {
             format!("`{name}` is no setting of Kit; do you mean `{known}`?")
         }
         Some(_) | None => format!("`{name}` is no setting of Kit; `kit-ls config` lists what is set"),

@@ -26,7 +26,7 @@ use kit_protocol::{
 };
 use kit_text::Encoding;
 use kit_workspace::{DocumentUri, Paths, Root};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::feed::Feed;
 use self::messages::Mark;
@@ -68,6 +68,9 @@ pub(crate) struct Run {
     /// The most model calls
     #[arg(long, value_name = "N")]
     max_steps: Option<u32>,
+    /// The most money in USD; the run ends before the model call that would cost more
+    #[arg(long, value_name = "USD")]
+    budget: Option<f64>,
 }
 
 /// What the run prints.
@@ -95,7 +98,8 @@ impl Run {
 
     fn settings(&self) -> Map<String, Value> {
         let steps = self.max_steps.map(|steps| ("maxSteps".to_owned(), Value::from(steps)));
-        steps.into_iter().collect()
+        let budget = self.budget.map(|usd| ("budget".to_owned(), json!({"turn": {"usd": usd}})));
+        steps.into_iter().chain(budget).collect()
     }
 }
 
