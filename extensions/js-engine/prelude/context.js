@@ -227,7 +227,7 @@
 
   const prototype = {};
   const namespaces = new Map();
-  const add = (name, [door, ...names]) => {
+  const add = (name, [door, names]) => {
     const run = special[name] ?? ((parameters, session) => doors[door](name, parameters, session, parameters.signal));
     const dot = name.indexOf(".");
     if (dot < 0) {
@@ -262,7 +262,7 @@
   };
   // Methods of a newer host wait like those that may take long, and take one object.
   entries.learn = (names) => {
-    for (const name of names) if (!(name in methods)) add(name, ["call"]);
+    for (const name of names) if (!(name in methods)) add(name, ["call", []]);
   };
   entries.signal = (name, event) => {
     if (name === "stream.chunk") streams.get(event.stream)?.(event.chunk);

@@ -18,7 +18,10 @@ const STACK: usize = 512 << 10;
 /// The parts of the prelude in the order in which they are evaluated; each is a function.
 const PRELUDE: [(&str, &str); 4] = [
     ("kit:globals", include_str!("../prelude/globals.js")),
-    ("kit:methods", include_str!("../prelude/methods.js")),
+    (
+        "kit:methods",
+        concat!("(function (natives, entries) {", include_str!("methods.gen.js"), "entries.methods = METHODS; })"),
+    ),
     ("kit:context", include_str!("../prelude/context.js")),
     ("kit:extension", include_str!("../prelude/extension.js")),
 ];

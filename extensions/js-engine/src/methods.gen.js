@@ -84,6 +84,7 @@ const METHODS = {
   "http.fetch": ["call",[]],
   "exec.run": ["call",[]],
   "env.get": ["get",["name"]],
+  "sleep": ["call",["ms"]],
   "setUIVisibility": ["notify",[]],
   "getTerminalSize": ["get",[]],
   "listThemes": ["get",[]],

@@ -271,6 +271,10 @@ export interface Configuration {
   source?: string;
   /** The name of the source in messages and stack traces. */
   fileName?: string;
+  /** JavaScript modules that the source may import, by name. */
+  modules?: Record<string, string>;
+  /** The module whose default export is called instead of the source's. */
+  setup?: string;
 }
 
 /** What a widget, header or footer shows. */
@@ -1094,6 +1098,12 @@ export interface Skill {
   content?: string;
 }
 
+/** A pause. */
+export interface SleepParameters {
+  /** How long. */
+  ms: number;
+}
+
 /** A subagent to spawn. */
 export interface SpawnSubagentParameters {
   /** Its task. */
@@ -1810,6 +1820,8 @@ export interface Context extends SessionContext {
   evaluateModelConditional(condition: string): boolean;
   /** Resolves `<if-model is="…">…<else>…</if-model>` for the session's model. */
   renderWithModelConditionals(text: string): string;
+  /** Waits; what timers are made of. */
+  sleep(ms: number): Promise<void>;
   /** Without effect in editors. */
   setUIVisibility(options?: VisibilityParameters): void;
   /** Always 0: editors have no terminal. */

@@ -30,5 +30,10 @@ pub use table::{
 /// The version of the contract that the host speaks, told in [`Configuration::api`].
 pub const API_VERSION: u32 = 1;
 
+/// The field of every method's parameters that names the session that the call is about, as its handler's context
+/// did. Calls of one extension wait beside each other, so the host cannot tell by itself; without the field it takes
+/// the session that was last heard of.
+pub const SESSION_PARAMETER: &str = "session";
+
 /// The prefix of the names of custom events: `custom:<name>`.
 pub const CUSTOM_EVENT: &str = "custom:";

@@ -33,6 +33,12 @@ pub struct Configuration {
     /// The name of the source in messages and stack traces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,
+    /// JavaScript modules that the source may import, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<String, String>,
+    /// The module whose default export is called instead of the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<String>,
 }
 
 /// Where an extension is called from; every event payload and invocation carries one.

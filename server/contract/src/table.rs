@@ -268,6 +268,7 @@ methods! {
     "http.fetch" Call Http [] FetchParameters => FetchResult, "Sends a request over HTTP; through `call-bytes`, bodies are bytes.";
     "exec.run" Call Exec [] RunParameters => RunResult, "Runs a command, confined as commands of the agent are.";
     "env.get" Get Environment ["name"] EnvironmentParameters => Option<String>, "Reads an environment variable.";
+    "sleep" Call Free ["ms"] SleepParameters => (), "Waits; what timers are made of.";
     "setUIVisibility" Notify Free [] VisibilityParameters => (), "Without effect in editors.";
     "getTerminalSize" Get Free [] NoParameters => TerminalSize, "Always 0: editors have no terminal.";
     "listThemes" Get Free [] NoParameters => Vec<String>, "Always empty: editors have their own themes.";

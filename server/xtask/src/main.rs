@@ -14,6 +14,7 @@ mod bench;
 mod catalogue;
 mod codegen;
 mod demo;
+mod engine;
 mod pictures;
 mod run;
 mod test;
@@ -31,6 +32,7 @@ usage: cargo xtask NAME
   codegen --check  fail when one of them is not current
   bench            measure what the design promises and print each figure with its target
   pictures         take the pictures of the README from the real editors
+  engine           build the JavaScript engine of extensions; needed by those who change it alone
   catalogue        write the model catalogue from registry packages
 ";
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         ["codegen", "--check"] => codegen::check(),
         ["bench"] => bench::run(),
         ["pictures"] => pictures::run(),
+        ["engine"] => engine::build(),
         ["catalogue"] => catalogue::write(),
         ["--help" | "-h" | "help"] => {
             print!("{HELP}");

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::{codegen, run};
+use crate::{codegen, engine, run};
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,9 @@ pub(crate) fn run() -> Result<()> {
     findings.extend(invariants::check(&sources));
     for stale in codegen::stale()? {
         findings.insert(Finding::new(stale, 1, "is not what `cargo xtask codegen` writes"));
+    }
+    if let Some(what) = engine::stale()? {
+        findings.insert(Finding::new(engine::component(), 1, what));
     }
     for Finding { path, line, what } in &findings {
         eprintln!("{path}:{line}: {what}");

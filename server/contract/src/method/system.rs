@@ -115,6 +115,12 @@ data! {
         timed_out: bool,
     }
 
+    /// A pause.
+    SleepParameters {
+        /// How long.
+        ms: u64,
+    }
+
     /// Names an environment variable.
     EnvironmentParameters {
         /// The name.
