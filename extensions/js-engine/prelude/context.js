@@ -260,9 +260,9 @@
     if (fields?.sessionId) latestSession = fields.sessionId;
     return Object.assign(Object.create(prototype), fields, more);
   };
-  // Methods of a newer host wait like those that may take long, and take one object.
-  entries.learn = (names) => {
-    for (const name of names) if (!(name in methods)) add(name, ["call", []]);
+  // Methods of a newer host take one object, and wait like those that may take long unless the host says otherwise.
+  entries.learn = (names, doors) => {
+    for (const name of names) if (!(name in methods)) add(name, [doors[name] ?? "call", []]);
   };
   entries.signal = (name, event) => {
     if (name === "stream.chunk") streams.get(event.stream)?.(event.chunk);

@@ -86,9 +86,10 @@
   // Called first: takes the configuration apart and says what to evaluate.
   entries.configure = (text) => {
     config = JSON.parse(text);
+    natives.seed(`${config.path}:${config.name}`);
     config.events ??= [];
     config.methods ??= [];
-    entries.learn(config.methods);
+    entries.learn(config.methods, config.doors ?? {});
     for (const event of config.events) kit[methodOf(event)] = (handler, settings) => on(event, handler, settings);
     Object.assign(kit, {
       api: config.api, name: config.name, path: config.path, options: { ...config.options },

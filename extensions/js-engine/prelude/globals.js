@@ -26,6 +26,8 @@
     assert: (holds, ...values) => holds || log("error")("assertion failed", ...values),
   });
 
+  Math.random = () => natives.random();
+
   // --- timers --------------------------------------------------------------------------------------------------------
 
   const timers = new Map();

@@ -12,7 +12,20 @@ const EVENT_MS: u64 = 150;
 /// For tools, commands and loading; the host cuts at 2 s.
 const TOOL_MS: u64 = 1_800;
 
-thread_local!(static DEADLINE: Cell<u64> = const { Cell::new(u64::MAX) });
+thread_local! {
+    static DEADLINE: Cell<u64> = const { Cell::new(u64::MAX) };
+    static HAS_HOST: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on there is a host that knows the time.
+pub(crate) fn host_is_there() {
+    HAS_HOST.set(true);
+}
+
+/// The time, or zero while there is no host.
+pub(crate) fn now_ms() -> u64 {
+    if HAS_HOST.get() { host::now_ms() } else { 0 }
+}
 
 /// What a call may use before it leaves the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,11 +51,11 @@ impl Budget {
             Budget::Event => EVENT_MS,
             Budget::Tool => TOOL_MS,
         };
-        DEADLINE.set(host::now_ms().saturating_add(ms));
+        DEADLINE.set(now_ms().saturating_add(ms));
     }
 }
 
 /// Whether JavaScript has to stop.
 pub(crate) fn is_over() -> bool {
-    host::now_ms() > DEADLINE.get()
+    now_ms() > DEADLINE.get()
 }

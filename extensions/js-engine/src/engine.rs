@@ -54,7 +54,6 @@ impl Engine {
         let modules = Modules::default();
         runtime.set_loader(modules.clone(), modules.clone());
         let context = Context::full(&runtime).map_err(unavailable)?;
-        Budget::Tool.start();
         let entries = context.with(|ctx| {
             let made = prelude(&ctx).map(|entries| Persistent::save(&ctx, entries));
             made.catch(&ctx).map_err(|error| Failure::caught(&ctx, error))

@@ -55,6 +55,8 @@ pub(crate) fn install<'js>(ctx: &Ctx<'js>, natives: &Object<'js>) -> Result<()> 
     natives.set("call", Function::new(ctx.clone(), call)?)?;
     natives.set("callBytes", Function::new(ctx.clone(), call_bytes)?)?;
     natives.set("giveUp", Function::new(ctx.clone(), give_up)?)?;
+    natives.set("seed", Function::new(ctx.clone(), seed)?)?;
+    natives.set("random", Function::new(ctx.clone(), random)?)?;
     text::install(ctx, natives)
 }
 
@@ -66,6 +68,26 @@ fn log(level: String, line: String) {
         _ => LogLevel::Info,
     };
     host::log(level, &line);
+}
+
+thread_local!(static RANDOM: Cell<u64> = const { Cell::new(1) });
+
+/// Begins the random numbers of an instance: all of them start from the same memory.
+fn seed(text: String) {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    RANDOM.set((hash ^ host::now_ms().wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1);
+}
+
+/// A number from 0 to below 1; not for secrets.
+fn random() -> f64 {
+    let mut state = RANDOM.get();
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    RANDOM.set(state);
+    (state >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 fn notify<'js>(ctx: Ctx<'js>, method: String, parameters: String) -> Result<Value<'js>> {

@@ -23,7 +23,7 @@ const SOURCES: &[&str] = &[
     "extensions/js-engine/Cargo.lock",
     "extensions/js-engine/src",
     "extensions/js-engine/prelude",
-    "extensions/js-engine/encode",
+    "extensions/js-engine/assemble",
     "extensions/wit",
 ];
 
@@ -35,10 +35,14 @@ pub(crate) fn build() -> Result<()> {
     };
     succeed(program("rustup", &["target", "add", TARGET]).stdout(std::process::Stdio::null()))?;
     let folder = root().join(FOLDER);
-    let target = folder.join("target");
+    // Beside what cargo builds of the workspace, where a place is set for that.
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.map_or_else(|| folder.join("target"), |target| target.join("engine"));
     // No path of this machine gets into the component.
     let homes = [("HOME", "home"), ("CARGO_HOME", "cargo"), ("RUSTUP_HOME", "rustup")];
     let homes = homes.iter().filter_map(|(name, short)| Some((std::env::var(name).ok()?, *short)));
+    // The last of the flags that fits is taken, so those of deeper folders come after.
+    let homes = homes.map(|(home, short)| (home, short.to_owned())).chain(registries());
     let mut rust_flags = vec![format!("--remap-path-prefix={}=engine", folder.display())];
     let mut c_flags = vec![format!("-ffile-prefix-map={}=engine", folder.display())];
     for (home, short) in homes {
@@ -60,13 +64,22 @@ pub(crate) fn build() -> Result<()> {
         cargo()
             .args(["run", "--quiet", "--locked", "--"])
             .args([&module, &root().join(COMPONENT)])
-            .current_dir(folder.join("encode"))
+            .current_dir(folder.join("assemble"))
             .env("CARGO_TARGET_DIR", &target),
     )?;
     let pins = pins()?;
     std::fs::write(root().join(PINS), &pins).with_context(|| format!("cannot write {PINS}"))?;
     print!("{pins}");
     Ok(())
+}
+
+/// The folders in which cargo keeps the sources of crates; their names tell where they came from.
+fn registries() -> impl Iterator<Item = (String, String)> {
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo = cargo.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let folders = cargo.and_then(|cargo| std::fs::read_dir(cargo.join("registry/src")).ok());
+    let folders = folders.into_iter().flatten().flatten();
+    folders.map(|folder| (folder.path().display().to_string(), "crates".to_owned()))
 }
 
 /// Another workspace's cargo: it must not see what this one was started with.
