@@ -15,16 +15,16 @@ fi
 
 say "unpacking clang $version into $folder"
 rm -rf "$folder"
-mkdir -p "$folder/packages" "$folder/root"
+mkdir -p "$folder/packages" "$folder/unpacked"
 (cd "$folder/packages" && apt-get -qq -o APT::Sandbox::User=root download \
   clang-$version libllvm$version libclang-cpp$version libclang-common-$version-dev llvm-$version llvm-$version-linker-tools lld-$version)
-for package in "$folder"/packages/*.deb; do dpkg-deb -x "$package" "$folder/root"; done
+for package in "$folder"/packages/*.deb; do dpkg-deb -x "$package" "$folder/unpacked"; done
 rm -rf "$folder/packages"
 
 wrap() {
   cat > "$folder/$1" <<C
 #!/bin/sh
-lib=\$(dirname "\$(readlink -f "\$0")")/root/usr/lib
+lib=\$(dirname "\$(readlink -f "\$0")")/unpacked/usr/lib
 LD_LIBRARY_PATH=\$lib/$(uname -m)-linux-gnu:\$lib/llvm-$version/lib exec "\$lib/llvm-$version/bin/$2" "\$@"
 C
   chmod +x "$folder/$1"

@@ -20,7 +20,11 @@ const PRELUDE: [(&str, &str); 4] = [
     ("kit:globals", include_str!("../prelude/globals.js")),
     (
         "kit:methods",
-        concat!("(function (natives, entries) {", include_str!("methods.gen.js"), "entries.methods = METHODS; })"),
+        concat!(
+            "(function (natives, entries) {",
+            include_str!("methods.gen.js"),
+            "entries.methods = METHODS; })"
+        ),
     ),
     ("kit:context", include_str!("../prelude/context.js")),
     ("kit:extension", include_str!("../prelude/extension.js")),

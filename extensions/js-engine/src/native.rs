@@ -179,7 +179,9 @@ fn answer<'js>(
 ) -> Result<()> {
     match result {
         Ok(Answer::Text(text)) => callback.call(((), text)),
-        Ok(Answer::Bytes(text, bytes)) => callback.call(((), text, TypedArray::<u8>::new(ctx.clone(), bytes)?)),
+        Ok(Answer::Bytes(text, bytes)) => {
+            callback.call(((), text, TypedArray::<u8>::new(ctx.clone(), bytes)?))
+        }
         Err(error) => callback.call((failed(ctx, &error)?,)),
     }
 }

@@ -138,7 +138,8 @@ fn listed() -> Result<Vec<PathBuf>> {
     let mut arguments = vec!["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--"];
     arguments.extend(SOURCES);
     let listed = output(&mut program("git", &arguments))?;
-    let mut paths: Vec<PathBuf> = listed.split('\0').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+    let mut paths: Vec<PathBuf> =
+        listed.split('\0').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     paths.retain(|path| root().join(path).is_file());
     paths.sort();
     paths.dedup();

@@ -58,7 +58,11 @@ impl Context {
     }
 
     /// Asks what the host knows at once by a method without a type here.
-    pub fn get<Result_: DeserializeOwned>(&self, method: &str, parameters: impl Serialize) -> Result<Result_, Error> {
+    pub fn get<Result_: DeserializeOwned>(
+        &self,
+        method: &str,
+        parameters: impl Serialize,
+    ) -> Result<Result_, Error> {
         read(method, &host::get(method, &self.text(parameters)?)?)
     }
 
@@ -226,7 +230,8 @@ mod tests {
     fn every_method_of_the_contract_is_here_by_its_door() {
         let known: Vec<(String, &str)> =
             METHODS.iter().map(|method| (format!("{:?}", method.door).to_lowercase(), method.name)).collect();
-        let here: Vec<(String, &str)> = NAMES.iter().map(|(door, name)| ((*door).to_owned(), *name)).collect();
+        let here: Vec<(String, &str)> =
+            NAMES.iter().map(|(door, name)| ((*door).to_owned(), *name)).collect();
         assert_eq!(here, known);
     }
 }

@@ -75,7 +75,9 @@ macro_rules! export {
             struct Component;
 
             impl $crate::bindings::exports::kit::extension::guest::Guest for Component {
-                async fn init(config: String) -> Result<String, $crate::bindings::kit::extension::types::Error> {
+                async fn init(
+                    config: String,
+                ) -> Result<String, $crate::bindings::kit::extension::types::Error> {
                     Ok($crate::component::init::<$extension>(&config)?)
                 }
 
@@ -95,7 +97,7 @@ macro_rules! export {
                 }
 
                 async fn shutdown(_reason: String) {}
-            }
+    }
 
             $crate::bindings::export!(Component with_types_in $crate::bindings);
         };

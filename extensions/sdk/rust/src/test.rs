@@ -163,7 +163,9 @@ impl Harness {
 
     /// Every call of the host so far: method and parameters.
     pub fn calls(&self) -> Vec<(String, Value)> {
-        RECORDER.with_borrow(|recorder| recorder.as_ref().map(|recorder| recorder.calls.clone()).unwrap_or_default())
+        RECORDER.with_borrow(|recorder| {
+            recorder.as_ref().map(|recorder| recorder.calls.clone()).unwrap_or_default()
+        })
     }
 
     /// What was printed.
@@ -175,7 +177,9 @@ impl Harness {
 
     /// Lines of the log.
     pub fn log(&self) -> Vec<String> {
-        RECORDER.with_borrow(|recorder| recorder.as_ref().map(|recorder| recorder.log.clone()).unwrap_or_default())
+        RECORDER.with_borrow(|recorder| {
+            recorder.as_ref().map(|recorder| recorder.log.clone()).unwrap_or_default()
+        })
     }
 }
 
