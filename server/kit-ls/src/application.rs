@@ -102,7 +102,8 @@ impl Kit {
         let configuration = self.configure(Some(root), Value::Null);
         let models = self.models(&configuration.settings)?;
         let roots = [Root::new(root)];
-        Ok(DoctorAnswer { checks: doctor::checks(&self.paths, &configuration, &models, &roots, &self.trust) })
+        let projects = Projects::new(&self.paths, &configuration.settings);
+        Ok(DoctorAnswer { checks: doctor::checks(&self.paths, &configuration, &models, &roots, &projects) })
     }
 
     /// What was wrong with the settings at start.
@@ -169,7 +170,8 @@ impl Application for Kit {
         let configuration = self.state().configuration.clone();
         let models = running.sessions.models();
         let roots = running.workspace.roots();
-        let mut checks = doctor::checks(&self.paths, &configuration, &models, &roots, &self.trust);
+        let mut checks =
+            doctor::checks(&self.paths, &configuration, &models, &roots, running.sessions.projects());
         checks.push(doctor::connections(models.connections()));
         checks.push(Check {
             name: "documents".to_owned(),
@@ -190,6 +192,7 @@ impl Application for Kit {
             let text = format!("the trust in {} could not be stored: {error}", root.display());
             KitError::new(ErrorKind::Unavailable, text)
         })?;
+        running.sessions.projects().decided(&root);
         let first = running.workspace.roots().first().map(|root| root.path.clone());
         let mut state = self.state();
         let configuration = self.configure(first.as_deref(), state.options.clone());

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use kit_protocol::Check;
 use kit_provider::{ConnectionStats, Models};
+use kit_session::Projects;
 use kit_tools::sandbox::{self, SandboxStatus};
-use kit_workspace::{Paths, Root, Trust};
+use kit_workspace::{Paths, Root};
 
 use crate::configuration::Configuration;
 
@@ -15,7 +16,7 @@ pub(crate) fn checks(
     configuration: &Configuration,
     models: &Models,
     roots: &[Root],
-    trust: &Trust,
+    projects: &Projects,
 ) -> Vec<Check> {
     let mut checks = vec![well("version", format!("kit-ls {}", env!("CARGO_PKG_VERSION")))];
     checks.push(model(configuration, models));
@@ -32,17 +33,7 @@ pub(crate) fn checks(
             well("sandbox", format!("not available, so shell commands ask in every mode: {why}"))
         }
     });
-    for root in roots {
-        let trusted = trust.is_trusted(&root.path);
-        checks.push(well(
-            "workspace",
-            format!(
-                "{} is {}",
-                root.path.display(),
-                if trusted { "trusted" } else { "not trusted: its .kit.yml is not read" }
-            ),
-        ));
-    }
+    checks.extend(roots.iter().map(|root| workspace(root, projects)));
     checks
 }
 
@@ -101,6 +92,24 @@ fn certificates(configuration: &Configuration) -> Check {
 pub(crate) fn connections(stats: ConnectionStats) -> Check {
     let ConnectionStats { total, active, idle } = stats;
     well("connections", format!("to {total} model servers, {active} in use, {idle} idle"))
+}
+
+/// Whether a root is trusted, and what of it is not loaded.
+fn workspace(root: &Root, projects: &Projects) -> Check {
+    let path = root.path.display();
+    if projects.is_trusted(&root.path) {
+        return well("workspace", format!("{path} is trusted"));
+    }
+    let withheld = projects.withheld(&root.path);
+    if withheld.is_empty() {
+        return well("workspace", format!("{path} is not trusted, and brings nothing that would need it"));
+    }
+    Check {
+        name: "workspace".to_owned(),
+        ok: true,
+        detail: format!("{path} is not trusted, so this is not loaded: {}", withheld.join(", ")),
+        fix: Some("trust the workspace (`kit.trust.set`) if you know what these files say".to_owned()),
+    }
 }
 
 fn writable(name: &str, folder: &Path) -> Check {

@@ -1,11 +1,13 @@
 //! Code actions and code lenses.
 //!
-//! An action never calls a model: it carries `kit.session.prompt`, which starts a turn. Lenses and the keep and undo
+//! An action never calls a model: it carries `kit.session.prompt`, which starts a turn. Prompt templates that ask to be
+//! actions are offered beside the built-in ones. Lenses and the keep and undo
 //! actions serve clients that do not draw hunks themselves.
 
 use kit_protocol::{
     ContextItem, HunkId, PromptArguments, ReviewHunk, ReviewListArguments, WirePosition, WireRange,
 };
+use kit_session::ActionKind;
 use kit_workspace::DocumentUri;
 use serde_json::json;
 use tower_lsp::lsp_types as lsp;
@@ -87,6 +89,21 @@ pub(crate) async fn actions(
             title: format!("Kit: ask about this {what} …"),
             command: "kit.session.ask",
             text: String::new(),
+        });
+    }
+    for template in running.sessions.code_actions(&uri).await {
+        let kind = match template.kind {
+            ActionKind::Source => "source.kit",
+            ActionKind::Refactor => "refactor.rewrite.kit",
+            ActionKind::QuickFix if params.context.diagnostics.is_empty() => continue,
+            ActionKind::QuickFix => "quickfix",
+        };
+        let what = if template.description.is_empty() { &template.name } else { &template.description };
+        offers.push(Offer {
+            kind,
+            title: format!("Kit: {}", shorten(what)),
+            command: "kit.session.prompt",
+            text: format!("/{}", template.name),
         });
     }
     let mut actions: lsp::CodeActionResponse = offers

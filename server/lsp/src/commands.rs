@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use kit_protocol::{
-    AskKind, AskRequest, CancelArguments, ErrorKind, KitError, ModeSetArguments, ModelListArguments,
-    ModelSetArguments, NoArguments, PromptArguments, QuestionId, ReviewArguments, ReviewListArguments,
-    RewindArguments, SessionArguments, SessionListArguments, SessionOnly, ThinkingSetArguments,
-    TranscriptArguments, Trust, TurnId, UsageArguments,
+    AskKind, AskRequest, CancelArguments, CommandListArguments, CommandRunArguments, CompleteArguments,
+    ErrorKind, KitError, ModeSetArguments, ModelListArguments, ModelSetArguments, NoArguments,
+    PromptArguments, QuestionId, ReviewArguments, ReviewListArguments, RewindArguments, SessionArguments,
+    SessionListArguments, SessionOnly, ThinkingSetArguments, TranscriptArguments, Trust, TurnId,
+    UsageArguments,
 };
 use kit_session::ChangedBy;
 use serde::Serialize;
@@ -20,6 +21,7 @@ use tower_lsp::lsp_types as lsp;
 
 use crate::error::to_value;
 use crate::shared::{Running, Shared};
+use crate::trust;
 
 /// The longest argument list that is looked at: one object.
 const ONE_ARGUMENT: usize = 1;
@@ -45,7 +47,28 @@ pub(crate) async fn execute(
             if answer.as_ref().map_or(true, |answer| answer.turn != turn) {
                 shared.progress.take_back(&turn);
             }
+            trust::ask(shared, running);
             answer_with(&answer?)
+        }
+        "kit.command.list" => {
+            answer_with(&sessions.command_list(parse::<CommandListArguments>(command, argument)?).await?)
+        }
+        "kit.command.run" => {
+            let arguments: CommandRunArguments = parse(command, argument)?;
+            let turn = TurnId::random();
+            if let Some(token) = params.work_done_progress_params.work_done_token {
+                shared.progress.give(turn.clone(), token);
+            }
+            let answer = sessions.run_command(arguments, encoding, turn.clone()).await;
+            if answer.as_ref().map_or(true, |answer| answer.turn.as_ref() != Some(&turn)) {
+                shared.progress.take_back(&turn);
+            }
+            trust::ask(shared, running);
+            answer_with(&answer?)
+        }
+        "kit.prompt.complete" => {
+            let arguments: CompleteArguments = parse(command, argument)?;
+            answer_with(&sessions.complete(arguments, encoding).await?)
         }
         "kit.session.ask" => {
             let arguments: PromptArguments = parse(command, argument)?;

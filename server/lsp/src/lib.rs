@@ -24,6 +24,7 @@ mod serve;
 mod shared;
 mod synchronize;
 mod transport;
+mod trust;
 
 pub use replay::{ReplayReport, replay};
 pub use serve::{ServeError, serve};

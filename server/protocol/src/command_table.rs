@@ -52,6 +52,9 @@ commands! {
     "kit.thinking.set" "Set Thinking Level" "Chooses how much the model reasons.";
     "kit.mode.set" "Set Mode" "Chooses what the agent may do without asking.";
     "kit.usage.get" "Usage" "Gives tokens and money per call, turn, session and day.";
+    "kit.command.list" "Commands" "Lists prompt templates, skills, and commands of extensions and MCP servers.";
+    "kit.command.run" "Run Command" "Runs a prompt template, a skill or a contributed command by its name.";
+    "kit.prompt.complete" "Complete Prompt" "Completes commands and mentions while a prompt is written.";
     "kit.trust.set" "Trust Workspace" "Trusts a workspace root, or stops trusting it.";
     "kit.doctor" "Doctor" "Checks the installation.";
 }

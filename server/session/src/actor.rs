@@ -5,10 +5,12 @@
 //! that nothing is told before it is saved (I7). Turns follow each other: what comes while one runs joins it or waits.
 //! All its tasks live in it and die with it.
 
+mod afterwards;
 mod attempt;
 mod branches;
 mod gate;
 mod plan;
+mod project;
 mod prompts;
 mod pulse;
 mod queue;
@@ -41,7 +43,7 @@ use crate::journal::entry::{Body, Header, Note, SettingsNote, UsageNote};
 use crate::journal::read::{Lines, Loaded};
 use crate::journal::write::Durability;
 use crate::journal::{Journal, files, lines_of};
-use crate::op::{Changes, Op, reply};
+use crate::op::{Changes, Op, Place, reply};
 use crate::replay::{self, Replayed};
 use crate::restore::{self, Remembered};
 use crate::stream::Stream;
@@ -92,6 +94,8 @@ struct Actor {
     usage: SessionUsage,
     /// The messages of the current branch, once a turn needed them.
     conversation: Option<Vec<Message>>,
+    /// What the system prompt says of the project, once a turn needed it.
+    pinned: Option<project::Pinned>,
     /// How large they are for the model.
     meter: Meter,
     /// What the provider counted after calls, on whatever branch.
@@ -169,6 +173,7 @@ impl Actor {
             context_window: 0,
             usage: SessionUsage::default(),
             conversation: None,
+            pinned: None,
             meter: Meter::default(),
             counts: Vec::new(),
             purse: Arc::default(),
@@ -297,6 +302,9 @@ impl Actor {
             Op::Prompt(prompt, answer) => self.prompt(*prompt, answer).await,
             Op::Retry(turn, answer) => self.retry(turn, answer).await,
             Op::Cancel(turn) => self.cancel(turn).await,
+            Op::Place(answer) => {
+                reply(answer, Ok(Place { cwd: self.cwd.clone(), model: self.model.clone() }))
+            }
             Op::Describe(answer) => reply(answer, Ok(self.describe())),
             Op::Rename(name, answer) => {
                 let renamed = self.rename(name).await;

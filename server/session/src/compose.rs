@@ -1,237 +1,130 @@
-//! Makes a user message of a prompt: the user's own text first, then a block with what the user had selected, open or
-//! attached. The text comes from the open documents, so that unsaved text counts, and every piece has a cap and says
-//! how much was cut (I20). What cannot be read is named with its reason; a prompt never fails because of it.
+//! Makes a user message of a prompt: the user's own text first, then a block with what the user had selected, open,
+//! attached or mentioned. The text comes from the open documents, so that unsaved text counts, and every piece has a cap
+//! and says how much was cut (I20). A piece that cannot be read is named with its reason; what the user attached by
+//! itself and cannot be attached is an error, because the prompt would not be the one that was meant.
 
-use std::path::Path;
+mod gathered;
+mod invocation;
+mod media;
+mod mentioned;
+mod pieces;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use kit_protocol::{ContextItem, ImagePart, Part, TextPart, WirePosition, WireRange};
-use kit_text::{Encoding, LineIndex, LineRange, Position, Text};
-use kit_workspace::{Base, DocumentUri, Workspace, WorkspaceError};
+use std::path::{Path, PathBuf};
 
-/// Lines of one piece.
-const MOST_LINES: u32 = 500;
-/// Bytes of one piece.
-const LARGEST_PIECE: usize = 24 * 1024;
-/// Bytes of all pieces of one prompt.
-const LARGEST_BLOCK: usize = 96 * 1024;
-/// The largest image or document that is attached.
-const LARGEST_MEDIA: u64 = 5 * 1024 * 1024;
-/// Images and documents of one prompt.
-const MOST_MEDIA: usize = 8;
+use kit_protocol::{ContextItem, ErrorKind, ImagePart, KitError, Part, TextPart};
+use kit_text::Encoding;
+use kit_workspace::Workspace;
 
-/// The parts of the user message.
-pub(crate) async fn user_message(
+pub(crate) use self::invocation::{Invocation, SKILL, named_skill, unknown};
+use self::pieces::Block;
+use crate::dependencies::Shared;
+use crate::mentions;
+
+/// A prompt as it came.
+pub(crate) struct Draft {
+    pub(crate) text: String,
+    /// A template or skill that was run by its name; the text is then shown and may be empty.
+    pub(crate) invocation: Option<Invocation>,
+    pub(crate) context: Vec<ContextItem>,
+    pub(crate) attachments: Vec<String>,
+    /// Of the ranges in `context`.
+    pub(crate) encoding: Encoding,
+    /// The session's folder.
+    pub(crate) cwd: PathBuf,
+    /// The model that will answer, as far as it is known; for conditions of templates.
+    pub(crate) model: String,
+}
+
+/// What comes behind the text.
+#[derive(Default)]
+struct Gathering {
+    block: Block,
+    media: Vec<ImagePart>,
+}
+
+/// Makes the message; the user's text is its first part.
+pub(crate) async fn compose(shared: &Shared, draft: Draft) -> Result<Vec<Part>, KitError> {
+    let Draft { text, invocation, context, attachments, encoding, cwd, model } = draft;
+    if text.trim().is_empty() && attachments.is_empty() && invocation.is_none() {
+        return Err(KitError::new(
+            ErrorKind::InvalidRequest,
+            "the prompt is empty: `text` must say something",
+        ));
+    }
+    let expanded = invocation::expand(shared, &cwd, text, invocation, &model).await?;
+    let mut gathering = given(&shared.with.workspace, &cwd, &context, &attachments, encoding).await?;
+    let mentions = mentions::mentions(&expanded.text);
+    mentioned::add(shared, &cwd, &mentions, &context, &mut gathering).await;
+    let mut parts = vec![Part::Text(TextPart { text: expanded.text })];
+    let blocks = expanded.block.into_iter().chain(gathering.block.finish());
+    parts.extend(blocks.map(|text| Part::Text(TextPart { text })));
+    parts.extend(gathering.media.into_iter().map(Part::Image));
+    Ok(parts)
+}
+
+/// What the client sent with the prompt.
+async fn given(
     workspace: &Workspace,
     cwd: &Path,
-    text: &str,
     context: &[ContextItem],
     attachments: &[String],
     encoding: Encoding,
-) -> Vec<Part> {
-    let mut block = Block::default();
-    let mut media = Vec::new();
+) -> Result<Gathering, KitError> {
+    let mut gathering = Gathering::default();
     for item in context {
-        block.add(piece(workspace, cwd, &item.uri, item.range, encoding).await);
+        gathering.block.add(pieces::piece(workspace, cwd, &item.uri, item.range, encoding).await);
     }
-    for uri in attachments {
-        match attached_media(workspace, cwd, uri, media.len()).await {
-            Attached::Media(part) => media.push(part),
-            Attached::Refused(element) => block.add(element),
-            Attached::Text => block.add(piece(workspace, cwd, uri, None, encoding).await),
-        }
-    }
-    let mut parts = vec![Part::Text(TextPart { text: text.to_owned() })];
-    if let Some(block) = block.finish() {
-        parts.push(Part::Text(TextPart { text: block }));
-    }
-    parts.extend(media.into_iter().map(Part::Image));
-    parts
+    attach(workspace, cwd, attachments, &mut gathering).await?;
+    Ok(gathering)
 }
 
-/// The block of pieces, up to its cap.
-#[derive(Default)]
-struct Block {
-    text: String,
-    left_out: usize,
-}
-
-impl Block {
-    fn add(&mut self, piece: String) {
-        if self.text.len() + piece.len() > LARGEST_BLOCK {
-            self.left_out += 1;
-        } else {
-            self.text.push_str(&piece);
-        }
-    }
-
-    fn finish(self) -> Option<String> {
-        let note = match self.left_out {
-            0 => String::new(),
-            count => format!("[{count} more pieces are left out; read the files]\n"),
-        };
-        let content = format!("{}{note}", self.text);
-        (!content.is_empty()).then(|| format!("\n\n<context>\n{content}</context>"))
-    }
-}
-
-/// A document or a part of it, with line numbers.
-async fn piece(
+/// Adds attachments: images and PDFs as they are, texts and folders to the block.
+async fn attach(
     workspace: &Workspace,
     cwd: &Path,
-    uri: &str,
-    range: Option<WireRange>,
-    encoding: Encoding,
-) -> String {
-    let name = DocumentUri::parse(uri);
-    let (path, text, unsaved) = match workspace.documents().get(&name) {
-        Some(document) => {
-            let path =
-                workspace.resolve(cwd, uri).map_or_else(|_| uri.to_owned(), |location| location.display);
-            (path, document.text, document.dirty)
-        }
-        None => {
-            let snapshot = match workspace.resolve(cwd, uri) {
-                Ok(location) => workspace.snapshot(&location).await,
-                Err(error) => Err(error),
-            };
-            match snapshot {
-                Ok(snapshot) => match snapshot.base {
-                    Base::Missing => return unreadable(&snapshot.location.display, "it does not exist"),
-                    Base::Open { dirty, .. } => (snapshot.location.display, snapshot.text, dirty),
-                    Base::Disk { .. } => (snapshot.location.display, snapshot.text, false),
-                },
-                Err(error) => return unreadable(uri, &error.to_string()),
+    attachments: &[String],
+    gathering: &mut Gathering,
+) -> Result<(), KitError> {
+    for uri in attachments {
+        let refused = |kind, why: &str| KitError::new(kind, format!("{uri} cannot be attached: {why}"));
+        let location = workspace
+            .resolve(cwd, uri)
+            .map_err(|error| refused(ErrorKind::InvalidRequest, &error.to_string()))?;
+        let is_open = workspace.documents().get(&location.uri).is_some();
+        match tokio::fs::metadata(&location.path).await {
+            Ok(metadata) if metadata.is_dir() => {
+                gathering.block.add(pieces::folder(workspace, &location).await);
+                continue;
             }
+            Ok(_) => {}
+            Err(_) if is_open => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(refused(ErrorKind::NotFound, "it does not exist"));
+            }
+            Err(error) => return Err(refused(ErrorKind::Unavailable, &error.to_string())),
         }
-    };
-    let unsaved = if unsaved { " unsaved=\"true\"" } else { "" };
-    match range.filter(|range| range.start != range.end) {
-        None => {
-            let all = LineRange::new(0, LineIndex::from_count(text.line_count()).0);
-            format!("<document path=\"{path}\"{unsaved}>\n{}</document>\n", numbered(&text, all))
-        }
-        Some(range) => {
-            let lines = selected_lines(range);
-            let (first, last) = (lines.start.0 + 1, lines.end.0.max(lines.start.0 + 1));
-            let exact = exact_selection(&text, range, encoding);
-            format!(
-                "<selection path=\"{path}\" lines=\"{first}-{last}\"{unsaved}>\n{}{exact}</selection>\n",
-                numbered(&text, lines)
-            )
+        match media::read(&location.path, gathering.media.len()).await {
+            Ok(Some(part)) => gathering.media.push(part),
+            Ok(None) => {
+                // A file that is no text says so here and not to the model.
+                if !is_open && let Err(error) = workspace.snapshot(&location).await {
+                    return Err(refused(ErrorKind::InvalidRequest, &error.to_string()));
+                }
+                gathering.block.add(pieces::piece(workspace, cwd, uri, None, Encoding::Utf8).await);
+            }
+            Err(error) => return Err(refused(ErrorKind::InvalidRequest, &error.to_string())),
         }
     }
-}
-
-fn unreadable(path: &str, why: &str) -> String {
-    format!("<document path=\"{path}\" error=\"{}\"/>\n", why.replace('"', "'"))
-}
-
-/// The lines that a selection touches. One that ends at the start of a line does not touch that line.
-fn selected_lines(range: WireRange) -> LineRange {
-    let last = if range.end.character == 0 && range.end.line > range.start.line {
-        range.end.line
-    } else {
-        range.end.line.saturating_add(1)
-    };
-    LineRange::new(range.start.line, last)
-}
-
-/// The selected words, where less than a line is selected.
-fn exact_selection(text: &Text, range: WireRange, encoding: Encoding) -> String {
-    if range.start.line != range.end.line {
-        return String::new();
-    }
-    let offset =
-        |position: WirePosition| text.offset_of(Position::new(position.line, position.character), encoding);
-    let selected = text.slice(offset(range.start)..offset(range.end)).unwrap_or_default();
-    let whole = text.lines_text(LineRange::new(range.start.line, range.start.line.saturating_add(1)));
-    if selected.trim().is_empty() || selected.trim() == whole.trim() {
-        return String::new();
-    }
-    format!("[selected: {selected}]\n")
-}
-
-fn numbered(text: &Text, lines: LineRange) -> String {
-    let mut shown = String::new();
-    let mut line = lines.start.0;
-    let end = lines.end.0.min(LineIndex::from_count(text.line_count()).0);
-    while line < end {
-        let Some(content) = text.line(LineIndex(line)) else { break };
-        let content = content.trim_end_matches(['\r', '\n']);
-        // The empty line behind the last line end is not one that a reader counts.
-        if line + 1 == end && content.is_empty() && line > lines.start.0 {
-            break;
-        }
-        if line - lines.start.0 >= MOST_LINES || shown.len() + content.len() > LARGEST_PIECE {
-            shown.push_str(&format!("[{} more lines are cut; use `read` for them]\n", end - line));
-            break;
-        }
-        shown.push_str(&format!("{}: {content}\n", line + 1));
-        line += 1;
-    }
-    shown
-}
-
-enum Attached {
-    Media(ImagePart),
-    Refused(String),
-    Text,
-}
-
-/// An attached image or document, recognized by its first bytes.
-async fn attached_media(workspace: &Workspace, cwd: &Path, uri: &str, already: usize) -> Attached {
-    let path = match workspace.resolve(cwd, uri) {
-        Ok(location) => location.path,
-        Err(WorkspaceError::EmptyPath) => return Attached::Refused(unreadable(uri, "the path is empty")),
-        Err(error) => return Attached::Refused(unreadable(uri, &error.to_string())),
-    };
-    let read = tokio::task::spawn_blocking(move || read_media(&path)).await;
-    match read {
-        Ok(Ok(Some(_))) if already >= MOST_MEDIA => Attached::Refused(unreadable(
-            uri,
-            &format!("more than {MOST_MEDIA} images or documents are attached"),
-        )),
-        Ok(Ok(Some(part))) => Attached::Media(part),
-        Ok(Ok(None)) => Attached::Text,
-        Ok(Err(why)) => Attached::Refused(unreadable(uri, &why)),
-        Err(error) => Attached::Refused(unreadable(uri, &error.to_string())),
-    }
-}
-
-/// Reads an image or document; `None` if the file is neither.
-fn read_media(path: &Path) -> Result<Option<ImagePart>, String> {
-    use std::io::Read as _;
-    // An open document need not be on disk, so a missing file is for the text reader to judge.
-    let Ok(mut file) = std::fs::File::open(path) else { return Ok(None) };
-    let mut head = [0; 16];
-    let Ok(count) = file.read(&mut head) else { return Ok(None) };
-    let Some(media_type) = media_type(head.get(..count).unwrap_or_default()) else { return Ok(None) };
-    let len = file.metadata().map_or(0, |metadata| metadata.len());
-    if len > LARGEST_MEDIA {
-        return Err(format!("{len} bytes are more than the {LARGEST_MEDIA} that can be attached"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    Ok(Some(ImagePart { data: STANDARD.encode(bytes), media_type: media_type.to_owned() }))
-}
-
-fn media_type(head: &[u8]) -> Option<&'static str> {
-    match head {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        [b'%', b'P', b'D', b'F', b'-', ..] => Some("application/pdf"),
-        _ => None,
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use kit_workspace::{Change, ChangeObserver, DiskEditor, Documents, Root};
+    use kit_protocol::{WirePosition, WireRange};
+    use kit_text::Text;
+    use kit_workspace::{Change, ChangeObserver, DiskEditor, DocumentUri, Documents, Root};
 
     use super::*;
 
@@ -258,21 +151,20 @@ mod tests {
     }
 
     impl Fixture {
-        async fn block(&self, context: &[ContextItem], attachments: &[&str]) -> Vec<Part> {
+        async fn given(&self, context: &[ContextItem], attachments: &[&str]) -> Result<Gathering, KitError> {
             let attachments: Vec<String> = attachments.iter().map(|path| (*path).to_owned()).collect();
-            let cwd = self.directory.path();
-            user_message(&self.workspace, cwd, "Fix it", context, &attachments, Encoding::Utf16).await
+            given(&self.workspace, self.directory.path(), context, &attachments, Encoding::Utf16).await
+        }
+
+        async fn refusal(&self, attachment: &str) -> (ErrorKind, String) {
+            let error = self.given(&[], &[attachment]).await.err().unwrap();
+            (error.kind, error.message)
         }
     }
 
     fn range(start: (u32, u32), end: (u32, u32)) -> WireRange {
         let position = |(line, character)| WirePosition { line, character };
         WireRange { start: position(start), end: position(end) }
-    }
-
-    fn text(part: &Part) -> &str {
-        let Part::Text(text) = part else { panic!("{part:?} is no text") };
-        &text.text
     }
 
     #[tokio::test]
@@ -284,9 +176,8 @@ mod tests {
         fixture.documents.open(uri.clone(), "rust", 1, "😀 one\ntwo\nthree\n");
         let item = |range| ContextItem { uri: uri.as_str().to_owned(), range, version: None };
         let check = async |range, expected: &str| {
-            let parts = fixture.block(&[item(range)], &[]).await;
-            assert_eq!(text(&parts[0]), "Fix it");
-            assert_eq!(text(&parts[1]), format!("\n\n<context>\n{expected}</context>"));
+            let block = fixture.given(&[item(range)], &[]).await.unwrap().block.finish();
+            assert_eq!(block, Some(format!("\n\n<context>\n{expected}</context>")));
         };
         let selection = "<selection path=\"a.rs\" lines=\"1-2\">\n1: 😀 one\n2: two\n</selection>\n";
         check(Some(range((0, 0), (2, 0))), selection).await;
@@ -300,25 +191,46 @@ mod tests {
     async fn large_documents_are_cut_and_missing_ones_are_named() {
         let fixture = fixture();
         std::fs::write(fixture.directory.path().join("long"), "x\n".repeat(600)).unwrap();
-        let parts = fixture.block(&[], &["long", "missing"]).await;
-        let block = text(&parts[1]);
+        let missing = ContextItem { uri: "missing".into(), range: None, version: None };
+        let block = fixture.given(&[missing], &["long"]).await.unwrap().block.finish().unwrap();
         assert!(block.contains("500: x\n[101 more lines are cut; use `read` for them]\n"), "{block}");
         assert!(block.contains("<document path=\"missing\" error=\"it does not exist\"/>"), "{block}");
     }
 
     #[tokio::test]
-    async fn images_are_attached_as_images() {
+    async fn images_are_attached_as_images_and_folders_as_lists() {
         let fixture = fixture();
-        std::fs::write(fixture.directory.path().join("a.png"), b"\x89PNG\r\n").unwrap();
-        let large = [b"\x89PNG".as_slice(), &vec![0; 6 << 20]].concat();
-        std::fs::write(fixture.directory.path().join("b.png"), large).unwrap();
-        let parts = fixture.block(&[], &["a.png", "b.png"]).await;
+        let folder = fixture.directory.path();
+        std::fs::create_dir(folder.join("src")).unwrap();
+        std::fs::write(folder.join("src/a.rs"), "x").unwrap();
+        std::fs::write(folder.join("a.png"), b"\x89PNG\r\n").unwrap();
+        let gathering = fixture.given(&[], &["a.png", "src"]).await.unwrap();
+        let image = ImagePart { data: "iVBORw0K".into(), media_type: "image/png".into() };
+        assert_eq!(gathering.media, [image]);
+        let listed = "\n\n<context>\n<folder path=\"src\">\nsrc/a.rs\n</folder>\n</context>";
+        assert_eq!(gathering.block.finish().as_deref(), Some(listed));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_attached_is_an_error_that_names_it() {
+        let fixture = fixture();
+        let folder = fixture.directory.path();
+        std::fs::write(folder.join("b.png"), [b"\x89PNG".as_slice(), &vec![0; 6 << 20]].concat()).unwrap();
+        std::fs::write(folder.join("c.bin"), [0, 1, 2]).unwrap();
+        std::fs::write(folder.join("d.png"), b"\x89PNG").unwrap();
+        let missing = "missing cannot be attached: it does not exist".to_owned();
+        assert_eq!(fixture.refusal("missing").await, (ErrorKind::NotFound, missing));
+        let large = "b.png cannot be attached: 6291460 bytes are more than the 5242880 that can be attached; make it smaller";
+        assert_eq!(fixture.refusal("b.png").await, (ErrorKind::InvalidRequest, large.to_owned()));
+        let (kind, message) = fixture.refusal("c.bin").await;
         assert!(
-            text(&parts[1]).contains("path=\"b.png\" error=\"6291460 bytes are more than"),
-            "{:?}",
-            parts[1]
+            kind == ErrorKind::InvalidRequest && message.ends_with("is a binary file of 3 bytes"),
+            "{message}"
         );
-        let image = ImagePart { data: STANDARD.encode(b"\x89PNG\r\n"), media_type: "image/png".into() };
-        assert_eq!(parts[2], Part::Image(image));
+        let many = fixture.given(&[], &["d.png"; 9]).await.err().unwrap();
+        assert!(
+            many.message.ends_with("more than 8 images and documents are attached; leave some out"),
+            "{many}"
+        );
     }
 }

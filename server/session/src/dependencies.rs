@@ -1,5 +1,6 @@
 //! What sessions are built from, and what all of them share.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use kit_protocol::{SessionId, Settings, Usage, UsageTotals};
@@ -15,7 +16,7 @@ use crate::contributions::Contributions;
 use crate::day::DayLedger;
 use crate::desk::ReviewDesk;
 use crate::hooks::Hooks;
-use crate::project::Projects;
+use crate::project::{Library, Projects};
 use crate::sink::Sink;
 
 /// Everything that the sessions use. The order in which to make it: `desk` and `attention` first, then the workspace
@@ -101,6 +102,14 @@ impl Shared {
     pub(crate) fn replace_setup(&self, setup: Setup) {
         self.with.projects.apply(&setup.settings);
         self.with.setup.replace(setup);
+    }
+
+    /// What holds for a folder now. Tells what is wrong with its files.
+    pub(crate) async fn library(&self, cwd: &Path) -> Arc<Library> {
+        let (projects, folder) = (Arc::clone(&self.with.projects), cwd.to_owned());
+        let loaded = tokio::task::spawn_blocking(move || projects.load(&folder)).await;
+        self.with.sink.problems("project", self.with.projects.problems());
+        loaded.unwrap_or_default()
     }
 
     /// Adds a call to today's spending.

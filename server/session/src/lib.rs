@@ -6,12 +6,14 @@
 //!
 //! The crate knows no LSP, no HTTP and no extension runtime: models, editor, tools and clients are ports.
 
+mod activate_skill;
 mod actor;
 mod attention;
 mod board;
 mod budget;
 mod clock;
 mod compaction;
+mod complete;
 mod compose;
 mod contributions;
 mod conversation;
@@ -24,6 +26,8 @@ mod history;
 mod hooks;
 mod journal;
 mod markdown;
+mod markdown_code;
+mod mentions;
 mod near;
 mod op;
 mod project;
@@ -48,6 +52,7 @@ pub use hooks::{
     InputSource, InputVerdict, NoHooks, Observation, SwitchReason, Verdict,
 };
 pub use op::ChangedBy;
-pub use project::Projects;
-pub use sessions::Sessions;
+pub use project::template::ActionKind;
+pub use project::{Projects, TrustQuestion};
+pub use sessions::{Sessions, TemplateAction};
 pub use sink::Sink;

@@ -26,7 +26,9 @@ pub(crate) fn code_ranges(text: &str) -> Vec<Range<usize>> {
                 spans(text, paragraph.take()..Some(offset), &mut ranges);
                 fence = Some((offset, letter, length));
             }
-            (None, None) if line.trim().is_empty() => spans(text, paragraph.take()..Some(offset), &mut ranges),
+            (None, None) if line.trim().is_empty() => {
+                spans(text, paragraph.take()..Some(offset), &mut ranges)
+            }
             (None, None) => paragraph = paragraph.or(Some(offset)),
         }
         offset = end;
@@ -54,7 +56,11 @@ fn fence_marker(line: &str) -> Option<(char, usize, bool)> {
     let rest = content.trim_start_matches(letter);
     let length = content.len() - rest.len();
     // Backticks behind backticks are a span on one line, not a fence.
-    (length >= 3 && !(letter == '`' && rest.contains('`'))).then_some((letter, length, rest.trim().is_empty()))
+    (length >= 3 && !(letter == '`' && rest.contains('`'))).then_some((
+        letter,
+        length,
+        rest.trim().is_empty(),
+    ))
 }
 
 /// The spans of one paragraph.

@@ -3,26 +3,30 @@
 use std::path::PathBuf;
 
 use kit_protocol::{
-    ContextItem, Delivery, EntryId, KitError, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, PromptAnswer,
+    Delivery, EntryId, KitError, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, Part, PromptAnswer,
     QueueAnswer, SessionAnswer, SessionTreeAnswer, ThinkingLevel, ThinkingSetAnswer, TranscriptAnswer,
     TurnId, UsageAnswer,
 };
-use kit_text::Encoding;
 use tokio::sync::oneshot;
 
 /// Where an answer goes.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, KitError>>;
 
-/// A prompt as the user gave it.
+/// A prompt as the model gets it.
 #[derive(Clone, Debug)]
 pub(crate) struct Prompt {
     pub(crate) turn: TurnId,
-    pub(crate) text: String,
-    pub(crate) context: Vec<ContextItem>,
-    pub(crate) attachments: Vec<String>,
-    pub(crate) encoding: Encoding,
+    /// The user's text first.
+    pub(crate) parts: Vec<Part>,
     pub(crate) delivery: Delivery,
     pub(crate) changes: Changes,
+}
+
+/// Where a session works, and the model that answers as far as it is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) cwd: PathBuf,
+    pub(crate) model: Option<ModelId>,
 }
 
 /// Settings of a session that change with a prompt.
@@ -79,6 +83,8 @@ pub(crate) enum Op {
     Retry(TurnId, Answer<PromptAnswer>),
     /// Cancels a turn, or the running one.
     Cancel(Option<TurnId>),
+    /// Tells where it works and which model answers.
+    Place(Answer<Place>),
     /// Tells id, file and name.
     Describe(Answer<SessionAnswer>),
     Rename(String, Answer<SessionAnswer>),
@@ -117,6 +123,7 @@ impl Op {
         // Nobody may be waiting any more, which is as good as an answer.
         let _unread = match self {
             Self::Prompt(_, answer) | Self::Retry(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Place(answer) => answer.send(Err(error)).is_ok(),
             Self::Describe(answer)
             | Self::Rename(_, answer)
             | Self::Branch(_, _, answer)

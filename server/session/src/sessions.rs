@@ -6,6 +6,7 @@
 
 mod import;
 mod peek;
+mod prompts;
 mod queue;
 mod review;
 mod settings;
@@ -17,21 +18,21 @@ use std::time::Duration;
 
 use kit_protocol::{
     CancelAnswer, CancelArguments, ErrorKind, KitError, LabelArguments, ListScope, PromptAnswer,
-    PromptArguments, ReviewListArguments, SessionAnswer, SessionArguments, SessionId, SessionListAnswer,
-    SessionListArguments, SessionOnly, SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments,
-    TurnId,
+    ReviewListArguments, SessionAnswer, SessionArguments, SessionId, SessionListAnswer, SessionListArguments,
+    SessionOnly, SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments, TurnId,
 };
-use kit_text::Encoding;
 use kit_workspace::DocumentUri;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
+pub use self::prompts::TemplateAction;
+pub(crate) use self::prompts::commands;
 use crate::actor::{self, Start};
 use crate::dependencies::{Dependencies, Shared};
 use crate::journal::entry::Header;
 use crate::journal::{files, list};
-use crate::op::{Answer, ChangedBy, Changes, Farewell, Op, Prompt};
+use crate::op::{Answer, Changes, Farewell, Op};
 
 /// How long running turns have to end at shutdown.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(1500);
@@ -45,6 +46,8 @@ pub struct Sessions {
     background: Mutex<JoinSet<()>>,
     /// What the user chose for new sessions; the settings fill the rest.
     chosen: Mutex<Changes>,
+    /// Where prompts of a session wait while one before them is made.
+    lanes: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Sessions {
@@ -68,39 +71,11 @@ impl Sessions {
             actors: TaskTracker::new(),
             background: Mutex::default(),
             chosen: Mutex::default(),
+            lanes: Mutex::default(),
         });
+        sessions.offer_context_tools();
         sessions.find_default_model();
         sessions
-    }
-
-    /// `kit.session.prompt`. `turn` is the turn's id unless the prompt joins a running one.
-    pub async fn prompt(
-        &self,
-        arguments: PromptArguments,
-        encoding: Encoding,
-        turn: TurnId,
-    ) -> Result<PromptAnswer, KitError> {
-        let PromptArguments { text, session, context, attachments, mode, model, thinking, delivery } =
-            arguments;
-        let session = match session.or_else(|| self.shared.board.current()) {
-            Some(session) => session,
-            None => {
-                let cwd = self.root_for(context.first().map(|item| item.uri.as_str()));
-                self.start_new(cwd, None)
-            }
-        };
-        let prompt = Prompt {
-            turn,
-            text,
-            context,
-            attachments,
-            encoding,
-            delivery: delivery.unwrap_or_default(),
-            changes: Changes { mode, model, thinking, by: ChangedBy::User },
-        };
-        let answer = self.ask(&session, |answer| Op::Prompt(Box::new(prompt), answer)).await?;
-        self.shared.board.set_current(&session);
-        Ok(answer)
     }
 
     /// `kit.session.cancel`: the turns that end now. Without arguments, all running ones. A summary that is being written

@@ -1,6 +1,6 @@
 //! The instructions that every request begins with.
 //!
-//! They hold no clock, no counter and nothing that changes while a session goes on with the same roots, mode and
+//! They hold no clock, no counter and nothing that changes while a session goes on with the same roots, mode, trust and
 //! settings: a provider's cache works only on identical bytes.
 
 use std::path::Path;
@@ -11,8 +11,14 @@ use kit_workspace::Root;
 /// Instructions of the settings are cut at this length.
 const LONGEST_ADDITION: usize = 32_000;
 
-/// The system text of a session.
-pub(crate) fn prompt(cwd: &Path, roots: &[Root], mode: Mode, addition: Option<&str>) -> String {
+/// The system text of a session. `project` is what instructions and skills add.
+pub(crate) fn prompt(
+    cwd: &Path,
+    roots: &[Root],
+    mode: Mode,
+    addition: Option<&str>,
+    project: &str,
+) -> String {
     let mut text = String::from(
         "You are Kit, a coding agent that works inside the user's editor. You read, search, edit and run things with \
 the tools you are given, and you answer in Markdown, briefly.\n\n\
@@ -56,6 +62,10 @@ it. A `<context>` block holds what the user had selected or open when they asked
         }
         text.push('\n');
     }
+    if !project.is_empty() {
+        text.push('\n');
+        text.push_str(project);
+    }
     text
 }
 
@@ -66,13 +76,15 @@ mod tests {
     #[test]
     fn the_text_is_the_same_until_mode_roots_or_settings_change() {
         let roots = [Root::named("/w", "w")];
-        let text = |mode, addition| prompt(Path::new("/w"), &roots, mode, addition);
+        let text = |mode, addition| prompt(Path::new("/w"), &roots, mode, addition, "");
         assert_eq!(text(Mode::Edit, None), text(Mode::Edit, Some("  ")));
         assert!(text(Mode::Plan, None).contains("plan mode"));
         assert!(
             text(Mode::Edit, Some("Speak French."))
                 .ends_with("# Instructions of the user\n\nSpeak French.\n")
         );
+        let project = prompt(Path::new("/w"), &roots, Mode::Edit, None, "# Skills\n");
+        assert_eq!(project, format!("{}\n# Skills\n", text(Mode::Edit, None)));
         let long = "ä".repeat(LONGEST_ADDITION);
         assert!(text(Mode::Edit, Some(&long)).ends_with("[32000 more bytes are cut]\n"));
     }

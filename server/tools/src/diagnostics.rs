@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use kit_protocol::{FileDiagnostics, ToolKind};
-use kit_workspace::{DocumentUri, Editor, Workspace};
+use kit_workspace::{DocumentUri, Workspace};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;

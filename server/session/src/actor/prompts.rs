@@ -11,7 +11,6 @@ use kit_protocol::{
 
 use super::turn::Running;
 use super::{Actor, Millis};
-use crate::compose;
 use crate::journal::entry::{Body, Note, PromptNote, TurnStartNote};
 use crate::journal::write::Durability;
 use crate::op::{Answer, Changes, Prompt, reply};
@@ -27,20 +26,12 @@ pub(super) struct Waiting {
 
 impl Actor {
     pub(super) async fn prompt(&mut self, prompt: Prompt, answer: Answer<PromptAnswer>) {
-        let Prompt { turn, text, context, attachments, encoding, delivery, changes } = prompt;
-        if text.trim().is_empty() && attachments.is_empty() {
-            let empty =
-                KitError::new(ErrorKind::InvalidRequest, "the prompt is empty: `text` must say something");
-            return reply(answer, Err(empty));
-        }
+        let Prompt { turn, parts, delivery, changes } = prompt;
         if let Some(model) = &changes.model
             && let Err(error) = self.shared.setup().models.resolve(model)
         {
             return reply(answer, Err(super::from_model(error)));
         }
-        let workspace = &self.shared.with.workspace;
-        let parts =
-            compose::user_message(workspace, &self.cwd, &text, &context, &attachments, encoding).await;
         let running = self.running.as_ref();
         let steered = running
             .filter(|running| delivery == Delivery::Steer && !running.machine.is_ending())
@@ -63,6 +54,7 @@ impl Actor {
     }
 
     async fn steer(&mut self, turn: TurnId, parts: Vec<Part>, answer: Answer<PromptAnswer>) {
+        let text = restore::own_text(&parts);
         let note = PromptNote { turn: turn.clone(), parts, steer: true, id: EntryId::random().to_string() };
         let entry = Body::from(&Note::Prompt(note.clone()));
         if let Err(error) = self.append(vec![entry], Durability::Synced).await {
@@ -73,6 +65,7 @@ impl Actor {
         }
         reply(answer, Ok(PromptAnswer { session: self.session.clone(), turn, queued: false }));
         self.tell_queue();
+        self.use_skill_of(&text).await;
         self.input(Input::Steered).await;
     }
 
@@ -102,6 +95,7 @@ impl Actor {
             parsed.map_err(|error| KitError::new(ErrorKind::InvalidRequest, error.to_string()))?;
         }
         let prompt = restore::own_text(&parts);
+        let own_text = prompt.clone();
         if let Some(feedback) = self.shared.with.desk.take_feedback(&self.session).await {
             parts.push(Part::Text(TextPart { text: format!("\n\n{feedback}") }));
         }
@@ -123,6 +117,7 @@ impl Actor {
         let repeated = Thresholds::from(self.shared.setup().settings.repeated_calls);
         let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated };
         self.running = Some(Running::new(Machine::new(plan)));
+        self.use_skill_of(&own_text).await;
         // Whoever gets the answer can cancel the turn.
         self.post();
         Ok(())

@@ -10,17 +10,19 @@ use kit_protocol::{
 };
 use kit_provider::retry::Schedule;
 use kit_provider::{ModelError, ModelEvent, Parameters, Request, ToolDefinition};
-use kit_tools::{OutputSink, ToolContext, run_call};
+use kit_tools::{OutputSink, ToolContext, ToolOutput, run_call};
 use kit_workspace::Author;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::afterwards::{Afterwards, Claims};
 use super::attempt::{self, Attempt, AttemptEvent};
 use super::gate::{Asking, Passage};
 use super::plan::{self, Plan};
 use super::summaries::overflow_failure;
 use super::tools::{News, Outputs, ToolDone, Tools};
 use super::{Actor, Millis};
+use crate::activate_skill;
 use crate::conversation;
 use crate::journal::entry::{Body, Note, PromptNote, UsageNote};
 use crate::journal::write::Durability;
@@ -47,6 +49,8 @@ pub(super) struct Running {
     pub(super) outputs: Arc<Outputs>,
     /// The calls of the last answer.
     plans: Vec<Plan>,
+    /// Instructions that they are about to tell.
+    claims: Claims,
     /// Prompts that wait to join.
     pub(super) steers: Vec<PromptNote>,
     /// The question that the next call waits for.
@@ -70,6 +74,7 @@ impl Running {
             tools: Tools::default(),
             outputs: Arc::default(),
             plans: Vec::new(),
+            claims: Claims::default(),
             steers: Vec::new(),
             asking: None,
             allowed: false,
@@ -259,14 +264,16 @@ impl Actor {
         let setup = self.shared.setup();
         let settings = &setup.settings;
         let roots = self.shared.with.workspace.roots();
-        let definitions = self.shared.with.tools.definitions(self.mode).into_iter();
-        let tools = definitions.map(|tool| ToolDefinition {
+        let (project, definitions) =
+            self.project_section(self.shared.with.tools.definitions(self.mode)).await;
+        let tools = definitions.into_iter().map(|tool| ToolDefinition {
             name: tool.name,
             description: tool.description,
             input_schema: tool.input_schema,
         });
         Ok(Request {
-            system: system::prompt(&self.cwd, &roots, self.mode, settings.system_prompt.as_deref()).into(),
+            system: system::prompt(&self.cwd, &roots, self.mode, settings.system_prompt.as_deref(), &project)
+                .into(),
             messages: conversation::paired(self.conversation.as_deref().unwrap_or_default()).into(),
             tools: tools.collect(),
             parameters: Parameters {
@@ -333,6 +340,7 @@ impl Actor {
                     running.allowed = false;
                     running.compacted = false;
                     running.overflowed = false;
+                    running.claims = Claims::default();
                 });
                 let spent = Spent {
                     model: completion.model,
@@ -427,8 +435,20 @@ impl Actor {
         let desk = Arc::clone(&self.shared.with.desk);
         let opaque = matches!(plan.call.kind, ToolKind::Execute | ToolKind::Other);
         let by = context.attribution(plan.call.title.clone());
+        let parsed = plan.call.parsed.as_ref();
+        let loaded = parsed.filter(|_| tool.name() == activate_skill::NAME).map(activate_skill::name_in);
+        let loaded = loaded.filter(|name| self.is_loaded(name)).map(str::to_owned);
+        let access = parsed.and_then(|parsed| tool.access(parsed, &context).ok());
+        let shared = Arc::clone(&self.shared);
+        let (kind, told) = (plan.call.kind, self.told_instructions());
+        let (claims, cancelled) = (Arc::clone(&running.claims), context.cancel.clone());
         self.with_running(|running| {
             running.tools.start(number, async move {
+                if let Some(name) = loaded {
+                    executes();
+                    return ToolOutput::text(format!("The skill \"{name}\" is already loaded."));
+                }
+                let afterwards = Afterwards::prepare(shared, told, claims, kind, access).await;
                 if opaque {
                     desk.look_at_files(Author::User).await;
                 }
@@ -438,7 +458,7 @@ impl Actor {
                 }
                 // Whoever hears of the result may review what it changed.
                 desk.settled().await;
-                output
+                afterwards.add(output, &cancelled).await
             });
         });
     }
@@ -487,6 +507,7 @@ impl Actor {
     /// The turn is over. Prompts that came too late to join are kept in the conversation.
     async fn finish_turn(&mut self) {
         let Some(running) = self.running.take() else { return };
+        self.shared.with.policy.widen(&self.session);
         if !running.steers.is_empty() {
             if let Err(error) = self.append(restore::join_entries(&running.steers), Durability::Written).await
             {

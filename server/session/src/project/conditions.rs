@@ -26,7 +26,8 @@ pub(crate) fn is_meant(patterns: &str, model: &str) -> bool {
     let model = model.to_lowercase();
     let name = model.split_once('/').map_or(model.as_str(), |(_, name)| name);
     patterns.split(',').map(|pattern| pattern.trim().to_lowercase()).any(|pattern| {
-        !pattern.is_empty() && (fits(pattern.as_bytes(), model.as_bytes()) || fits(pattern.as_bytes(), name.as_bytes()))
+        !pattern.is_empty()
+            && (fits(pattern.as_bytes(), model.as_bytes()) || fits(pattern.as_bytes(), name.as_bytes()))
     })
 }
 

@@ -128,7 +128,8 @@ mod tests {
         let folder = tree(&["b.md", "a.TXT", "c.rs", "deploy/skill.md", "deploy/other.md", "empty/x.md"]);
         let names = |nested| {
             let found = files(folder.path(), &["md", "txt"], nested);
-            let relative = |path: PathBuf| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned();
+            let relative =
+                |path: PathBuf| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned();
             found.into_iter().map(relative).collect::<Vec<_>>()
         };
         assert_eq!(names(Some("SKILL.md")), ["a.TXT", "b.md", "deploy/skill.md"]);
@@ -139,7 +140,10 @@ mod tests {
     #[test]
     fn files_below_are_counted_and_cut() {
         let folder = tree(&["scripts/b", "scripts/sub/a", "assets/c", "other/d"]);
-        assert_eq!(below(folder.path(), &["scripts", "assets"], 2), (vec!["assets/c".into(), "scripts/b".into()], 3));
+        assert_eq!(
+            below(folder.path(), &["scripts", "assets"], 2),
+            (vec!["assets/c".into(), "scripts/b".into()], 3)
+        );
     }
 
     #[cfg(unix)]

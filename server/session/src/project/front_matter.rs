@@ -143,7 +143,8 @@ fn mended(line: &str) -> String {
     let Some((name, value)) = line.split_once(':') else { return line.to_owned() };
     let value = value.trim();
     let marked = value.starts_with(['"', '\'', '[', '{', '|', '>', '&', '*', '!', '#']);
-    if !is_name(name) || value.is_empty() || marked {
+    let refused = value.contains(": ") || value.ends_with(':');
+    if !is_name(name) || !refused || marked {
         return line.to_owned();
     }
     format!("{name}: {}", Value::String(value.to_owned()))

@@ -13,6 +13,8 @@ use super::skill::escaped;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "AGENTS.md";
+/// How every block of nested instructions begins.
+pub(crate) const OPENING: &str = "<instructions path=\"";
 /// One file is told up to here.
 const LARGEST: usize = 32 * 1024;
 /// All files of a system prompt.
@@ -91,9 +93,13 @@ pub(crate) fn read(path: PathBuf, fence: &Fence) -> Option<Result<Instructions, 
 pub(crate) fn section(all: &[Instructions]) -> String {
     let mut text = String::new();
     for instructions in all {
-        let piece = format!("Instructions from: {}\n\n{}\n\n", instructions.path.display(), instructions.text);
+        let piece =
+            format!("Instructions from: {}\n\n{}\n\n", instructions.path.display(), instructions.text);
         if text.len() + piece.len() > LARGEST_ALL {
-            text.push_str(&format!("[{} is left out: the instructions are too long]\n\n", instructions.path.display()));
+            text.push_str(&format!(
+                "[{} is left out: the instructions are too long]\n\n",
+                instructions.path.display()
+            ));
         } else {
             text.push_str(&piece);
         }
@@ -101,7 +107,9 @@ pub(crate) fn section(all: &[Instructions]) -> String {
     if text.is_empty() {
         return text;
     }
-    format!("# Instructions of the project and the user\n\nWhere they contradict each other, the later ones count.\n\n{text}")
+    format!(
+        "# Instructions of the project and the user\n\nWhere they contradict each other, the later ones count.\n\n{text}"
+    )
 }
 
 /// What follows a tool's result about instructions that hold below a folder.
@@ -111,7 +119,7 @@ pub(crate) fn block(display: &str, instructions: &Instructions) -> String {
 
 /// How such a block begins; by it the conversation tells what was told.
 pub(crate) fn opening(display: &str) -> String {
-    format!("<instructions path=\"{}\">", escaped(display))
+    format!("{OPENING}{}\">", escaped(display))
 }
 
 fn capped(text: &str, most: usize) -> String {
@@ -142,7 +150,10 @@ mod tests {
         assert_eq!(chain("mono/a/b"), ["mono/AGENTS.md", "mono/a/AGENTS.md", "mono/a/b/AGENTS.md"]);
         assert_eq!(chain("mono"), ["mono/AGENTS.md"]);
         assert_eq!(chain("plain/a"), ["plain/a/AGENTS.md"]);
-        assert_eq!((top(&base.join("mono/a")), top(&base.join("plain/a"))), (base.join("mono"), base.join("plain/a")));
+        assert_eq!(
+            (top(&base.join("mono/a")), top(&base.join("plain/a"))),
+            (base.join("mono"), base.join("plain/a"))
+        );
     }
 
     #[test]
@@ -159,7 +170,11 @@ mod tests {
         let path = folder.path().join(FILE);
         fs::write(&path, "ä".repeat(20_000)).unwrap();
         let read = read(path.clone(), &Fence::Open).unwrap().unwrap();
-        assert!(read.text.ends_with("ä\n[7232 more bytes are cut]"), "{}", &read.text[read.text.len() - 50..]);
+        assert!(
+            read.text.ends_with("ä\n[7232 more bytes are cut]"),
+            "{}",
+            &read.text[read.text.len() - 50..]
+        );
         let section = section(&[read.clone(), read.clone(), read]);
         assert_eq!(section.matches("Instructions from: ").count(), 1);
         assert_eq!(section.matches("is left out: the instructions are too long]").count(), 2);

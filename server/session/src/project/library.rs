@@ -69,7 +69,8 @@ impl Search<'_> {
             for (path, origin, fence) in self.skill_files() {
                 read(&path, &fence, &mut library, |text, library| {
                     let skill = skill::parse(&path, origin, text)?;
-                    let disabled = self.settings.skill_disable.iter().flatten().any(|name| *name == skill.name);
+                    let disabled =
+                        self.settings.skill_disable.iter().flatten().any(|name| *name == skill.name);
                     if !disabled {
                         library.skills.insert(skill.name.clone(), skill);
                     }

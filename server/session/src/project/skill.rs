@@ -68,7 +68,8 @@ fn missing(front: &FrontMatter, name: &str) -> FrontMatterError {
 /// The name that a skill has by its place: `deploy.md` and `deploy/SKILL.md` are both `deploy`.
 fn name_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_string_lossy();
-    let place = if stem.eq_ignore_ascii_case("SKILL") { path.parent()?.file_name()? } else { path.file_stem()? };
+    let place =
+        if stem.eq_ignore_ascii_case("SKILL") { path.parent()?.file_name()? } else { path.file_stem()? };
     Some(place.to_string_lossy().into_owned())
 }
 
@@ -133,7 +134,10 @@ pub(crate) fn content(skill: &Skill, resources: &[String], all_resources: usize)
         text.push_str("</skill_resources>");
     }
     if let Some(allowed) = &skill.allowed_tools {
-        text.push_str(&format!("\n[until this turn ends, only these tools may be called: {}]", allowed.join(", ")));
+        text.push_str(&format!(
+            "\n[until this turn ends, only these tools may be called: {}]",
+            allowed.join(", ")
+        ));
     }
     text
 }
@@ -191,7 +195,10 @@ mod tests {
     #[test]
     fn a_skill_without_a_name_is_named_after_its_place() {
         let name = |path: &str| skill(path, "---\ndescription: d\n---\n").unwrap().name;
-        assert_eq!([name("/s/deploy.md"), name("/s/review/SKILL.md"), name("/s/x/skill.MD")], ["deploy", "review", "x"]);
+        assert_eq!(
+            [name("/s/deploy.md"), name("/s/review/SKILL.md"), name("/s/x/skill.MD")],
+            ["deploy", "review", "x"]
+        );
     }
 
     #[test]

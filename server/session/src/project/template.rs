@@ -17,7 +17,7 @@ use super::placeholders::{self, Arguments, Needs};
 
 /// Where an editor offers a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ActionKind {
+pub enum ActionKind {
     /// Among what can be done with a file or selection.
     Source,
     /// Among rewrites.
@@ -188,7 +188,10 @@ mod tests {
         assert_eq!(expand(text, "a --loop=x"), Ok("a x {{f}} [] a a".into()));
         assert_eq!(template(text).usage().as_deref(), Some("<target> [--loop …] [-f …] [rest…]"));
         let named = CommandInput::Named(BTreeMap::from([("target".into(), "t".into())]));
-        assert_eq!(template("---\narguments: [target]\n---\n{{target}} $1").expand(&named, "m"), Ok("t t".into()));
+        assert_eq!(
+            template("---\narguments: [target]\n---\n{{target}} $1").expand(&named, "m"),
+            Ok("t t".into())
+        );
     }
 
     #[test]
@@ -223,7 +226,12 @@ mod tests {
             let error = parse(Path::new(path), Origin::User, text).unwrap_err();
             assert_eq!((error.line, error.why.as_str()), (line, why));
         };
-        check("/p/a.md", "---\ncode-action: soon\n---\nx", 1, "`code-action` must be true, refactor or quickfix");
+        check(
+            "/p/a.md",
+            "---\ncode-action: soon\n---\nx",
+            1,
+            "`code-action` must be true, refactor or quickfix",
+        );
         check(
             "/p/a.md",
             "---\ncode-action: true\n---\n$1",

@@ -1,0 +1,86 @@
+//! What a session takes from the project: instructions and skills in its system prompt, and skills that are active.
+//!
+//! Instructions and the list of skills are read once, when the first request is made, and then stay as they are, byte by
+//! byte: a provider's cache works only on what does not change. Only when trust or settings change are they read again.
+//! A skill is active from its activation until the turn ends.
+
+use std::collections::BTreeSet;
+
+use kit_protocol::{Message, Part};
+use kit_tools::Definition;
+
+use super::Actor;
+use crate::activate_skill;
+use crate::compose;
+use crate::project::{instructions, skill};
+
+/// What the system prompt says of the project.
+pub(super) struct Pinned {
+    generation: u64,
+    instructions: String,
+    catalogue: String,
+    /// The skills that the model may activate.
+    skills: Vec<String>,
+}
+
+impl Actor {
+    /// What the system prompt says of the project, and the tools as they are told with it.
+    pub(super) async fn project_section(&mut self, tools: Vec<Definition>) -> (String, Vec<Definition>) {
+        let generation = self.shared.with.projects.generation();
+        if self.pinned.as_ref().is_none_or(|pinned| pinned.generation != generation) {
+            let library = self.shared.library(&self.cwd).await;
+            let offered = library.skills.values().filter(|skill| !skill.for_user_only);
+            self.pinned = Some(Pinned {
+                generation,
+                instructions: instructions::section(&library.instructions),
+                catalogue: skill::catalogue(library.skills.values()),
+                skills: offered.map(|skill| skill.name.clone()).collect(),
+            });
+        }
+        let Some(pinned) = &self.pinned else { return (String::new(), tools) };
+        let mut section = pinned.instructions.clone();
+        // An agent without the tool could do nothing with the list.
+        if tools.iter().any(|tool| tool.name == activate_skill::NAME) {
+            section.push_str(&pinned.catalogue);
+        }
+        (section, activate_skill::offer(tools, &pinned.skills))
+    }
+
+    /// Lets the skill that a prompt begins with narrow the turn.
+    pub(super) async fn use_skill_of(&self, text: &str) {
+        let Some(name) = compose::named_skill(text) else { return };
+        let library = self.shared.library(&self.cwd).await;
+        let Some(rules) = library.skills.get(&name).and_then(|skill| skill.allowed_tools.as_ref()) else {
+            return;
+        };
+        let by = activate_skill::narrowed_by(&name);
+        self.shared.with.policy.narrow(&self.session, &by, &activate_skill::with_itself(rules));
+    }
+
+    /// Whether the conversation holds the text of a skill already.
+    pub(super) fn is_loaded(&self, name: &str) -> bool {
+        let opening = skill::opening(name);
+        texts(self.conversation.as_deref().unwrap_or_default()).any(|text| text.contains(&opening))
+    }
+
+    /// The beginnings of all blocks of instructions that the conversation holds.
+    pub(super) fn told_instructions(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for text in texts(self.conversation.as_deref().unwrap_or_default()) {
+            for (start, _) in text.match_indices(instructions::OPENING) {
+                let opening = text.get(start..).and_then(|rest| rest.split_inclusive('>').next());
+                found.extend(opening.map(str::to_owned));
+            }
+        }
+        found
+    }
+}
+
+/// The texts that tools, users and this program wrote.
+fn texts(messages: &[Message]) -> impl Iterator<Item = &str> {
+    messages.iter().flat_map(|message| &message.parts).filter_map(|part| match part {
+        Part::Text(text) => Some(text.text.as_str()),
+        Part::ToolResult(result) => Some(result.content.as_str()),
+        Part::Reasoning(_) | Part::ToolCall(_) | Part::Image(_) | Part::Finish(_) | Part::Unknown(_) => None,
+    })
+}

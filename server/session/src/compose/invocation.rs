@@ -1,0 +1,124 @@
+//! Prompts that name a template or a skill: `/review src/main.rs`, `/skill:deploy to staging`.
+//!
+//! A template becomes the prompt itself. A skill stays in the prompt as it was typed, with the skill's text behind it. A
+//! line that begins with a slash and names neither is a prompt like any other, unless it was run as a command.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kit_protocol::{CommandInput, ErrorKind, KitError};
+
+use crate::dependencies::Shared;
+use crate::near;
+use crate::project::Library;
+use crate::project::skill::Skill;
+
+/// How the names of skills begin among commands.
+pub(crate) const SKILL: &str = "skill:";
+
+/// A command with what stands behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Invocation {
+    pub(crate) name: String,
+    pub(crate) input: CommandInput,
+}
+
+/// What a prompt became.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Expanded {
+    /// The prompt.
+    pub(super) text: String,
+    /// What stands behind it.
+    pub(super) block: Option<String>,
+}
+
+/// The command at the beginning of a prompt.
+fn read(text: &str) -> Option<Invocation> {
+    let line = text.trim().strip_prefix('/')?;
+    let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let is_name = !name.is_empty() && !name.contains('/');
+    is_name.then(|| Invocation { name: name.to_owned(), input: CommandInput::Line(rest.trim().to_owned()) })
+}
+
+/// The skill that a prompt names at its beginning.
+pub(crate) fn named_skill(text: &str) -> Option<String> {
+    read(text).and_then(|invocation| invocation.name.strip_prefix(SKILL).map(str::to_owned))
+}
+
+/// What a prompt stands for. `invocation` is a command that was run by name; without one the text may begin with it.
+pub(super) async fn expand(
+    shared: &Shared,
+    cwd: &Path,
+    text: String,
+    invocation: Option<Invocation>,
+    model: &str,
+) -> Result<Expanded, KitError> {
+    let must_exist = invocation.is_some();
+    let Some(invocation) = invocation.or_else(|| read(&text)) else {
+        return Ok(Expanded { text, ..Expanded::default() });
+    };
+    let library = shared.library(cwd).await;
+    if let Some(template) = library.templates.get(&invocation.name) {
+        let expanded = template.expand(&invocation.input, model);
+        let text = expanded.map_err(|why| KitError::new(ErrorKind::InvalidRequest, why))?;
+        return Ok(Expanded { text, ..Expanded::default() });
+    }
+    if let Some(name) = invocation.name.strip_prefix(SKILL) {
+        let Some(skill) = library.skills.get(name).cloned() else {
+            return Err(unknown(&invocation.name, &library, &[]));
+        };
+        return Ok(activated(shared, skill, text, &invocation).await);
+    }
+    if must_exist {
+        return Err(unknown(&invocation.name, &library, &[]));
+    }
+    Ok(Expanded { text, ..Expanded::default() })
+}
+
+async fn activated(shared: &Shared, skill: Skill, text: String, invocation: &Invocation) -> Expanded {
+    let projects = Arc::clone(&shared.with.projects);
+    let content = tokio::task::spawn_blocking(move || projects.skill_content(&skill)).await;
+    let text = if text.trim().is_empty() {
+        let behind = match &invocation.input {
+            CommandInput::Line(line) => line.clone(),
+            CommandInput::Words(words) => words.join(" "),
+            CommandInput::Named(named) => {
+                named.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+            }
+        };
+        format!("/{} {behind}", invocation.name).trim_end().to_owned()
+    } else {
+        text
+    };
+    Expanded { text, block: content.ok().map(|content| format!("\n\n{content}")) }
+}
+
+/// The error about a command that does not exist, with what may have been meant.
+pub(crate) fn unknown(name: &str, library: &Library, others: &[String]) -> KitError {
+    let skills: Vec<String> = library.skills.keys().map(|name| format!("{SKILL}{name}")).collect();
+    let known = library.templates.keys().chain(&skills).chain(others);
+    let hint = near::hint(name, known.map(String::as_str));
+    KitError::new(ErrorKind::NotFound, format!("there is no command `/{name}`{hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_a_slash_and_a_word_may_be_a_command() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let expected = expected.map(|(name, line)| Invocation {
+                name: name.to_owned(),
+                input: CommandInput::Line(line.to_owned()),
+            });
+            assert_eq!(read(text), expected, "{text:?}");
+        };
+        check("/review a  b ", Some(("review", "a  b")));
+        check(" /skill:deploy\nto staging", Some(("skill:deploy", "to staging")));
+        check("/etc/hosts is wrong", None);
+        check("review", None);
+        check("/", None);
+        check("/ x", None);
+    }
+}
