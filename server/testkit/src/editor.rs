@@ -73,6 +73,8 @@ pub struct Behavior {
     pub saves: bool,
     /// Items for `kit/diagnostics` by URI.
     pub diagnostics: Vec<(String, Value)>,
+    /// What `diagnostics` becomes with the next edits that are applied, as other servers would report it.
+    pub diagnostics_after_edit: VecDeque<Vec<(String, Value)>>,
 }
 
 impl std::fmt::Debug for Behavior {
@@ -91,6 +93,7 @@ impl Default for Behavior {
             message: Box::new(|_| Answer::Result(Value::Null)),
             saves: true,
             diagnostics: Vec::new(),
+            diagnostics_after_edit: VecDeque::new(),
         }
     }
 }
@@ -150,7 +153,13 @@ pub(crate) fn handle(
     let answer = match method {
         "workspace/applyEdit" => {
             let habit = behavior.next_apply.pop_front().unwrap_or_else(|| behavior.apply.clone());
-            return apply_edit(params, documents, habit);
+            let handled = apply_edit(params, documents, habit);
+            if handled.applied.as_ref().is_some_and(|applied| applied.answer)
+                && let Some(next) = behavior.diagnostics_after_edit.pop_front()
+            {
+                behavior.diagnostics = next;
+            }
+            return handled;
         }
         "kit/permission" => (behavior.permission)(params),
         "kit/ask" => (behavior.ask)(params),

@@ -37,6 +37,9 @@ M.commands = {
   { id = "kit.thinking.set", title = "Set Thinking Level", description = "Chooses how much the model reasons." },
   { id = "kit.mode.set", title = "Set Mode", description = "Chooses what the agent may do without asking." },
   { id = "kit.usage.get", title = "Usage", description = "Gives tokens and money per call, turn, session and day." },
+  { id = "kit.command.list", title = "Commands", description = "Lists prompt templates, skills, and commands of extensions and MCP servers." },
+  { id = "kit.command.run", title = "Run Command", description = "Runs a prompt template, a skill or a contributed command by its name." },
+  { id = "kit.prompt.complete", title = "Complete Prompt", description = "Completes commands and mentions while a prompt is written." },
   { id = "kit.trust.set", title = "Trust Workspace", description = "Trusts a workspace root, or stops trusting it." },
   { id = "kit.doctor", title = "Doctor", description = "Checks the installation." },
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use kit_protocol::ReviewListArguments;
 use kit_tools::{Printed, diagnostics, printed_by};
 
+use super::pieces;
 use crate::dependencies::Shared;
 
 /// How long git may take.
@@ -44,15 +45,9 @@ pub(super) async fn diff(shared: &Shared, cwd: &Path) -> String {
     if keep < body.len() {
         text.push_str(&format!("\n[{} more bytes are cut; run `git diff` for them]", body.len() - keep));
     }
-    let workspace = &shared.with.workspace;
-    let unsaved: Vec<String> = workspace
-        .documents()
-        .list()
-        .into_iter()
-        .filter(|document| document.dirty)
-        .filter_map(|document| workspace.locate(&document.uri).ok())
-        .map(|location| location.display)
-        .collect();
+    let open = pieces::open_documents(&shared.with.workspace).await;
+    let unsaved: Vec<String> =
+        open.into_iter().filter(|(_, unsaved)| *unsaved).map(|(name, _)| name).collect();
     if !unsaved.is_empty() {
         text.push_str(&format!(
             "\n[unsaved in the editor, so not all of it is here: {}]",

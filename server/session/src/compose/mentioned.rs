@@ -45,7 +45,7 @@ pub(super) async fn add(
             }
             Target::Diagnostics => gathering.block.add(gathered::diagnostics(shared).await),
             Target::Diff => gathering.block.add(gathered::diff(shared, cwd).await),
-            Target::Open => gathering.block.add(open_documents(&shared.with.workspace)),
+            Target::Open => gathering.block.add(open_documents(&shared.with.workspace).await),
             Target::Path(readings) => path(shared, cwd, readings, gathering).await,
         }
     }
@@ -115,20 +115,13 @@ fn names_outside(path: &str) -> bool {
         || path.starts_with("..")
 }
 
-fn open_documents(workspace: &Workspace) -> String {
-    let mut open: Vec<String> = workspace
-        .documents()
-        .list()
-        .into_iter()
-        .map(|document| {
-            let located = workspace.locate(&document.uri);
-            let name = located.map_or_else(|_| document.uri.as_str().to_owned(), |location| location.display);
-            if document.dirty { format!("{name} (unsaved)") } else { name }
-        })
-        .collect();
-    open.sort();
-    open.iter_mut().for_each(|name| name.push('\n'));
-    format!("<open_documents>\n{}</open_documents>\n", open.concat())
+async fn open_documents(workspace: &Workspace) -> String {
+    let mut listed = String::new();
+    for (name, unsaved) in pieces::open_documents(workspace).await {
+        listed.push_str(&name);
+        listed.push_str(if unsaved { " (unsaved)\n" } else { "\n" });
+    }
+    format!("<open_documents>\n{listed}</open_documents>\n")
 }
 
 /// A note about a path that does not exist, if it looks like one or something near does.

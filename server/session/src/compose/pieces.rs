@@ -5,7 +5,7 @@ use std::path::Path;
 use kit_protocol::{WirePosition, WireRange};
 use kit_text::{Encoding, LineIndex, LineRange, Position, Text};
 use kit_workspace::search::{self, FindQuery};
-use kit_workspace::{Base, DocumentUri, Location, Workspace};
+use kit_workspace::{Base, Location, Workspace};
 use tokio_util::sync::CancellationToken;
 
 /// Lines of one piece.
@@ -51,27 +51,17 @@ pub(super) async fn piece(
     range: Option<WireRange>,
     encoding: Encoding,
 ) -> String {
-    let name = DocumentUri::parse(uri);
-    let (path, text, unsaved) = match workspace.documents().get(&name) {
-        Some(document) => {
-            let path =
-                workspace.resolve(cwd, uri).map_or_else(|_| uri.to_owned(), |location| location.display);
-            (path, document.text, document.dirty)
-        }
-        None => {
-            let snapshot = match workspace.resolve(cwd, uri) {
-                Ok(location) => workspace.snapshot(&location).await,
-                Err(error) => Err(error),
-            };
-            match snapshot {
-                Ok(snapshot) => match snapshot.base {
-                    Base::Missing => return unreadable(&snapshot.location.display, "it does not exist"),
-                    Base::Open { dirty, .. } => (snapshot.location.display, snapshot.text, dirty),
-                    Base::Disk { .. } => (snapshot.location.display, snapshot.text, false),
-                },
-                Err(error) => return unreadable(uri, &error.to_string()),
-            }
-        }
+    let snapshot = match workspace.resolve(cwd, uri) {
+        Ok(location) => workspace.snapshot(&location).await,
+        Err(error) => Err(error),
+    };
+    let (path, text, unsaved) = match snapshot {
+        Ok(snapshot) => match snapshot.base {
+            Base::Missing => return unreadable(&snapshot.location.display, "it does not exist"),
+            Base::Open { dirty, .. } => (snapshot.location.display, snapshot.text, dirty),
+            Base::Disk { .. } => (snapshot.location.display, snapshot.text, false),
+        },
+        Err(error) => return unreadable(uri, &error.to_string()),
     };
     let unsaved = if unsaved { " unsaved=\"true\"" } else { "" };
     match range.filter(|range| range.start != range.end) {
@@ -176,4 +166,19 @@ pub(super) fn resource(name: &str, text: &str) -> String {
         "<resource name=\"{name}\">\n{}{note}\n</resource>\n",
         text.get(..keep).unwrap_or_default().trim_end()
     )
+}
+
+/// The open documents by the names that people know, each with whether it has text that is not on disk.
+pub(super) async fn open_documents(workspace: &Workspace) -> Vec<(String, bool)> {
+    let mut open = Vec::new();
+    for document in workspace.documents().list() {
+        let Ok(location) = workspace.locate(&document.uri) else { continue };
+        let unsaved = match workspace.snapshot(&location).await.map(|snapshot| snapshot.base) {
+            Ok(Base::Open { dirty, .. }) => dirty,
+            Ok(Base::Disk { .. } | Base::Missing) | Err(_) => document.dirty,
+        };
+        open.push((location.display, unsaved));
+    }
+    open.sort();
+    open
 }
