@@ -566,6 +566,16 @@ export type Event = {
       /** Who changed it: `user`, `extension` or `fallback`. */
       source: string;
     }
+    /** The model reasons more or less than before, or than was asked for. */
+    | {
+      type: "thinking_change";
+      /** The level from now on. */
+      level: ThinkingLevel;
+      /** The one before, or the one that was asked for. */
+      previous: ThinkingLevel;
+      /** Who changed it: `user`, `extension` or `model_fallback`, when the model lacks the level that was asked for. */
+      source: string;
+    }
     /** The turn is over. */
     | {
       type: "turn_end";

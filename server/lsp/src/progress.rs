@@ -107,7 +107,8 @@ impl Registry {
             | EventBody::Queue { .. }
             | EventBody::Notice { .. }
             | EventBody::Error { .. }
-            | EventBody::ModelChange { .. } => {}
+            | EventBody::ModelChange { .. }
+            | EventBody::ThinkingChange { .. } => {}
         }
     }
 

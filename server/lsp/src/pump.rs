@@ -228,6 +228,7 @@ async fn tell(client: &Client, event: Event) {
         | EventBody::Queue { .. }
         | EventBody::Notice { .. }
         | EventBody::ModelChange { .. }
+        | EventBody::ThinkingChange { .. }
         | EventBody::TurnEnd { .. } => {}
     }
 }

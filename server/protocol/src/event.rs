@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AgentId, ErrorKind, SessionId, StopReason, ToolCallId, ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
+    AgentId, ErrorKind, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind, ToolMetadata, TurnId,
+    Usage, UsageTotals,
 };
 
 /// One event. `seq` starts at 1 and has no gaps within a session.
@@ -196,6 +197,15 @@ pub enum EventBody {
         /// The one before.
         previous: String,
         /// Who changed it: `user`, `extension` or `fallback`.
+        source: String,
+    },
+    /// The model reasons more or less than before, or than was asked for.
+    ThinkingChange {
+        /// The level from now on.
+        level: ThinkingLevel,
+        /// The one before, or the one that was asked for.
+        previous: ThinkingLevel,
+        /// Who changed it: `user`, `extension` or `model_fallback`, when the model lacks the level that was asked for.
         source: String,
     },
     /// The turn is over.

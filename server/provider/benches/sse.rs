@@ -21,10 +21,11 @@ fn decode(bytes: &[u8]) -> usize {
 fn sse(criterion: &mut Criterion) {
     let delta =
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"some words"}}"#;
-    let named = format!("event: content_block_delta\ndata: {delta}\n\n").repeat(10_000);
-    let long = format!("data: {}\r\n\r\n", "x".repeat(8000)).repeat(200);
-    let mut group = criterion.benchmark_group("sse");
-    for (name, stream) in [("deltas", named), ("long lines", long)] {
+    let short = format!("event: content_block_delta\ndata: {delta}\n\n");
+    let long = format!("data: {}\r\n\r\n", "x".repeat(8000));
+    let mut group = criterion.benchmark_group("event stream");
+    for (name, event) in [("10 MB of short events", short), ("10 MB of long lines", long)] {
+        let stream = event.repeat(10_000_000 / event.len());
         group.throughput(Throughput::Bytes(stream.len() as u64));
         group.bench_function(name, |bencher| bencher.iter(|| decode(stream.as_bytes())));
     }

@@ -221,14 +221,14 @@ impl TokenSource for DefaultCredentials {
             let mut cached = self.cached.lock().await;
             let now = Timestamp::now();
             if let Some((secret, _)) = cached.as_ref().filter(|(_, end)| end.duration_since(now) > EARLY) {
-                return Ok(Token { secret: secret.clone(), base_url: None });
+                return Ok(Token::new(secret.clone()));
             }
             let Granted { access_token, expires_in } = self.request().await?;
             let lasting = SignedDuration::from_secs(expires_in.unwrap_or(3600).max(0));
             let end = now.checked_add(lasting).unwrap_or(now);
             let secret = SecretString::from(access_token.expose());
             *cached = Some((secret.clone(), end));
-            Ok(Token { secret, base_url: None })
+            Ok(Token::new(secret))
         };
         getting.boxed()
     }

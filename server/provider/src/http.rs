@@ -36,7 +36,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 /// How long the rest of an error body is waited for.
 const ERROR_BODY_LIMIT: Duration = Duration::from_secs(10);
 
-/// Time limits of one call.
+/// Limits of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// From sending the request to the response headers.
@@ -45,6 +45,10 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
     /// The longest pause after the answer is complete, for late usage figures.
     pub(crate) grace: Duration,
+    /// The longest time from one whole event to the next, however many bytes come.
+    pub(crate) event: Duration,
+    /// The largest answer in bytes. The largest ones of models have a few megabytes.
+    pub(crate) largest: usize,
 }
 
 impl Default for Limits {
@@ -53,6 +57,8 @@ impl Default for Limits {
             first_byte: Duration::from_secs(600),
             idle: Duration::from_secs(300),
             grace: Duration::from_secs(5),
+            event: Duration::from_secs(600),
+            largest: 256 * 1024 * 1024,
         }
     }
 }

@@ -22,6 +22,11 @@ pub trait Model: Send + Sync {
     /// What is known about the model.
     fn info(&self) -> &ModelInfo;
 
+    /// The level at which the model reasons when this one is asked for: a level that it lacks falls to the nearest.
+    fn thinking(&self, level: ThinkingLevel) -> ThinkingLevel {
+        level
+    }
+
     /// Starts one attempt. Nothing happens until the stream is polled; dropping it drops the connection.
     /// A cancelled token ends the stream with an error of kind `Cancelled`.
     fn stream(&self, request: Request, cancel: CancellationToken) -> ModelStream;

@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 
 use futures::StreamExt as _;
 use kit_protocol::{ErrorKind, Message, ModelId, ModelInfo, Role, StopReason};
+use tokio::time::Instant;
 
 use crate::catalogue::Catalogue;
 use crate::classify::{RetryHints, Subject, classify};
-use crate::error::ModelError;
+use crate::error::{ModelError, Retry};
 use crate::framing::{Decoder, Framing};
 use crate::http::{Body, Limits, Opened, idle_error};
 use crate::model::{Completion, ModelEvent};
@@ -54,6 +55,10 @@ pub(crate) struct Pump {
     adapter: Box<dyn Adapter>,
     pending: VecDeque<ModelEvent>,
     received: Received,
+    /// All bytes that came.
+    length: usize,
+    /// When the last whole frame came.
+    last_frame: Instant,
     /// What ends the attempt once the events that came before it are taken.
     failure: Option<ModelError>,
     ended: bool,
@@ -78,6 +83,8 @@ impl Pump {
             adapter,
             pending: VecDeque::from([connected]),
             received: Received::Nothing,
+            length: 0,
+            last_frame: Instant::now(),
             failure: None,
             ended: false,
         }
@@ -113,8 +120,10 @@ impl Pump {
                 if self.received == Received::Nothing && !bytes.is_empty() {
                     self.received = Received::Bytes;
                 }
+                self.length += bytes.len();
                 self.decoder.push(&bytes);
-                self.decode()
+                self.decode()?;
+                if self.ended { Ok(()) } else { self.check_progress() }
             }
             Ok(None) => {
                 self.decoder.finish();
@@ -125,6 +134,23 @@ impl Pump {
             Ok(Some(Err(error))) => Err(error),
             Err(_) => Err(idle_error(&self.call.provider_name, limits)),
         }
+    }
+
+    /// Fails when the answer grows without end, or when bytes come and no event ever does.
+    fn check_progress(&self) -> Result<(), ModelError> {
+        let name = &self.call.provider_name;
+        let Limits { largest, event: limit, .. } = self.call.limits;
+        if self.length > largest {
+            let message = format!("{name} sent more than {} MiB in one answer", largest >> 20);
+            return Err(ModelError { retry: Retry::Never, ..ModelError::unavailable(message) });
+        }
+        if self.last_frame.elapsed() > limit {
+            let seconds = limit.as_secs();
+            return Err(ModelError::unavailable(format!(
+                "{name} sent bytes for {seconds} s, but no whole event"
+            )));
+        }
+        Ok(())
     }
 
     fn decode(&mut self) -> Result<(), ModelError> {
@@ -143,6 +169,7 @@ impl Pump {
                 continue;
             }
             self.received = Received::Frames;
+            self.last_frame = Instant::now();
             match self.adapter.frame(&data, &mut events) {
                 Ok(Flow::More) => {}
                 Ok(Flow::Done) => break Ok(Flow::Done),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
-use kit_protocol::{ErrorKind, ModelInfo};
+use kit_protocol::{ErrorKind, ModelInfo, Part, ThinkingLevel};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +66,11 @@ impl Remote {
 impl Model for Remote {
     fn info(&self) -> &ModelInfo {
         &self.shared.call.info
+    }
+
+    fn thinking(&self, level: ThinkingLevel) -> ThinkingLevel {
+        let Shared { endpoint, abilities, call, .. } = &*self.shared;
+        endpoint.wire.thinking(level, *abilities, &call.remote_name)
     }
 
     fn stream(&self, request: Request, cancel: CancellationToken) -> ModelStream {
@@ -149,6 +154,11 @@ impl Shared {
             if refused.as_ref().is_some_and(|(tried, _)| *tried == body) {
                 continue;
             }
+            // A server that fails may do so because of a picture, but hardly because of anything else that can be left out.
+            let failed = refused.as_ref().is_some_and(|(_, error)| error.status == Some(500));
+            if failed && !plain.images {
+                continue;
+            }
             let bytes = body.to_string().into_bytes();
             let headers = endpoint.headers_for(request, &url, &bytes)?;
             let opened = http.open(&url, headers, bytes, call.subject(), call.limits).await;
@@ -162,7 +172,9 @@ impl Shared {
                     let adapter = endpoint.wire.adapter(request, target);
                     return Ok(Pump::new(call.clone(), opened, endpoint.wire.framing(), adapter));
                 }
-                Err(error) if is_refusal(&error) => {
+                Err(error)
+                    if is_refusal(&error) || (error.status == Some(500) && shows_something(request)) =>
+                {
                     // The first refusal is about what was meant to be sent, so it is the one to report.
                     let first = refused.map_or(error, |(_, first)| first);
                     refused = Some((body, first));
@@ -200,5 +212,13 @@ fn is_refusal(error: &ModelError) -> bool {
     error.kind == ErrorKind::InvalidRequest && matches!(error.status, Some(400 | 422))
 }
 
+/// Whether a picture is part of the conversation.
+fn shows_something(request: &Request) -> bool {
+    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
+    parts.any(|part| matches!(part, Part::Image(_)))
+}
+
+#[cfg(test)]
+mod bad_input;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,13 @@ pub struct Token {
     pub base_url: Option<String>,
 }
 
+impl Token {
+    /// A token that requests carry as they would carry a key.
+    pub fn new(secret: SecretString) -> Self {
+        Self { secret, base_url: None }
+    }
+}
+
 /// Where the tokens of a provider come from. `Debug` must show no token.
 pub trait TokenSource: fmt::Debug + Send + Sync {
     /// Whether there is a login or an account to make tokens of. Asks nobody and may read a small file.

@@ -20,7 +20,7 @@ pub(crate) mod thinking;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use kit_protocol::{Part, StopReason, ToolCallId};
+use kit_protocol::{Part, StopReason, ThinkingLevel, ToolCallId};
 use serde_json::Value;
 
 use crate::aws::{Slash, encoded};
@@ -28,6 +28,7 @@ use crate::catalogue::Abilities;
 use crate::framing::Framing;
 use crate::model::{ModelEvent, Request};
 use crate::usage::TokenCounts;
+use crate::wire::thinking::Dial;
 
 /// The protocol that a provider speaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,6 +168,22 @@ impl Wire {
             | Self::Converse
             | Self::VertexMessages => None,
         }
+    }
+
+    /// The level at which a model of the wire reasons when this one is asked for.
+    pub(crate) fn thinking(&self, level: ThinkingLevel, abilities: Abilities, model: &str) -> ThinkingLevel {
+        let dial = match self {
+            Self::Messages | Self::VertexMessages | Self::Converse if !abilities.adaptive => Dial::Budget,
+            Self::Gemini if gemini::takes_budget(model) => Dial::Budget,
+            Self::Ollama => return level,
+            Self::Messages
+            | Self::VertexMessages
+            | Self::Converse
+            | Self::Gemini
+            | Self::ChatCompletions(_)
+            | Self::Responses => Dial::Effort,
+        };
+        thinking::nearest(level, abilities, dial)
     }
 
     /// How the answer is cut into frames.

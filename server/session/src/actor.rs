@@ -26,6 +26,7 @@ use kit_protocol::{
     AskAnswer, ErrorKind, EventBody, KitError, Message, Mode, ModeSetAnswer, ModelId, ModelSetAnswer,
     RunState, SessionId, ThinkingLevel, ThinkingSetAnswer, TurnId,
 };
+use kit_provider::Model;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -86,6 +87,8 @@ struct Actor {
     name: Option<String>,
     mode: Mode,
     thinking: ThinkingLevel,
+    /// The level that the model has instead of the one that was asked for, once that was told.
+    told_level: Option<ThinkingLevel>,
     /// The model; found out with the first turn where nobody chose one.
     model: Option<ModelId>,
     /// The model that the file tells, or will with the next entry.
@@ -168,6 +171,7 @@ impl Actor {
             name: None,
             mode: settings.mode.unwrap_or(defaults.mode),
             thinking: settings.thinking.or(shared.setup().settings.thinking_level).unwrap_or_default(),
+            told_level: None,
             model: settings.model,
             noted_model: None,
             context_window: 0,
@@ -414,9 +418,15 @@ impl Actor {
             self.append(entries, Durability::Synced).await?;
         }
         self.mode = mode.unwrap_or(self.mode);
-        self.thinking = thinking.unwrap_or(self.thinking);
+        if let Some(level) = thinking {
+            let previous = std::mem::replace(&mut self.thinking, level);
+            self.told_level = None;
+            let source = by.word().to_owned();
+            self.stream.emit(None, EventBody::ThinkingChange { level, previous, source });
+        }
         if let Some(model) = model {
             self.noted_model = Some(model.clone());
+            self.told_level = None;
             let previous = self.model.replace(model.clone()).map(|previous| previous.to_string());
             self.know_window();
             self.stream.emit(
@@ -439,6 +449,17 @@ impl Actor {
             self.thinking = defaults.thinking.unwrap_or_default();
         }
         self.know_window();
+    }
+
+    /// Says once that the model lacks the level that was asked for, and which one it has instead.
+    fn tell_level(&mut self, model: &dyn Model) {
+        let level = model.thinking(self.thinking);
+        if level == self.thinking || self.told_level == Some(level) {
+            return;
+        }
+        self.told_level = Some(level);
+        let (previous, source) = (self.thinking, "model_fallback".to_owned());
+        self.stream.emit(None, EventBody::ThinkingChange { level, previous, source });
     }
 
     fn know_window(&mut self) {

@@ -32,6 +32,9 @@ pub(crate) fn transcript(name: &str, events: &[Replayed]) -> String {
             }
             EventBody::Notice { message } => text.push_str(&format!("\n> {message}\n")),
             EventBody::Error { message, .. } => text.push_str(&format!("\n> **Error:** {message}\n")),
+            EventBody::ThinkingChange { level, .. } => {
+                text.push_str(&format!("\n*Thinking level: {}*\n", level.name()));
+            }
             EventBody::ModelChange { model, .. } => text.push_str(&format!("\n*Model: {model}*\n")),
             EventBody::Compaction { summary, messages_removed, .. } => text.push_str(&format!(
                 "\n*{messages_removed} earlier messages are replaced by this summary:*\n\n{}\n",

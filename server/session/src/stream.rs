@@ -213,6 +213,7 @@ fn delta_key(body: &EventBody) -> Option<DeltaKey<'_>> {
         | EventBody::Notice { .. }
         | EventBody::Error { .. }
         | EventBody::ModelChange { .. }
+        | EventBody::ThinkingChange { .. }
         | EventBody::TurnEnd { .. } => None,
     }
 }
@@ -238,6 +239,7 @@ fn delta_text(body: &mut EventBody) -> Option<&mut String> {
         | EventBody::Notice { .. }
         | EventBody::Error { .. }
         | EventBody::ModelChange { .. }
+        | EventBody::ThinkingChange { .. }
         | EventBody::TurnEnd { .. } => None,
     }
 }
@@ -269,7 +271,8 @@ fn weight(event: &Event) -> usize {
         | EventBody::Queue { .. }
         | EventBody::Notice { .. }
         | EventBody::Error { .. }
-        | EventBody::ModelChange { .. } => 0,
+        | EventBody::ModelChange { .. }
+        | EventBody::ThinkingChange { .. } => 0,
     };
     text + 256
 }

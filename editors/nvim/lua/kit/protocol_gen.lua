@@ -219,7 +219,7 @@ M.commands = {
 ---@field seq number Position in the session's stream.
 ---@field at number When, in milliseconds since the Unix epoch.
 ---@field agent? kit.AgentRef The subagent that it comes from; absent for the session's own agent.
----@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_call_content"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"turn_end"
+---@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_call_content"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
 ---@field prompt? string The prompt as the user wrote it.
 ---@field chunk? string The text to append.
 ---@field content? string The whole text of this answer.
@@ -247,8 +247,9 @@ M.commands = {
 ---@field message? string One sentence for the user.
 ---@field kind? kit.ErrorKind The kind.
 ---@field model? string The new model.
----@field previous? string The one before.
+---@field previous? string|kit.ThinkingLevel The one before.
 ---@field source? string Who changed it: `user`, `extension` or `fallback`.
+---@field level? kit.ThinkingLevel The level from now on.
 ---@field response? string The final answer, empty after an error.
 ---@field stopReason? kit.StopReason Why it ended.
 ---@field error? string The error's sentence.

@@ -491,6 +491,12 @@ end
 
 function on_event.notice(self, event) self:add_notice("◇ " .. event.message) end
 
+function on_event.thinking_change(self, event)
+  local text = "◇ Thinking level: %s, was %s"
+  if event.source == "model_fallback" then text = "◇ This model thinks at level %s, it has no level %s" end
+  self:add_notice(text:format(event.level, event.previous))
+end
+
 function on_event.error(self, event) self:add_notice("✗ " .. event.message, "KitFailed") end
 
 function on_event.queue(self, event)

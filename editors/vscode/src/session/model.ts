@@ -141,6 +141,13 @@ export function apply(model: SessionModel, event: KitEvent): Change {
     case "model_change":
       // The model that a session starts with is no change.
       return event.previous ? add(model, { kind: "notice", id, level: "info", text: `Model: ${event.model}` }) : nothing;
+    case "thinking_change":
+      return add(model, {
+        kind: "notice", id, level: "info",
+        text: event.source === "model_fallback"
+          ? `This model has no thinking level ${event.previous}, it uses ${event.level}.`
+          : `Thinking level: ${event.level}`,
+      });
     case "turn_end": {
       const closed = joined(finish(model, agent), endTools(model, agentName(event.agent)));
       if (agent !== "") return closed;

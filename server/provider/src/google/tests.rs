@@ -66,9 +66,9 @@ async fn a_login_is_exchanged_once_until_its_token_is_refused_or_ends() {
     assert!(credentials.is_available());
     assert_eq!(credentials.project().as_deref(), Some("mine"));
     assert_eq!((token(&credentials).await, token(&credentials).await), (Ok("one".into()), Ok("one".into())));
-    credentials.refused(&Token { secret: "another".into(), base_url: None });
+    credentials.refused(&Token::new("another".into()));
     assert_eq!(token(&credentials).await, Ok("one".into()));
-    credentials.refused(&Token { secret: "one".into(), base_url: None });
+    credentials.refused(&Token::new("one".into()));
     // The second one ends within the next minutes, so it serves this request and not the next.
     assert_eq!(
         (token(&credentials).await, token(&credentials).await),

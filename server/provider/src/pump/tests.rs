@@ -6,7 +6,6 @@ use kit_protocol::{CostKind, Price};
 use proptest::prelude::*;
 
 use super::*;
-use crate::error::Retry;
 use crate::usage::TokenCounts;
 use crate::wire::Wire;
 use crate::wire::chat::Quirks;
@@ -45,6 +44,8 @@ const LIMITS: Limits = Limits {
     first_byte: Duration::from_secs(9),
     idle: Duration::from_secs(30),
     grace: Duration::from_secs(5),
+    event: Duration::from_secs(200),
+    largest: 32 << 20,
 };
 
 fn model_call() -> Call {
@@ -183,6 +184,29 @@ async fn a_complete_answer_is_not_lost_when_the_connection_is_never_closed_or_br
     let broken = [Ok(Bytes::from_static(finished.as_bytes())), Err(ModelError::unavailable("reset"))];
     let last = events(pump(chat(), stream::iter(broken).boxed())).await.pop();
     assert!(matches!(last, Some(Ok(ModelEvent::Finished(_)))), "{last:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_a_second_without_an_event_is_a_failure() {
+    let dripping = stream::repeat_with(|| Bytes::from_static(b"x")).then(async |byte| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(byte)
+    });
+    let started = tokio::time::Instant::now();
+    let error = failure(chat(), dripping.boxed()).await;
+    assert_eq!(error, unavailable("Mine sent bytes for 200 s, but no whole event", false));
+    assert_eq!(started.elapsed().as_secs(), 201);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_a_failure() {
+    let comment = Bytes::from(format!(": {}\n\n", "x".repeat(1 << 16)));
+    let endless = stream::repeat_with(move || Ok(comment.clone()));
+    let error = failure(chat(), endless.boxed()).await;
+    assert_eq!(
+        (error.message.as_str(), error.retry),
+        ("Mine sent more than 32 MiB in one answer", Retry::Never)
+    );
 }
 
 #[tokio::test]

@@ -15,20 +15,20 @@ use crate::wire::fixtures::{request, user};
 use crate::{Environment, Models};
 
 /// A server for one connection: it reads one request, sends the pieces and then does what `End` says.
-struct Server {
-    address: String,
+pub(super) struct Server {
+    pub(super) address: String,
     /// The head and the body of the request.
     request: oneshot::Receiver<(String, String)>,
-    task: JoinHandle<()>,
+    pub(super) task: JoinHandle<()>,
 }
 
-enum End {
+pub(super) enum End {
     Close,
     /// Keeps the connection open until the client closes it, then tells.
     Stall(oneshot::Sender<()>),
 }
 
-async fn serve(pieces: Vec<Vec<u8>>, end: End) -> Server {
+pub(super) async fn serve(pieces: Vec<Vec<u8>>, end: End) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (sender, request) = oneshot::channel();
@@ -74,12 +74,12 @@ async fn read_request(stream: &mut TcpStream) -> (String, String) {
     }
 }
 
-fn response(status: &str, headers: &str, body: &str) -> Vec<Vec<u8>> {
+pub(super) fn response(status: &str, headers: &str, body: &str) -> Vec<Vec<u8>> {
     vec![format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}\r\n{body}").into_bytes()]
 }
 
-const EVENTS: &str = "content-type: text/event-stream\r\nx-request-id: req-9\r\n";
-const ANSWER: &str =
+pub(super) const EVENTS: &str = "content-type: text/event-stream\r\nx-request-id: req-9\r\n";
+pub(super) const ANSWER: &str =
     "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 const BEGUN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n";
 
@@ -91,7 +91,7 @@ fn model(address: &str, limits: Limits) -> Arc<dyn Model> {
     models.resolve(&"openai/gpt-4.1".parse().unwrap()).unwrap()
 }
 
-async fn stream(address: &str, limits: Limits) -> Vec<Result<ModelEvent, ModelError>> {
+pub(super) async fn stream(address: &str, limits: Limits) -> Vec<Result<ModelEvent, ModelError>> {
     model(address, limits).stream(request(vec![user("go")]), CancellationToken::new()).collect().await
 }
 
@@ -299,22 +299,29 @@ async fn without_key_nothing_is_sent() {
     assert!(error.message.contains("ANTHROPIC_API_KEY"), "{error}");
 }
 
-/// A server that answers each connection with the next of the responses; the bodies of the requests come back.
-async fn serve_in_turn(responses: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<serde_json::Value>>) {
+/// A server that answers each connection with the next of the responses; the requests come back, heads in lower case.
+pub(super) async fn serve_all(responses: Vec<Vec<Vec<u8>>>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let task = tokio::spawn(async move {
-        let mut bodies = Vec::new();
+        let mut requests = Vec::new();
         for response in responses {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let (_, body) = read_request(&mut stream).await;
-            bodies.push(serde_json::from_str(&body).unwrap());
-            stream.write_all(&response).await.unwrap();
+            let (head, body) = read_request(&mut stream).await;
+            requests.push(format!("{head}\r\n\r\n{body}"));
+            stream.write_all(&response.concat()).await.unwrap();
             stream.shutdown().await.unwrap_or_default();
         }
-        bodies
+        requests
     });
     (address, task)
+}
+
+/// The same; the bodies of the requests come back.
+async fn serve_in_turn(responses: Vec<Vec<u8>>) -> (String, impl Future<Output = Vec<serde_json::Value>>) {
+    let (address, requests) = serve_all(responses.into_iter().map(|response| vec![response]).collect()).await;
+    let body = |request: &String| serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+    (address, async move { requests.await.unwrap().iter().map(body).collect() })
 }
 
 #[tokio::test]
@@ -333,7 +340,7 @@ async fn a_refused_schema_is_sent_again_in_its_plain_form_and_stays_plain() {
         assert!(matches!(last, Some(Ok(ModelEvent::Finished(_)))), "{last:?}");
     }
     let sent: Vec<serde_json::Value> =
-        server.await.unwrap().iter().map(|body| body["tools"][0]["function"]["parameters"].clone()).collect();
+        server.await.iter().map(|body| body["tools"][0]["function"]["parameters"].clone()).collect();
     let plain = serde_json::json!({"type": "object", "properties": {"at": {"type": "string"}}});
     assert_eq!(sent, [schema, plain.clone(), plain]);
 }
@@ -357,7 +364,7 @@ async fn a_refusal_that_nothing_mends_is_reported_as_it_came_first() {
         error.message,
         "OpenAI refused the request with status 400: first; change what was sent, or choose another model"
     );
-    assert_eq!(server.await.unwrap().len(), 2);
+    assert_eq!(server.await.len(), 2);
 }
 
 #[tokio::test]

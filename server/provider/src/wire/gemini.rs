@@ -16,7 +16,7 @@ use super::{Adapter, Answer, CallIds, Failure, Flow};
 use crate::model::ModelEvent;
 use crate::usage::TokenCounts;
 
-pub(super) use request::body;
+pub(super) use request::{body, takes_budget};
 
 /// Reads an answer.
 #[derive(Debug)]

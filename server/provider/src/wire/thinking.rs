@@ -41,6 +41,42 @@ pub(crate) fn effort(level: ThinkingLevel, abilities: Abilities) -> Option<&'sta
     }
 }
 
+/// How a model is told how much to reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dial {
+    /// By one of a few words.
+    Effort,
+    /// By a number of tokens.
+    Budget,
+}
+
+/// The level that a model has instead of one that it lacks. What nobody knows the levels of is taken at its word.
+pub(crate) fn nearest(level: ThinkingLevel, abilities: Abilities, dial: Dial) -> ThinkingLevel {
+    if !abilities.known {
+        return level;
+    }
+    if !abilities.reasoning {
+        return ThinkingLevel::Off;
+    }
+    let off = if abilities.always_reasons { ThinkingLevel::Low } else { ThinkingLevel::Off };
+    match (dial, level) {
+        (Dial::Budget, ThinkingLevel::None) => ThinkingLevel::Minimal,
+        (
+            Dial::Budget,
+            ThinkingLevel::Minimal | ThinkingLevel::Low | ThinkingLevel::Medium | ThinkingLevel::High,
+        ) => level,
+        (Dial::Budget | Dial::Effort, ThinkingLevel::Off) => off,
+        (Dial::Effort, _) => match effort(level, abilities) {
+            None => off,
+            Some("none") => ThinkingLevel::None,
+            Some("minimal") => ThinkingLevel::Minimal,
+            Some("low") => ThinkingLevel::Low,
+            Some("medium") => ThinkingLevel::Medium,
+            Some(_) => ThinkingLevel::High,
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +112,20 @@ mod tests {
         assert_eq!(check(high), ["none", "none", "high", "high", "high", "high"]);
         let two = Abilities { no_low: true, ..Abilities::UNKNOWN };
         assert_eq!(check(two), ["-", "medium", "medium", "medium", "medium", "high"]);
+    }
+
+    #[test]
+    fn a_missing_level_becomes_the_nearest() {
+        use ThinkingLevel::{High, Low, Medium, Minimal, None, Off};
+        let known = Abilities { known: true, ..Abilities::UNKNOWN };
+        let check = |abilities, dial| LEVELS.map(|level| nearest(level, abilities, dial));
+        assert_eq!(check(Abilities::UNKNOWN, Dial::Effort), LEVELS);
+        assert_eq!(check(Abilities { reasoning: false, ..known }, Dial::Effort), [Off; 6]);
+        assert_eq!(check(known, Dial::Budget), [Off, Minimal, Minimal, Low, Medium, High]);
+        assert_eq!(check(known, Dial::Effort), [Off, Low, Low, Low, Medium, High]);
+        let always = Abilities { always_reasons: true, no_low: true, ..known };
+        assert_eq!(check(always, Dial::Effort), [Low, Medium, Medium, Medium, Medium, High]);
+        let fine = Abilities { effort_none: true, effort_minimal: true, ..known };
+        assert_eq!(check(fine, Dial::Effort), [Off, None, Minimal, Low, Medium, High]);
     }
 }

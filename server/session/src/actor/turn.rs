@@ -192,7 +192,8 @@ impl Actor {
             | EventBody::StreamReset {}
             | EventBody::Queue { .. }
             | EventBody::Notice { .. }
-            | EventBody::ModelChange { .. } => {}
+            | EventBody::ModelChange { .. }
+            | EventBody::ThinkingChange { .. } => {}
         }
         let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
         self.stream.emit(turn.as_ref(), body);
@@ -297,6 +298,7 @@ impl Actor {
                 if self.model.is_none() {
                     self.model = Some(model.info().id.clone());
                 }
+                self.tell_level(model.as_ref());
                 self.with_running(|running| {
                     if let Some(attempt) = &mut running.attempt {
                         attempt.model = Some(model);

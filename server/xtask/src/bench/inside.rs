@@ -16,13 +16,25 @@ const TARGETS: &[(&str, f64)] = &[
     ("keystroke in a document of 100,000 lines", 0.2),
     ("hunks of 50,000 lines with 500 changes", 30.0),
     ("user edit with 500 hunks pending in 50,000 lines", 30.0),
+    // 500 MB each second.
+    ("event stream/10 MB of short events", 20.0),
+    ("event stream/10 MB of long lines", 20.0),
+    // 5 µs for each event, from its bytes to the model's event.
+    ("model stream/1,000 events of messages", 5.0),
+    ("model stream/1,000 events of chat-completions", 5.0),
+    ("model stream/1,000 events of responses", 5.0),
+    ("model stream/1,000 events of gemini", 5.0),
+    ("model stream/1,000 events of ollama", 5.0),
+    ("model stream/one event of messages", 0.1),
+    ("catalogue/first look-up", 1.0),
 ];
 
 /// Our search may take this many times as long as ripgrep.
 const SEARCH_FACTOR: f64 = 1.3;
 
 pub(super) fn measure() -> Result<Vec<Figure>> {
-    let crates = ["--package", "kit-text", "--package", "kit-workspace", "--package", "kit-review"];
+    let crates = ["kit-provider", "kit-text", "kit-workspace", "kit-review"];
+    let crates = crates.map(|name| ["--package", name]).concat();
     run::succeed(run::cargo().args(["bench", "--quiet", "--benches"]).args(crates))?;
     let metadata = run::output(run::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;

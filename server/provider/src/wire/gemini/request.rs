@@ -73,7 +73,7 @@ fn thoughts(level: ThinkingLevel, target: Target<'_>) -> Option<Value> {
     if off && !target.abilities.known {
         return None;
     }
-    if is_second_generation(target.name) {
+    if takes_budget(target.name) {
         let least = if target.name.contains("pro") { 128 } else { 0 };
         let budget = thinking::budget(level).unwrap_or(least);
         return Some(json!({"thinkingBudget": budget, "includeThoughts": !off}));
@@ -90,12 +90,13 @@ fn thoughts(level: ThinkingLevel, target: Target<'_>) -> Option<Value> {
     Some(json!({"thinkingLevel": level, "includeThoughts": !off}))
 }
 
-fn is_second_generation(name: &str) -> bool {
+/// Whether the model is of the generations before the third.
+pub(in crate::wire) fn takes_budget(name: &str) -> bool {
     ["gemini-1", "gemini-2", "gemma"].iter().any(|start| name.starts_with(start))
 }
 
 fn contents(request: &Request, target: Target<'_>) -> Vec<Value> {
-    let has_ids = !is_second_generation(target.name);
+    let has_ids = !takes_budget(target.name);
     let mut contents = Vec::new();
     for turn in &turns(&request.messages) {
         match turn {
