@@ -22,7 +22,7 @@ test("a prompt that begins with ! never reaches the model", async (t) => {
 
 test("what may not run is said instead of its output", async (t) => {
   shell(t, {});
-  t.rewritten(await t.emit("input", { text: "see !{rm -rf x}" }), "see [rm -rf x: not granted: rm -rf x]");
+  t.rewritten(await t.emit("input", { text: "see !{rm -rf x}" }), "see [rm -rf x: exec.run is not granted");
   t.handled(await t.emit("input", { text: "!rm -rf x" }), "not granted");
 });
 

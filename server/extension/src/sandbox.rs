@@ -22,7 +22,7 @@ use futures::future::BoxFuture;
 
 pub use actor::{Guest, Recipe};
 pub use engine::{Engine, Program};
-pub use fault::{Failure, FailureCode, Fault};
+pub use fault::{Failure, FailureCode, Fault, LoadError};
 pub use limits::{Limits, Weight};
 
 /// How loud a line of a guest's log is.
