@@ -82,6 +82,22 @@ pub struct PromptArguments {
     pub delivery: Option<Delivery>,
 }
 
+impl PromptArguments {
+    /// A prompt of a text alone, for the current session.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            session: None,
+            context: Vec::new(),
+            attachments: Vec::new(),
+            mode: None,
+            model: None,
+            thinking: None,
+            delivery: None,
+        }
+    }
+}
+
 /// Answer of `kit.session.prompt`, `kit.session.retry`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

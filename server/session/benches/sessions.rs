@@ -1,4 +1,4 @@
-//! Resuming a session of 100,000 entries, and listing 1,000 sessions.
+//! Resuming, listing, compacting and forking large sessions.
 #![allow(clippy::expect_used, reason = "a bench stops at what it cannot set up")]
 
 use std::fmt::Write as _;
@@ -7,14 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use kit_protocol::{Event, ListScope, ReviewState, SessionArguments, SessionListArguments, Settings, Status};
-use kit_provider::{Environment, Models, ProviderSettings};
-use kit_session::{
-    Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
-    Sink,
+use kit_protocol::{
+    CompactionSettings, Event, EventBody, ListScope, ReviewState, SessionArguments, SessionListArguments,
+    Settings, Status,
 };
-use kit_tools::{Policy, Registry, ToolSettings};
-use kit_workspace::{DiskEditor, Documents, Paths, Root, Workspace};
+use kit_session::{Dependencies, Feed, Sessions, Sink};
+use kit_workspace::Paths;
 
 struct Nobody;
 
@@ -26,29 +24,7 @@ impl Sink for Nobody {
 
 fn sessions(home: &Path) -> Arc<Sessions> {
     let settings = Settings { model: Some("scripted/demo".to_owned()), ..Settings::default() };
-    let (documents, desk, attention) = (Arc::new(Documents::new()), ReviewDesk::new(), Attention::new());
-    let paths = Paths::below(home);
-    let editor = attention.watch(Arc::new(DiskEditor));
-    let workspace =
-        Arc::new(Workspace::new(vec![Root::new(home)], Arc::clone(&documents), editor, desk.clone()));
-    Sessions::new(Dependencies {
-        workspace,
-        documents,
-        tools: Arc::new(Registry::builtin(&settings)),
-        projects: Projects::new(&paths, &settings),
-        policy: Arc::new(Policy::new(&paths, &[])),
-        paths,
-        setup: CurrentSetup::from(Setup {
-            models: Arc::new(Models::new(&ProviderSettings::from(&settings), Environment::default())),
-            tool_settings: Arc::new(ToolSettings::default()),
-            settings,
-        }),
-        sink: Arc::new(Nobody),
-        desk,
-        attention,
-        contributions: Contributions::new(),
-        hooks: Arc::new(NoHooks),
-    })
+    Sessions::new(Dependencies::local(home, Paths::below(home), settings, Arc::new(Nobody)))
 }
 
 /// A session file as turns of a prompt, an answer with a call, its result, its usage and a last answer write it.
@@ -143,9 +119,80 @@ fn list(criterion: &mut Criterion) {
     runtime.block_on(sessions.shutdown());
 }
 
+/// A session whose messages are about 200,000 tokens, with a model for its summary that answers at once.
+fn compact(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let home = tempfile::tempdir().expect("a folder");
+    let path = home.path().join("large.jsonl");
+    // A turn of five entries is about 350 tokens.
+    std::fs::write(&path, session("0123456789abcdef0123456789abcdef", 2_900)).expect("a session");
+    let compaction =
+        CompactionSettings { model: Some("scripted/demo".to_owned()), ..CompactionSettings::default() };
+    let settings = Settings { compaction: Some(compaction), ..Settings::default() };
+    criterion.bench_function("compaction of a history of 200,000 tokens", |bencher| {
+        bencher.to_async(&runtime).iter_batched(
+            || {
+                let _context = runtime.enter();
+                let copy = home.path().join("copy.jsonl");
+                std::fs::copy(&path, &copy).expect("a copy");
+                let feed = Feed::new();
+                let with = Dependencies::local(
+                    home.path(),
+                    Paths::below(home.path()),
+                    settings.clone(),
+                    feed.clone(),
+                );
+                (Sessions::new(with), feed.events(), copy)
+            },
+            |(sessions, mut events, copy)| async move {
+                let open = SessionArguments {
+                    path: copy.to_str().map(str::to_owned),
+                    ..SessionArguments::default()
+                };
+                let opened = sessions.open(open).await.expect("the session opens");
+                let compact =
+                    SessionArguments { session: Some(opened.session), ..SessionArguments::default() };
+                sessions.compact(compact).await.expect("the compaction begins");
+                while let Ok(Some(event)) = events.next().await {
+                    if matches!(event.body, EventBody::Compaction { .. }) {
+                        break;
+                    }
+                }
+                sessions.shutdown().await;
+            },
+            BatchSize::PerIteration,
+        );
+    });
+}
+
+fn fork(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let home = tempfile::tempdir().expect("a folder");
+    let path = home.path().join("large.jsonl");
+    std::fs::write(&path, session("0123456789abcdef0123456789abcdef", 10_000)).expect("a session");
+    let sessions = {
+        let _context = runtime.enter();
+        sessions(home.path())
+    };
+    let open = SessionArguments { path: path.to_str().map(str::to_owned), ..SessionArguments::default() };
+    let opened = runtime.block_on(sessions.open(open)).expect("the session opens").session;
+    criterion.bench_function("fork of a session of 10,000 entries", |bencher| {
+        bencher.to_async(&runtime).iter(|| {
+            let (sessions, session) = (Arc::clone(&sessions), opened.clone());
+            async move {
+                let source = SessionArguments { session: Some(session), ..SessionArguments::default() };
+                let forked = sessions.fork(source).await.expect("the session is forked");
+                let copy = SessionArguments { session: Some(forked.session), ..SessionArguments::default() };
+                black_box(sessions.delete(copy).await.expect("the copy is deleted"));
+            }
+        });
+    });
+    runtime.block_on(sessions.shutdown());
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20);
-    targets = resume, list
+    targets = resume, list, compact, fork
 }
 criterion_main!(benches);

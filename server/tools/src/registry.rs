@@ -59,6 +59,8 @@ pub enum ToolSource {
     Mcp,
     /// An extension registered it.
     Extension,
+    /// The program that embeds Kit brings it.
+    Program,
 }
 
 /// A tool with where it comes from.

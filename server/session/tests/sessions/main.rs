@@ -5,7 +5,9 @@ mod harness;
 
 mod branches;
 mod files;
+mod import;
 mod prompts;
 mod review;
 mod settings;
+mod spending;
 mod turns;
