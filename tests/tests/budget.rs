@@ -211,3 +211,24 @@ async fn different_calls_are_no_circle() {
     assert_eq!(client.run("go").await.response(), "done");
     client.close().await;
 }
+
+#[tokio::test]
+async fn a_budget_in_money_says_once_that_a_model_has_no_price_and_one_in_tokens_holds() {
+    let project = Project::new().file("a.txt", "alpha\n");
+    let model = ModelServer::start().await;
+    let custom = json!({ "blue": { "baseUrl": format!("{}/v1", model.url()), "apiKey": "k" } });
+    let launch =
+        launch(&project, &model).setting("customModels", custom).setting("model", json!("custom/blue"));
+    let budget = json!({ "session": { "usd": 0.000_001, "tokens": 20_000 } });
+    let client = launch.setting("budget", budget).start().await;
+    model.reply(reading(6000));
+    model.reply(Reply::new().text("done").tokens(tokens(6100)));
+    let report = client.run("go").await;
+    assert_eq!(report.response(), "done");
+    let notice = report.only("notice")["message"].as_str().unwrap_or_default().to_owned();
+    assert!(notice.starts_with("the price of custom/blue is not known"), "{notice}");
+    model.reply(reading(6200));
+    let report = client.run("more").await;
+    assert_eq!((report.stop_reason(), report.all("notice").len()), ("budget", 0));
+    client.close().await;
+}

@@ -22,7 +22,7 @@ use kit_workspace::{Author, Change, DocumentUri};
 use crate::feedback::{Feedback, patch};
 use crate::file::{FileState, ReviewFile};
 use crate::recent::Recent;
-use crate::state::{BlobId, StoredEdit, StoredFeedback, StoredFile, StoredStep, StoredStepFile};
+use crate::state::{StoredEdit, StoredFeedback, StoredFile, StoredStep, StoredStepFile};
 use crate::store::{Locked, Store, StoreError};
 
 /// What a file holds now.
@@ -79,8 +79,6 @@ pub struct Ledger {
     pub(crate) edits: Vec<StoredEdit>,
     pub(crate) steps: Vec<StoredStep>,
     pub(crate) feedback: Vec<StoredFeedback>,
-    /// The texts that the stored state names.
-    pub(crate) named: BTreeSet<BlobId>,
     pub(crate) revision: u64,
     pub(crate) notices: Vec<Notice>,
     pub(crate) recent: Recent,
@@ -96,13 +94,12 @@ impl Ledger {
             edits: Vec::new(),
             steps: Vec::new(),
             feedback: Vec::new(),
-            named: BTreeSet::new(),
             revision: 0,
             notices: Vec::new(),
             recent: Recent::default(),
         };
         let locked = ledger.begin()?;
-        ledger.store.sweep(&locked, &ledger.named)?;
+        ledger.store.sweep(&locked)?;
         Ok(ledger)
     }
 

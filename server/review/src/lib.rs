@@ -29,6 +29,7 @@
 //! ```
 
 mod align;
+mod delta;
 mod feedback;
 mod file;
 mod history;

@@ -37,7 +37,6 @@ impl Ledger {
     }
 
     fn install(&mut self, state: State) {
-        self.named = state.blobs();
         self.revision = self.revision.max(state.revision) + 1;
         let mut known = std::mem::take(&mut self.entries);
         for stored in state.files {
@@ -110,13 +109,8 @@ impl Ledger {
         state.edits.clone_from(&self.edits);
         state.steps.clone_from(&self.steps);
         state.feedback.clone_from(&self.feedback);
-        self.store.write(locked, &state)?;
-        let named = state.blobs();
-        if !self.named.is_subset(&named) {
-            self.store.sweep(locked, &named)?;
-        }
-        self.named = named;
-        Ok(())
+        let gone = self.store.write(locked, &state)?;
+        self.store.discard(locked, &gone)
     }
 
     pub(crate) fn put(&self, locked: &Locked, text: Option<&Text>) -> Result<Option<BlobId>, StoreError> {

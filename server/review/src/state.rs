@@ -105,22 +105,52 @@ impl State {
         (state.version == VERSION).then_some(state)
     }
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        // Strings, numbers and lists cannot fail to become JSON.
-        serde_json::to_vec(self).unwrap_or_default()
+    /// The texts that it names.
+    pub(crate) fn blobs(&self) -> BTreeSet<BlobId> {
+        self.each_blob().cloned().collect()
+    }
+
+    /// Whether it names a text.
+    pub(crate) fn names(&self, blob: &BlobId) -> bool {
+        self.each_blob().any(|named| named == blob)
+    }
+
+    fn each_blob(&self) -> impl Iterator<Item = &BlobId> {
+        let edits = self.edits.iter().flat_map(StoredEdit::each_blob);
+        let steps = self.steps.iter().flat_map(StoredStep::each_blob);
+        self.files.iter().flat_map(StoredFile::each_blob).chain(edits).chain(steps)
+    }
+}
+
+impl StoredFile {
+    fn each_blob(&self) -> impl Iterator<Item = &BlobId> {
+        [&self.base, &self.agent, &self.current, &self.seen].into_iter().flatten()
     }
 
     /// The texts that it names.
-    pub(crate) fn blobs(&self) -> BTreeSet<BlobId> {
-        let of_file = |file: &StoredFile| {
-            [&file.base, &file.agent, &file.current, &file.seen].map(Option::clone).into_iter().flatten()
-        };
-        let edits = self.edits.iter().flat_map(|edit| [edit.before.clone(), edit.after.clone()]).flatten();
-        let steps = self
-            .steps
-            .iter()
-            .flat_map(|step| &step.files)
-            .flat_map(|file| of_file(&file.before).chain(of_file(&file.after)));
-        self.files.iter().flat_map(of_file).chain(edits).chain(steps).collect()
+    pub(crate) fn blobs(&self) -> Vec<BlobId> {
+        self.each_blob().cloned().collect()
+    }
+}
+
+impl StoredEdit {
+    fn each_blob(&self) -> impl Iterator<Item = &BlobId> {
+        [&self.before, &self.after].into_iter().flatten()
+    }
+
+    /// The texts that it names.
+    pub(crate) fn blobs(&self) -> Vec<BlobId> {
+        self.each_blob().cloned().collect()
+    }
+}
+
+impl StoredStep {
+    fn each_blob(&self) -> impl Iterator<Item = &BlobId> {
+        self.files.iter().flat_map(|file| file.before.each_blob().chain(file.after.each_blob()))
+    }
+
+    /// The texts that it names.
+    pub(crate) fn blobs(&self) -> Vec<BlobId> {
+        self.each_blob().cloned().collect()
     }
 }

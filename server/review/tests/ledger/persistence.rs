@@ -142,8 +142,9 @@ fn the_folder_as_any_operation_leaves_it_can_be_opened() {
 #[test]
 fn a_state_that_cannot_be_read_is_set_aside_not_lost() {
     let mut desk = Desk::new(&[("a", "1\n")]);
-    for foreign in ["{\"version\":99,\"revision\":1}", "{\"version\":1,\"rev"] {
-        fs::write(desk.folder().join("state.json"), foreign).unwrap();
+    let torn_begin = "{\"version\":2,\"generation\":\"g\"}\n{\"version\":1,\"rev";
+    for foreign in ["{\"version\":99,\"revision\":1}", torn_begin, "not json\n"] {
+        fs::write(desk.folder().join("state.jsonl"), foreign).unwrap();
         let notices = desk.restart();
         let [Notice::SetAside(path)] = notices.as_slice() else { panic!("{notices:?}") };
         assert_eq!(fs::read_to_string(path).unwrap(), foreign);
@@ -181,4 +182,79 @@ fn feedback_survives_a_restart() {
     desk.undo(Selection::All);
     desk.restart();
     assert_eq!(desk.ledger.take_feedback(&crate::desk::by("t1").session).unwrap().len(), 1);
+}
+
+fn journal(desk: &Desk) -> Vec<u8> {
+    fs::read(desk.folder().join("state.jsonl")).unwrap()
+}
+
+#[test]
+fn an_operation_appends_one_line_and_costs_what_it_changed() {
+    let names: Vec<String> = (0..40).map(|number| format!("f{number}")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1\n")).collect();
+    let mut desk = Desk::new(&files);
+    let mut grown = Vec::new();
+    let mut len = 0;
+    for name in &names {
+        desk.agent("t1", name, Some("2\n"));
+        let journal = journal(&desk);
+        grown.push(journal.len() - len);
+        len = journal.len();
+    }
+    let lines = journal(&desk).iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(lines, 1 + names.len(), "a header, the first state, and a line for each operation after it");
+    assert!(grown.last() < Some(&(2 * grown[1])), "{grown:?}");
+    assert_eq!(desk.restart(), []);
+    assert_eq!(desk.ledger.snapshot().summary.files, 40);
+}
+
+#[test]
+fn a_line_without_its_end_is_cut_off_by_the_next_operation() {
+    let mut desk = Desk::new(&[("a", "1\n"), ("b", "1\n"), ("c", "1\n")]);
+    desk.agent("t1", "a", Some("2\n"));
+    desk.agent("t1", "b", Some("2\n"));
+    let whole = journal(&desk);
+    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for cut in last..whole.len() {
+        fs::write(desk.folder().join("state.jsonl"), &whole[..cut]).unwrap();
+        assert_eq!(desk.restart(), [], "cut at {cut}");
+        assert_eq!(desk.ledger.snapshot().summary.files, 1, "cut at {cut}");
+    }
+    desk.agent("t1", "c", Some("2\n"));
+    assert_eq!(desk.restart(), []);
+    assert_eq!(desk.ledger.snapshot().summary.files, 2);
+    assert!(journal(&desk).starts_with(&whole[..last]));
+}
+
+#[test]
+fn a_journal_that_grew_is_replaced_and_another_process_follows() {
+    let mut desk = Desk::new(&[("a", "0\n")]);
+    desk.agent("t1", "a", Some("1\n"));
+    let before = journal(&desk);
+    let mut other = desk.second_editor();
+    for number in 0..40 {
+        // A long name makes long lines.
+        desk.agent(&format!("{}{number}", "t".repeat(1000)), "a", Some(&format!("{number} changed\n")));
+    }
+    let after = journal(&desk);
+    let begin = |bytes: &[u8]| bytes.iter().take_while(|byte| **byte != b'\n').copied().collect::<Vec<u8>>();
+    assert_ne!(begin(&before), begin(&after), "it has another generation");
+    other.ledger.take_feedback(&crate::desk::by("t1").session).unwrap();
+    assert_eq!(other.changes("a"), pairs(&[("0\n", "39 changed\n")]));
+    assert_eq!(desk.restart(), []);
+    assert_eq!(desk.changes("a"), pairs(&[("0\n", "39 changed\n")]));
+}
+
+#[test]
+fn a_state_of_before_there_was_a_journal_is_taken_over() {
+    let mut desk = Desk::new(&[("a", "1\n2\n3\n")]);
+    desk.agent("t1", "a", Some("1\nx\n3\n"));
+    let journal_before = String::from_utf8(journal(&desk)).unwrap();
+    let state = journal_before.lines().nth(1).unwrap();
+    fs::write(desk.folder().join("state.json"), state).unwrap();
+    fs::remove_file(desk.folder().join("state.jsonl")).unwrap();
+    assert_eq!(desk.restart(), []);
+    assert_eq!(desk.changes("a"), pairs(&[("2\n", "x\n")]));
+    assert!(!desk.folder().join("state.json").exists());
+    assert_eq!(blobs(&desk), ["1\n2\n3\n", "1\nx\n3\n"]);
 }
