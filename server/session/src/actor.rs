@@ -9,7 +9,9 @@ mod afterwards;
 mod attempt;
 mod branches;
 mod gate;
+mod intercept;
 mod plan;
+mod programs;
 mod project;
 mod prompts;
 mod pulse;
@@ -40,6 +42,7 @@ use crate::clock::Millis;
 use crate::conversation;
 use crate::dependencies::Shared;
 use crate::history::{EntryIndex, History};
+use crate::hooks::Observation;
 use crate::journal::entry::{Body, Header, Note, SettingsNote, UsageNote};
 use crate::journal::read::{Lines, Loaded};
 use crate::journal::write::Durability;
@@ -49,6 +52,7 @@ use crate::replay::{self, Replayed};
 use crate::restore::{self, Remembered};
 use crate::stream::Stream;
 use crate::tokens::{self, Meter};
+use crate::turn::Opening;
 use crate::usage::SessionUsage;
 
 /// Requests that may wait. One more is refused as busy.
@@ -128,6 +132,7 @@ struct Actor {
 /// What happens next.
 enum Next {
     Op(Option<Op>),
+    Intercepted(Opening),
     Attempt(Option<AttemptEvent>),
     Answered(AskAnswer),
     Summarized(Outcome),
@@ -207,6 +212,7 @@ impl Actor {
         }
         actor.know_window();
         actor.post();
+        actor.observe(Observation::SessionStart);
         Ok(actor)
     }
 
@@ -240,6 +246,7 @@ impl Actor {
             match self.next(&mut ops).await {
                 Next::Op(Some(op)) => self.op(op).await,
                 Next::Op(None) => self.cancel(None).await,
+                Next::Intercepted(opening) => self.intercepted(opening).await,
                 Next::Attempt(event) => self.attempt_event(event).await,
                 Next::Answered(answer) => self.told_to(answer).await,
                 Next::Summarized(outcome) => self.summarized(outcome).await,
@@ -263,6 +270,7 @@ impl Actor {
             op.refuse(closed.clone());
         }
         self.stream.flush();
+        self.observe(Observation::SessionShutdown);
         self.shared.board.remove(&self.session);
         let path = self.journal.path().to_owned();
         self.journal.close().await;
@@ -286,6 +294,7 @@ impl Actor {
         let open = !ops.is_closed() || !ops.is_empty();
         tokio::select! {
             op = ops.recv(), if open => Next::Op(op),
+            opening = intercept::next(&mut running.interceptors) => Next::Intercepted(opening),
             event = attempt::next(&mut running.attempt) => Next::Attempt(event),
             answer = gate::answered(&mut running.asking) => Next::Answered(answer),
             outcome = summaries::next(&mut self.summarizing) => Next::Summarized(outcome),
@@ -310,6 +319,7 @@ impl Actor {
                 reply(answer, Ok(Place { cwd: self.cwd.clone(), model: self.model.clone() }))
             }
             Op::Describe(answer) => reply(answer, Ok(self.describe())),
+            Op::View(answer) => reply(answer, Ok(self.view())),
             Op::Rename(name, answer) => {
                 let renamed = self.rename(name).await;
                 reply(answer, renamed.map(|()| self.describe()));
@@ -422,6 +432,7 @@ impl Actor {
             let previous = std::mem::replace(&mut self.thinking, level);
             self.told_level = None;
             let source = by.word().to_owned();
+            self.observe(Observation::ThinkingLevelChange { level, previous, source: source.clone() });
             self.stream.emit(None, EventBody::ThinkingChange { level, previous, source });
         }
         if let Some(model) = model {
@@ -548,8 +559,9 @@ impl Actor {
     /// What the file tells about the current branch.
     async fn told(&self) -> Result<Vec<Replayed>, KitError> {
         let live: Vec<TurnId> = self.live_turns().cloned().collect();
+        let begun: Vec<TurnId> = self.turns.iter().map(|(_, turn)| turn.clone()).collect();
         let branch = self.journal.history().current_branch();
-        self.on_branch(branch, move |history, lines| replay::events(history, lines, &live)).await
+        self.on_branch(branch, move |history, lines| replay::events(history, lines, &live, &begun)).await
     }
 
     /// The running turn and those that wait.
@@ -576,6 +588,6 @@ fn internal(error: &tokio::task::JoinError) -> KitError {
     KitError::new(ErrorKind::Internal, format!("a task of the session failed: {error}"))
 }
 
-fn from_model(error: kit_provider::ModelError) -> KitError {
+pub(crate) fn from_model(error: kit_provider::ModelError) -> KitError {
     KitError::new(error.kind, error.message)
 }

@@ -52,6 +52,7 @@ mod conversation;
 mod day;
 mod dependencies;
 mod desk;
+mod entries;
 mod error;
 mod fork;
 mod history;
@@ -79,6 +80,7 @@ pub use attention::Attention;
 pub use contributions::{CommandCall, CommandOutcome, CommandSource, Contributions, MentionSource, Resource};
 pub use dependencies::{CurrentSetup, Dependencies, Setup};
 pub use desk::ReviewDesk;
+pub use entries::{ExtensionEntry, SessionEntry};
 pub use error::JournalError;
 pub use hooks::{
     CompactionPlan, CompactionVerdict, HookCall, HookPoint, HookResult, HookScope, Hooks, Injection,
@@ -88,5 +90,6 @@ pub use local::{Events, Feed, Missed};
 pub use op::ChangedBy;
 pub use project::template::ActionKind;
 pub use project::{Projects, TrustQuestion};
+pub use sessions::look::{ContextStats, SessionView};
 pub use sessions::{Sessions, TemplateAction};
 pub use sink::Sink;

@@ -1,6 +1,7 @@
 //! What a session can be asked to do. Each request carries the channel of its answer.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use kit_protocol::{
     Delivery, EntryId, KitError, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, Part, PromptAnswer,
@@ -8,6 +9,10 @@ use kit_protocol::{
     TurnId, UsageAnswer,
 };
 use tokio::sync::oneshot;
+
+use crate::history::History;
+use crate::hooks::InputSource;
+use crate::sessions::look::SessionView;
 
 /// Where an answer goes.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, KitError>>;
@@ -20,6 +25,7 @@ pub(crate) struct Prompt {
     pub(crate) parts: Vec<Part>,
     pub(crate) delivery: Delivery,
     pub(crate) changes: Changes,
+    pub(crate) source: InputSource,
 }
 
 /// Where a session works, and the model that answers as far as it is known.
@@ -75,6 +81,12 @@ pub(crate) enum TakeBack {
     All,
 }
 
+/// A session at a moment.
+pub(crate) struct View {
+    pub(crate) history: Arc<History>,
+    pub(crate) facts: SessionView,
+}
+
 /// A request to a session.
 pub(crate) enum Op {
     /// Starts, queues or steers.
@@ -87,6 +99,8 @@ pub(crate) enum Op {
     Place(Answer<Place>),
     /// Tells id, file and name.
     Describe(Answer<SessionAnswer>),
+    /// Tells how it is and which entries it has.
+    View(Answer<View>),
     Rename(String, Answer<SessionAnswer>),
     /// Continues from an entry, or from before the first one.
     Branch(Option<EntryId>, Farewell, Answer<SessionAnswer>),
@@ -132,6 +146,7 @@ impl Op {
             | Self::Fork(_, _, answer)
             | Self::Export(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Queue(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::View(answer) => answer.send(Err(error)).is_ok(),
             Self::Tree(answer) => answer.send(Err(error)).is_ok(),
             Self::Transcript(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Markdown(answer) => answer.send(Err(error)).is_ok(),

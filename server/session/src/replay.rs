@@ -17,6 +17,7 @@ use crate::history::History;
 use crate::journal::entry::{self, Body, Note, PromptNote, ToolNote, TurnEndNote, UsageNote};
 use crate::journal::read::Lines;
 use crate::restore;
+use crate::turn::message;
 
 /// What clients are told about a turn that a crash cut off.
 pub(crate) const INTERRUPTED: &str = "Kit was stopped before this turn ended; send the prompt again to go on";
@@ -29,8 +30,9 @@ pub(crate) struct Replayed {
     pub(crate) body: EventBody,
 }
 
-/// The events of the current branch. `live` are the turns that run or wait right now; they are left open.
-pub(crate) fn events(history: &History, lines: &Lines, live: &[TurnId]) -> Vec<Replayed> {
+/// The events of the current branch. `live` are the turns that run or wait right now; they are left open. `begun` are
+/// the turns that began on any branch: a prompt of theirs that waited on this one was not forgotten.
+pub(crate) fn events(history: &History, lines: &Lines, live: &[TurnId], begun: &[TurnId]) -> Vec<Replayed> {
     let mut entries = Vec::new();
     let mut notes = HashMap::new();
     for record in history.current_branch().into_iter().filter_map(|index| history.get(index)) {
@@ -60,7 +62,7 @@ pub(crate) fn events(history: &History, lines: &Lines, live: &[TurnId]) -> Vec<R
         teller.close();
     }
     for prompt in std::mem::take(&mut teller.waiting) {
-        if !live.contains(&prompt.turn) {
+        if !live.contains(&prompt.turn) && !begun.contains(&prompt.turn) {
             teller.unstarted(prompt);
         }
     }
@@ -72,6 +74,8 @@ struct OpenTurn {
     began: Millis,
     /// Whether a note began it, so that a note has to end it.
     noted: bool,
+    /// Whether a model answered.
+    answered: bool,
     response: String,
 }
 
@@ -182,7 +186,7 @@ impl Teller {
 
     fn begin(&mut self, id: TurnId, prompt: String, noted: bool) {
         self.close();
-        self.turn = Some(OpenTurn { id, began: self.at, noted, response: String::new() });
+        self.turn = Some(OpenTurn { id, began: self.at, noted, answered: false, response: String::new() });
         self.tell(EventBody::TurnStart { prompt });
     }
 
@@ -218,6 +222,7 @@ impl Teller {
         }
         self.calls.extend(calls);
         if let Some(turn) = &mut self.turn {
+            turn.answered = true;
             turn.response = content;
         }
     }
@@ -254,8 +259,13 @@ impl Teller {
     fn unstarted(&mut self, prompt: PromptNote) {
         let open = self.turn.take();
         let calls = std::mem::take(&mut self.calls);
-        self.turn =
-            Some(OpenTurn { id: prompt.turn.clone(), began: self.at, noted: true, response: String::new() });
+        self.turn = Some(OpenTurn {
+            id: prompt.turn.clone(),
+            began: self.at,
+            noted: true,
+            answered: false,
+            response: String::new(),
+        });
         self.tell(EventBody::TurnStart { prompt: restore::own_text(&prompt.parts) });
         self.end(restore::unstarted(prompt.turn));
         self.turn = open;
@@ -264,6 +274,11 @@ impl Teller {
 
     fn end(&mut self, end: TurnEndNote) {
         self.answer_open_calls();
+        if self.turn.as_ref().is_some_and(|turn| !turn.answered) {
+            for body in message(&end.response) {
+                self.tell(body);
+            }
+        }
         if !end.response.is_empty() {
             self.tell(EventBody::Response { content: end.response.clone() });
         }

@@ -5,11 +5,13 @@
 //! full refuses one more as busy.
 
 mod import;
+pub(crate) mod look;
 mod peek;
 mod prompts;
 mod queue;
 mod review;
 mod settings;
+mod vetoes;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,7 @@ pub use self::prompts::TemplateAction;
 pub(crate) use self::prompts::commands;
 use crate::actor::{self, Start};
 use crate::dependencies::{Dependencies, Shared};
+use crate::hooks::SwitchReason;
 use crate::journal::entry::Header;
 use crate::journal::{files, list};
 use crate::op::{Answer, Changes, Farewell, Op};
@@ -122,6 +125,7 @@ impl Sessions {
 
     /// `kit.session.new`.
     pub async fn new_session(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+        self.may_leave(SwitchReason::New).await?;
         let session = self.start_new(self.root_for(None), arguments.name);
         let answer = self.ask(&session, Op::Describe).await?;
         self.shared.board.set_current(&session);
@@ -140,6 +144,9 @@ impl Sessions {
                 ));
             }
         };
+        if self.shared.board.current().as_ref() != Some(&session) {
+            self.may_leave(SwitchReason::Open).await?;
+        }
         let answer = self.ask(&session, Op::Describe).await?;
         self.shared.board.set_current(&session);
         Ok(answer)
@@ -148,6 +155,7 @@ impl Sessions {
     /// `kit.session.fork`: a new file, which becomes the current session.
     pub async fn fork(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
         let session = self.named(arguments.session)?;
+        self.may_fork(&session, arguments.entry.as_ref()).await?;
         let forked = self.ask(&session, |answer| Op::Fork(arguments.entry, arguments.name, answer)).await?;
         self.ask(&forked.session, Op::Describe).await?;
         self.shared.board.set_current(&forked.session);
@@ -159,6 +167,10 @@ impl Sessions {
     pub async fn branch(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
         let session = self.named(arguments.session)?;
         let entry = arguments.entry.filter(|entry| !entry.as_str().is_empty());
+        match &entry {
+            Some(entry) => self.may_fork(&session, Some(entry)).await?,
+            None => self.may_leave(SwitchReason::Clear).await?,
+        }
         let farewell = match arguments.summarize {
             true => Farewell::Summary { focus: arguments.focus },
             false => Farewell::Silent,

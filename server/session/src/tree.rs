@@ -53,7 +53,8 @@ fn labels(history: &History, lines: &Lines) -> HashMap<EntryId, String> {
     labels
 }
 
-fn type_of(line: &str) -> String {
+/// The type of an entry as its line has it.
+pub(crate) fn type_of(line: &str) -> String {
     #[derive(serde::Deserialize)]
     struct Typed {
         r#type: String,

@@ -11,20 +11,22 @@
 //! side run together, at most `PARALLEL_CALLS` at once, and any other call runs alone.
 
 mod calls;
+mod opening;
 mod repetition;
+mod spent;
 
 use std::time::Duration;
 
 use kit_protocol::{
-    ErrorKind, EventBody, FinishPart, Message, ModelId, Part, Role, StopReason, TextPart, TurnId, Usage,
-    UsageTotals,
+    ErrorKind, EventBody, FinishPart, Message, Part, Role, StopReason, TextPart, TurnId, Usage, UsageTotals,
 };
-use kit_provider::{Cost, TokenCounts};
 
 pub(crate) use self::calls::{CallNumber, PlannedCall, ToolOutcome};
 use self::calls::{Calls, Settled};
+pub(crate) use self::opening::{Opening, message};
 use self::repetition::Repetitions;
 pub(crate) use self::repetition::{Repetition, Thresholds};
+pub(crate) use self::spent::Spent;
 use crate::clock::Millis;
 use crate::journal::entry::{Body, Note, TurnEndNote};
 use crate::journal::write::Durability;
@@ -33,37 +35,6 @@ use crate::journal::write::Durability;
 pub(crate) const PARALLEL_CALLS: usize = 5;
 /// After so many answers in a row whose calls were all truncated, the turn ends.
 const LONGEST_TRUNCATED_STREAK: u32 = 3;
-
-/// What a model call cost.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Spent {
-    pub(crate) model: ModelId,
-    pub(crate) tokens: TokenCounts,
-    pub(crate) cost: Cost,
-    pub(crate) finish_reason: Option<String>,
-    pub(crate) request_id: Option<String>,
-}
-
-impl Spent {
-    /// The usage of a call of a step. The session numbers its calls, also those that no turn made.
-    pub(crate) fn into_usage(self, step: u32) -> Usage {
-        Usage {
-            call: 0,
-            step,
-            provider: self.model.provider().to_owned(),
-            model: self.model.name().to_owned(),
-            input_tokens: self.tokens.input,
-            output_tokens: self.tokens.output,
-            cache_read_tokens: self.tokens.cache_read,
-            cache_write_tokens: self.tokens.cache_write,
-            reasoning_tokens: self.tokens.reasoning,
-            cost_micros: self.cost.micros,
-            cost_kind: self.cost.kind,
-            finish_reason: self.finish_reason,
-            request_id: self.request_id,
-        }
-    }
-}
 
 /// A complete answer of the model, with what the tools say about its calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +69,8 @@ pub(crate) struct RetryPlan {
 pub(crate) enum Input {
     /// The turn begins; its user message is saved.
     Begin,
+    /// The interceptors of the prompt are done.
+    Intercepted(Opening),
     /// The provider accepted the request.
     Connected,
     /// More text of the answer.
@@ -139,6 +112,12 @@ pub(crate) enum Effect {
     Spend(Usage),
     /// Tell the clients.
     Emit(EventBody),
+    /// Let interceptors look at the prompt, which is not part of the conversation yet.
+    Intercept,
+    /// Drop them.
+    DropInterceptors,
+    /// Save the beginning of the turn, with its messages.
+    Open(Opening),
     /// Append waiting prompts and review feedback to the conversation.
     Join,
     /// Start an attempt.
@@ -170,6 +149,8 @@ pub(crate) struct Plan {
     pub(crate) max_steps: Option<u32>,
     /// When identical calls are taken for a circle.
     pub(crate) repeated: Thresholds,
+    /// Whether interceptors look at the prompt before its turn is saved.
+    pub(crate) intercepted: bool,
 }
 
 /// An attempt to get an answer.
@@ -185,6 +166,7 @@ struct Attempt {
 #[derive(Clone, Debug)]
 enum State {
     Ready,
+    Intercepting,
     Calling(Attempt),
     Waiting(Attempt),
     Running(Calls),
@@ -247,6 +229,11 @@ impl Machine {
         &self.plan.turn
     }
 
+    /// The number of the model call that is under way or comes next, from 0.
+    pub(crate) fn step(&self) -> u32 {
+        self.step
+    }
+
     /// Whether the turn is over or only waits for cancelled calls.
     pub(crate) fn is_ending(&self) -> bool {
         matches!(self.state, State::Ended) || self.ending.is_some()
@@ -266,6 +253,10 @@ impl Machine {
     pub(crate) fn on(&mut self, now: Millis, input: Input) -> Effects {
         let mut effects = Effects::new();
         match (std::mem::replace(&mut self.state, State::Ended), input) {
+            (State::Ready, Input::Begin) if self.plan.intercepted => self.intercept(&mut effects),
+            (State::Intercepting, Input::Intercepted(opening)) => self.open(now, opening, &mut effects),
+            (State::Intercepting, Input::Cancel(_)) => self.cancel_opening(now, &mut effects),
+            (State::Intercepting, Input::Unsaved(message)) => self.fail_opening(now, message, &mut effects),
             (State::Ready, Input::Begin) => {
                 effects.push(Effect::Emit(EventBody::TurnStart { prompt: self.plan.prompt.clone() }));
                 self.call_model(&mut effects);
@@ -366,6 +357,7 @@ impl Machine {
             (
                 state,
                 Input::Begin
+                | Input::Intercepted(_)
                 | Input::Connected
                 | Input::Text(_)
                 | Input::Reasoning(_)

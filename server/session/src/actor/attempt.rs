@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::intercept::{Preparation, Prepared};
 use crate::budget::Reservation;
 use crate::turn::Spent;
 
@@ -20,6 +21,8 @@ const EVENTS: usize = 64;
 
 /// What an attempt reports.
 pub(super) enum AttemptEvent {
+    /// What interceptors made of the messages.
+    Prepared(Prepared),
     /// The model that is asked.
     Using(Arc<dyn Model>),
     /// Part of the answer.
@@ -42,16 +45,26 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Starts an attempt with a model, or with the default one.
+    /// Starts an attempt with a model, or with the default one. Interceptors that prepare its messages come first.
     pub(super) fn start(
         models: Arc<Models>,
         model: Option<ModelId>,
-        request: Request,
+        mut request: Request,
+        preparation: Option<Preparation>,
         reservation: Option<Reservation>,
         cancel: CancellationToken,
     ) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
-        let task = AbortOnDropHandle::new(tokio::spawn(ask(models, model, request, cancel, sender)));
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Some(preparation) = preparation {
+                let prepared = preparation.run(&request.messages).await;
+                request.messages = Arc::clone(&prepared.messages);
+                if sender.send(AttemptEvent::Prepared(prepared)).await.is_err() {
+                    return;
+                }
+            }
+            ask(models, model, request, cancel, sender).await;
+        }));
         Self { events, _task: task, _reservation: reservation, model: None, tokens: None, request_id: None }
     }
 

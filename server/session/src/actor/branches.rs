@@ -12,8 +12,9 @@ use super::prompts::Waiting;
 use super::{Actor, Millis, internal};
 use crate::error::JournalError;
 use crate::fork;
-use crate::history::{EntryIndex, RecordKind};
-use crate::journal::entry::{Body, Header};
+use crate::history::{EntryIndex, Record, RecordKind};
+use crate::hooks::InputSource;
+use crate::journal::entry::{Body, Header, Note};
 use crate::journal::files;
 use crate::journal::write::Durability;
 use crate::markdown;
@@ -89,20 +90,30 @@ impl Actor {
         let of = |index: &EntryIndex| history.get(*index);
         let is_start = |index: &EntryIndex| self.turns.iter().any(|(start, _)| start == index);
         // Where our notes tell the turn, its first message counts, not one that joined it later.
-        let start = branch.iter().rposition(is_start);
         let user = RecordKind::Message(Some(Role::User));
         let is_user = |index: &EntryIndex| of(index).is_some_and(|record| record.kind == user);
-        let message = match start {
-            Some(start) => branch.iter().skip(start).find(|index| is_user(index)),
-            None => branch.iter().rev().find(|index| is_user(index)),
-        };
+        // Messages that joined a turn later do not count, and an answered prompt without a message cannot be repeated.
+        let noted = (0..branch.len()).rev().find_map(|at| {
+            let start = branch.get(at).filter(|index| is_start(index))?;
+            let opening = branch.iter().skip(at + 1).take_while(|index| is_opening(of(index)));
+            let opening: Vec<EntryIndex> = opening.copied().collect();
+            opening.iter().any(is_user).then_some((*start, opening))
+        });
+        let unnoted = || branch.iter().rev().find(|index| is_user(index)).map(|index| (*index, vec![*index]));
         let nothing = || KitError::new(ErrorKind::NotFound, "there is no prompt to repeat");
-        let message = *message.ok_or_else(nothing)?;
-        let first = start.and_then(|start| branch.get(start).copied()).unwrap_or(message);
+        let (first, opening) = noted.or_else(unnoted).ok_or_else(nothing)?;
+        let wanted = [&[first], &opening[..]].concat();
         let parts: Vec<Part> = self
-            .on_branch(vec![message], move |history, lines| {
-                let line = history.get(message).map(|record| lines.get(record.span));
-                match line.map(|line| Body::parse(&line)) {
+            .on_branch(wanted, move |history, lines| {
+                let body = |index: EntryIndex| {
+                    history.get(index).map_or(Body::Unknown, |record| Body::parse(&lines.get(record.span)))
+                };
+                let injected = match body(first).note() {
+                    Some(Note::TurnStart(start)) => start.injected,
+                    Some(_) | None => 0,
+                };
+                let message = opening.get(injected).or(opening.last());
+                match message.map(|message| body(*message)) {
                     Some(Body::Message { parts, .. }) => parts,
                     Some(
                         Body::ModelChange { .. }
@@ -125,7 +136,7 @@ impl Actor {
             ..Changes::default()
         };
         self.move_to(of(&first).and_then(|record| record.parent)).await?;
-        self.start(Waiting { turn, parts, changes: now }).await
+        self.start(Waiting { turn, parts, changes: now, source: InputSource::Interactive }).await
     }
 
     /// Copies the branch up to an entry, or to the leaf, into a new file.
@@ -236,6 +247,11 @@ impl Actor {
         let before = self.journal.history().get(start).and_then(|record| record.parent);
         self.move_to(before).await
     }
+}
+
+/// Whether an entry is one of the messages that a turn begins with.
+fn is_opening(record: Option<&Record>) -> bool {
+    record.is_some_and(|record| matches!(record.kind, RecordKind::Message(Some(Role::System | Role::User))))
 }
 
 #[derive(serde::Deserialize)]

@@ -10,6 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Actor;
+use super::intercept::PreparedContext;
 use super::summaries::Cause;
 use crate::budget::{self, Level, Limits as Budgets, Purses, Reservation};
 use crate::compaction::Limits;
@@ -70,6 +71,8 @@ impl Actor {
         let messages: Vec<_> = entries.into_iter().map(|(_, message)| message).collect();
         self.meter = Meter::of(&messages, known);
         self.conversation = Some(messages);
+        // What interceptors prepared stands for messages that are others now.
+        self.with_running(|running| running.prepared = PreparedContext::default());
         Ok(())
     }
 

@@ -10,23 +10,31 @@ use kit_protocol::{
 };
 
 use super::turn::Running;
-use super::{Actor, Millis};
+use super::{Actor, Millis, intercept};
+use crate::hooks::InputSource;
 use crate::journal::entry::{Body, Note, PromptNote, TurnStartNote};
 use crate::journal::write::Durability;
 use crate::op::{Answer, Changes, Prompt, reply};
 use crate::restore;
-use crate::turn::{Input, Machine, Plan, Thresholds};
+use crate::turn::{Input, Machine, Opening, Plan, Thresholds};
 
 /// A prompt that waits for the running turn, or is about to start its own.
 pub(super) struct Waiting {
     pub(super) turn: TurnId,
     pub(super) parts: Vec<Part>,
     pub(super) changes: Changes,
+    pub(super) source: InputSource,
+}
+
+/// A prompt whose turn runs and is not saved yet, because interceptors look at it.
+pub(super) struct Unopened {
+    pub(super) parts: Vec<Part>,
+    pub(super) source: InputSource,
 }
 
 impl Actor {
     pub(super) async fn prompt(&mut self, prompt: Prompt, answer: Answer<PromptAnswer>) {
-        let Prompt { turn, parts, delivery, changes } = prompt;
+        let Prompt { turn, parts, delivery, changes, source } = prompt;
         if let Some(model) = &changes.model
             && let Err(error) = self.shared.setup().models.resolve(model)
         {
@@ -38,11 +46,14 @@ impl Actor {
             .map(|running| running.machine.turn().clone());
         match (steered, running.is_some() || self.summarizing.is_some()) {
             (Some(running), _) => self.steer(running, parts, answer).await,
-            (None, true) => self.enqueue(Waiting { turn, parts, changes }, answer).await,
+            (None, true) => {
+                let source = InputSource::Queue;
+                self.enqueue(Waiting { turn, parts, changes, source }, answer).await;
+            }
             (None, false) => {
                 let accepted =
                     PromptAnswer { session: self.session.clone(), turn: turn.clone(), queued: false };
-                match self.start(Waiting { turn, parts, changes }).await {
+                match self.start(Waiting { turn, parts, changes, source }).await {
                     Ok(()) => {
                         reply(answer, Ok(accepted));
                         self.input(Input::Begin).await;
@@ -83,9 +94,10 @@ impl Actor {
         self.tell_queue();
     }
 
-    /// Saves the beginning of a turn. The turn runs once the machine gets `Begin`.
+    /// Saves the beginning of a turn, or, where interceptors look at the prompt first, the prompt. The turn runs once the
+    /// machine gets `Begin`.
     pub(super) async fn start(&mut self, waiting: Waiting) -> Result<(), KitError> {
-        let Waiting { turn, mut parts, changes } = waiting;
+        let Waiting { turn, parts, changes, source } = waiting;
         self.change(changes).await?;
         if self.model.is_none()
             && let Some(model) = &self.shared.setup().settings.model
@@ -95,11 +107,61 @@ impl Actor {
             parsed.map_err(|error| KitError::new(ErrorKind::InvalidRequest, error.to_string()))?;
         }
         let prompt = restore::own_text(&parts);
-        let own_text = prompt.clone();
+        let intercepted = self.intercepts_prompts();
+        let mut unopened = None;
+        if intercepted {
+            // One that waited is on disk already.
+            if source != InputSource::Queue {
+                let (turn, parts) = (turn.clone(), parts.clone());
+                let note = PromptNote { turn, parts, steer: false, id: String::new() };
+                self.append(vec![Body::from(&Note::Prompt(note))], Durability::Synced).await?;
+            }
+            unopened = Some(Unopened { parts, source });
+        } else {
+            self.save_opening(&turn, &prompt, parts, Opening::untouched()).await?;
+        }
+        self.usage.begin_turn();
+        self.purse.begin_turn();
+        let max_steps = self.shared.setup().settings.max_steps.filter(|steps| *steps > 0);
+        let repeated = Thresholds::from(self.shared.setup().settings.repeated_calls);
+        let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated, intercepted };
+        self.running = Some(Running::new(Machine::new(plan), unopened));
+        // Whoever gets the answer can cancel the turn.
+        self.post();
+        Ok(())
+    }
+
+    /// Saves the beginning of the running turn as its interceptors left it.
+    pub(super) async fn open_turn(&mut self, opening: Opening) -> Result<(), KitError> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let Some(Unopened { parts, .. }) = running.unopened.take() else { return Ok(()) };
+        let turn = running.machine.turn().clone();
+        self.save_opening(&turn, &restore::own_text(&parts), parts, opening).await
+    }
+
+    async fn save_opening(
+        &mut self,
+        turn: &TurnId,
+        prompt: &str,
+        mut parts: Vec<Part>,
+        opening: Opening,
+    ) -> Result<(), KitError> {
+        let start = |injected| {
+            let note = TurnStartNote { turn: turn.clone(), prompt: prompt.to_owned(), injected };
+            Body::from(&Note::TurnStart(note))
+        };
+        let (text, injection) = match opening {
+            Opening::Prompt { text, injection } => (text, injection),
+            // It has no message: nothing of it is for a model.
+            Opening::Handled(_) => return self.append(vec![start(0)], Durability::Synced).await,
+        };
+        if let Some(text) = text {
+            intercept::rewrite(&mut parts, text);
+        }
+        let own_text = restore::own_text(&parts);
         if let Some(feedback) = self.shared.with.desk.take_feedback(&self.session).await {
             parts.push(Part::Text(TextPart { text: format!("\n\n{feedback}") }));
         }
-        let start = Note::TurnStart(TurnStartNote { turn: turn.clone(), prompt: prompt.clone() });
         let mut entries = Vec::new();
         // A model that nobody chose is noted with the turn that uses it, so that the file tells which one it was.
         if let Some(model) = self.model.clone().filter(|model| self.noted_model.as_ref() != Some(model)) {
@@ -109,17 +171,17 @@ impl Actor {
             });
             self.noted_model = Some(model);
         }
-        entries.extend([Body::from(&start), Body::message(Role::User, parts)]);
+        let injected = [(Role::System, injection.system), (Role::User, injection.user)];
+        let injected = injected.into_iter().filter_map(|(role, text)| {
+            let text = text.filter(|text| !text.trim().is_empty())?;
+            Some(Body::message(role, vec![Part::Text(TextPart { text })]))
+        });
+        let injected: Vec<Body> = injected.collect();
+        entries.push(start(injected.len()));
+        entries.extend(injected);
+        entries.push(Body::message(Role::User, parts));
         self.append(entries, Durability::Synced).await?;
-        self.usage.begin_turn();
-        self.purse.begin_turn();
-        let max_steps = self.shared.setup().settings.max_steps.filter(|steps| *steps > 0);
-        let repeated = Thresholds::from(self.shared.setup().settings.repeated_calls);
-        let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated };
-        self.running = Some(Running::new(Machine::new(plan)));
         self.use_skill_of(&own_text).await;
-        // Whoever gets the answer can cancel the turn.
-        self.post();
         Ok(())
     }
 

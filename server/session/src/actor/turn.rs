@@ -18,12 +18,15 @@ use tokio_util::sync::CancellationToken;
 use super::afterwards::{Afterwards, Claims};
 use super::attempt::{self, Attempt, AttemptEvent};
 use super::gate::{Asking, Passage};
+use super::intercept::{Interceptors, Preparation, PreparedContext};
 use super::plan::{self, Plan};
+use super::prompts::Unopened;
 use super::summaries::overflow_failure;
 use super::tools::{News, Outputs, ToolDone, Tools};
 use super::{Actor, Millis};
 use crate::activate_skill;
 use crate::conversation;
+use crate::hooks::Observation;
 use crate::journal::entry::{Body, Note, PromptNote, UsageNote};
 use crate::journal::write::Durability;
 use crate::restore;
@@ -41,6 +44,11 @@ const LONGEST_LABEL: usize = 48;
 pub(super) struct Running {
     pub(super) machine: Machine,
     cancel: CancellationToken,
+    /// The prompt, until the beginning of the turn is saved.
+    pub(super) unopened: Option<Unopened>,
+    pub(super) interceptors: Option<Interceptors>,
+    /// The messages of model calls as interceptors left them.
+    pub(super) prepared: PreparedContext,
     schedule: Schedule,
     pub(super) attempt: Option<Attempt>,
     pub(super) retry_at: Option<Instant>,
@@ -63,10 +71,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(machine: Machine) -> Self {
+    /// A turn whose beginning is saved, but for a prompt that interceptors look at first.
+    pub(super) fn new(machine: Machine, unopened: Option<Unopened>) -> Self {
         Self {
             machine,
             cancel: CancellationToken::new(),
+            unopened,
+            interceptors: None,
+            prepared: PreparedContext::default(),
             schedule: Schedule::default(),
             attempt: None,
             retry_at: None,
@@ -111,7 +123,12 @@ impl Actor {
                 Effect::Spend(usage) if unsaved.is_none() => {
                     unsaved = self.spend(usage).await.err().map(|error| error.message);
                 }
-                Effect::Persist(..) | Effect::Join | Effect::Spend(_) => {}
+                Effect::Open(opening) if unsaved.is_none() => {
+                    unsaved = self.open_turn(opening).await.err().map(|error| error.message);
+                }
+                Effect::Persist(..) | Effect::Join | Effect::Spend(_) | Effect::Open(_) => {}
+                Effect::Intercept => self.start_interceptors(),
+                Effect::DropInterceptors => self.with_running(|running| running.interceptors = None),
                 Effect::Emit(body) => {
                     if let (Some(message), EventBody::TurnEnd { error: None, .. }) = (&unsaved, &body) {
                         // The end itself is not saved, and nothing else would say so.
@@ -154,7 +171,7 @@ impl Actor {
         }
     }
 
-    fn with_running(&mut self, change: impl FnOnce(&mut Running)) {
+    pub(super) fn with_running(&mut self, change: impl FnOnce(&mut Running)) {
         if let Some(running) = &mut self.running {
             change(running);
         }
@@ -245,7 +262,7 @@ impl Actor {
             Ok(true) => return None,
             Err(error) => return Some(failure(error)),
         }
-        let request = match self.request().await {
+        let (request, preparation) = match self.request().await {
             Ok(request) => request,
             Err(error) => return Some(failure(error)),
         };
@@ -256,12 +273,23 @@ impl Actor {
         self.with_running(|running| {
             running.retry_at = None;
             let cancel = running.cancel.child_token();
-            running.attempt = Some(Attempt::start(models, model, request, reservation, cancel));
+            let attempt = Attempt::start(models, model, request, preparation, reservation, cancel);
+            running.attempt = Some(attempt);
         });
+        if let Some(running) = self.running.as_ref().filter(|running| running.schedule.attempt == 0) {
+            self.observe(Observation::StepStart { step: running.machine.step() });
+        }
         None
     }
 
-    async fn request(&mut self) -> Result<Request, KitError> {
+    /// The request of the next call, and what interceptors have to do with its messages first.
+    async fn request(&mut self) -> Result<(Request, Option<Preparation>), KitError> {
+        let conversation = self.conversation.as_deref().unwrap_or_default();
+        let (messages, is_prepared) = match &self.running {
+            Some(running) => running.prepared.messages(conversation),
+            None => (conversation::paired(conversation).into(), false),
+        };
+        let preparation = if is_prepared { None } else { self.preparation() };
         let setup = self.shared.setup();
         let settings = &setup.settings;
         let roots = self.shared.with.workspace.roots();
@@ -272,10 +300,10 @@ impl Actor {
             description: tool.description,
             input_schema: tool.input_schema,
         });
-        Ok(Request {
+        let request = Request {
             system: system::prompt(&self.cwd, &roots, self.mode, settings.system_prompt.as_deref(), &project)
                 .into(),
-            messages: conversation::paired(self.conversation.as_deref().unwrap_or_default()).into(),
+            messages,
             tools: tools.collect(),
             parameters: Parameters {
                 max_output_tokens: settings.max_tokens,
@@ -285,7 +313,8 @@ impl Actor {
                 thinking: self.thinking,
             },
             cache_key: Some(self.session.to_string()),
-        })
+        };
+        Ok((request, preparation))
     }
 
     /// Takes in what the running attempt reports.
@@ -293,6 +322,9 @@ impl Actor {
         match event {
             None => self.attempt_failed(attempt::lost()).await,
             Some(AttemptEvent::Failed(error)) => self.attempt_failed(error).await,
+            Some(AttemptEvent::Prepared(prepared)) => {
+                self.with_running(|running| running.prepared.take_in(prepared));
+            }
             Some(AttemptEvent::Using(model)) => {
                 self.context_window = model.info().context_window;
                 if self.model.is_none() {
@@ -318,11 +350,15 @@ impl Actor {
             }
             ModelEvent::TextDelta(text) => self.input(Input::Text(text)).await,
             ModelEvent::ReasoningDelta(delta) => self.input(Input::Reasoning(delta)).await,
-            ModelEvent::ToolCallStart { name, .. } => {
+            ModelEvent::ToolCallStart { id, name } => {
                 self.label = short(&format!("preparing {name}"));
                 self.post();
+                self.observe(Observation::ToolInputStart { id, name });
             }
-            ModelEvent::ToolCallDelta { .. } | ModelEvent::ToolCallEnd { .. } => {}
+            ModelEvent::ToolCallDelta { id, delta } => {
+                self.observe(Observation::ToolInputDelta { id, delta });
+            }
+            ModelEvent::ToolCallEnd { id } => self.observe(Observation::ToolInputEnd { id }),
             ModelEvent::Usage(tokens) => self.with_attempt(|attempt| attempt.tokens = Some(tokens)),
             ModelEvent::Finished(completion) => {
                 let mut message = completion.message;
@@ -334,9 +370,17 @@ impl Actor {
                 let plans = plan::plan(&message, &self.shared.with.tools, |call| {
                     self.context(&turn, call, Arc::clone(&quiet), CancellationToken::new())
                 });
-                let calls = plans.iter().map(|plan| plan.call.clone()).collect();
+                let calls: Vec<_> = plans.iter().map(|plan| plan.call.clone()).collect();
+                if let Some(running) = &self.running {
+                    self.observe(Observation::StepFinish {
+                        step: running.machine.step(),
+                        has_tool_calls: !calls.is_empty(),
+                        finish_reason: completion.finish_reason.clone(),
+                    });
+                }
                 self.with_running(|running| {
                     running.attempt = None;
+                    running.prepared.call_ended();
                     running.schedule = Schedule::default();
                     running.plans = plans;
                     running.allowed = false;
@@ -484,7 +528,7 @@ impl Actor {
             policy: Arc::clone(&self.shared.with.policy),
             mode: self.mode,
             settings: Arc::clone(&self.shared.setup().tool_settings),
-            gate: None,
+            gate: self.gate(self.session.clone(), turn.clone(), None),
         }
     }
 

@@ -220,6 +220,21 @@ pub(crate) enum Note {
 }
 
 impl Note {
+    /// The turn that begins here.
+    pub(crate) fn begun(&self) -> Option<TurnId> {
+        match self {
+            Self::TurnStart(start) => Some(start.turn.clone()),
+            Self::Prompt(_)
+            | Self::Join(_)
+            | Self::Usage(_)
+            | Self::Tool(_)
+            | Self::TurnEnd(_)
+            | Self::Settings(_)
+            | Self::TakenBack(_)
+            | Self::MediaLeftOut(_) => None,
+        }
+    }
+
     /// Reads a note from an `extension_data` entry.
     pub(crate) fn parse(ext_type: &str, data: &str) -> Option<Self> {
         match ext_type.strip_prefix(NOTE_PREFIX)? {
@@ -273,6 +288,13 @@ pub(crate) struct TurnStartNote {
     pub(crate) turn: TurnId,
     /// The prompt as the user wrote it.
     pub(crate) prompt: String,
+    /// How many messages of extensions come before the user's.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) injected: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// `kit-ls/join`.
@@ -376,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_note_is_extension_data_with_json_text() {
-        let note = Note::TurnStart(TurnStartNote { turn: "t1".into(), prompt: "go".into() });
+        let note = Note::TurnStart(TurnStartNote { turn: "t1".into(), prompt: "go".into(), injected: 0 });
         let body = Body::from(&note);
         let expected = Body::ExtensionData {
             ext_type: "kit-ls/turn-start".into(),

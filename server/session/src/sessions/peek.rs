@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use kit_protocol::{Event, KitError, SessionId, SessionTreeAnswer, TranscriptAnswer};
+use kit_protocol::{Event, KitError, SessionId, SessionTreeAnswer, TranscriptAnswer, TurnId};
 
 use super::blocking;
 use crate::error::JournalError;
@@ -12,7 +12,7 @@ use crate::history::EntryIndex;
 use crate::journal::lines_of;
 use crate::journal::read::{self, Lines, Loaded};
 use crate::markdown;
-use crate::replay;
+use crate::replay::{self, Replayed};
 use crate::tree;
 
 /// A session file as it is on disk.
@@ -30,6 +30,11 @@ impl Peeked {
         let lines = lines_of(path, &loaded.history, &all)?;
         Ok(Self { loaded, lines })
     }
+
+    fn told(&self) -> Vec<Replayed> {
+        let begun: Vec<TurnId> = self.loaded.notes.iter().filter_map(|(_, note)| note.begun()).collect();
+        replay::events(&self.loaded.history, &self.lines, &[], &begun)
+    }
 }
 
 async fn peek<R: Send + 'static>(
@@ -45,7 +50,7 @@ pub(super) async fn tree(path: PathBuf) -> Result<SessionTreeAnswer, KitError> {
 
 pub(super) async fn transcript(path: PathBuf, session: SessionId) -> Result<TranscriptAnswer, KitError> {
     peek(path, move |peeked| {
-        let told = replay::events(&peeked.loaded.history, &peeked.lines, &[]);
+        let told = peeked.told();
         let events: Vec<Event> = (1..)
             .zip(told)
             .map(|(seq, one)| Event {
@@ -65,7 +70,7 @@ pub(super) async fn transcript(path: PathBuf, session: SessionId) -> Result<Tran
 
 pub(super) async fn markdown(path: PathBuf, session: SessionId) -> Result<String, KitError> {
     peek(path, move |peeked| {
-        let told = replay::events(&peeked.loaded.history, &peeked.lines, &[]);
+        let told = peeked.told();
         let name = peeked.loaded.name.clone().unwrap_or_else(|| format!("Session {session}"));
         markdown::transcript(&name, &told)
     })

@@ -19,6 +19,7 @@ use crate::activate_skill::ActivateSkill;
 use crate::complete;
 use crate::compose::{self, Draft, Invocation, SKILL};
 use crate::contributions::{CommandCall, CommandOutcome};
+use crate::hooks::InputSource;
 use crate::op::{ChangedBy, Changes, Op, Place, Prompt};
 use crate::project::template::ActionKind;
 use crate::project::{Library, Projects, TrustQuestion};
@@ -31,11 +32,23 @@ impl Sessions {
         encoding: Encoding,
         turn: TurnId,
     ) -> Result<PromptAnswer, KitError> {
-        self.prompt_or_invocation(arguments, None, encoding, turn).await
+        self.prompt_from(InputSource::Interactive, arguments, encoding, turn).await
+    }
+
+    /// The same for a prompt that no person typed in an editor.
+    pub async fn prompt_from(
+        &self,
+        source: InputSource,
+        arguments: PromptArguments,
+        encoding: Encoding,
+        turn: TurnId,
+    ) -> Result<PromptAnswer, KitError> {
+        self.prompt_or_invocation(source, arguments, None, encoding, turn).await
     }
 
     async fn prompt_or_invocation(
         &self,
+        source: InputSource,
         arguments: PromptArguments,
         invocation: Option<Invocation>,
         encoding: Encoding,
@@ -68,6 +81,7 @@ impl Sessions {
             parts: compose::compose(&self.shared, draft).await?,
             delivery: delivery.unwrap_or_default(),
             changes: Changes { mode, model, thinking, by: ChangedBy::User },
+            source,
         };
         let answer = self.ask(&session, |answer| Op::Prompt(Box::new(prompt), answer)).await?;
         self.shared.board.set_current(&session);
@@ -113,8 +127,15 @@ impl Sessions {
         let skill = name.strip_prefix(SKILL).is_some_and(|skill| library.skills.contains_key(skill));
         if skill || library.templates.contains_key(&name) {
             let invocation = Invocation { name, input };
-            let answer =
-                self.prompt_or_invocation(prompt(String::new()), Some(invocation), encoding, turn).await?;
+            let answer = self
+                .prompt_or_invocation(
+                    InputSource::Interactive,
+                    prompt(String::new()),
+                    Some(invocation),
+                    encoding,
+                    turn,
+                )
+                .await?;
             return Ok(accepted(answer));
         }
         let (words, line) = match input {
@@ -139,7 +160,7 @@ impl Sessions {
                 Ok(CommandRunAnswer { output: Some(output), ..CommandRunAnswer::default() })
             }
             CommandOutcome::Prompt(text) => {
-                Ok(accepted(self.prompt_or_invocation(prompt(text), None, encoding, turn).await?))
+                Ok(accepted(self.prompt_from(InputSource::Script, prompt(text), encoding, turn).await?))
             }
         }
     }

@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kit_protocol::{CostKind, ReasoningPart, ToolCallPart, ToolKind, ToolResultPart};
+use kit_provider::{Cost, TokenCounts};
 use proptest::prelude::*;
 
 use super::*;
+use crate::hooks::Injection;
 
 fn machine(max_steps: Option<u32>) -> Machine {
     Machine::new(Plan {
@@ -12,6 +14,7 @@ fn machine(max_steps: Option<u32>) -> Machine {
         started: Millis(1000),
         max_steps,
         repeated: Thresholds { note: 3, ask: 4 },
+        intercepted: false,
     })
 }
 
@@ -92,6 +95,11 @@ fn word(effect: &Effect) -> String {
             detail.map_or(kind.clone(), |detail| format!("{kind} {detail}"))
         }
         Effect::Spend(_) => "spend".into(),
+        Effect::Intercept => "intercept".into(),
+        Effect::DropInterceptors => "drop interceptors".into(),
+        Effect::Open(Opening::Prompt { text: None, .. }) => "open".into(),
+        Effect::Open(Opening::Prompt { text: Some(text), .. }) => format!("open {text}"),
+        Effect::Open(Opening::Handled(_)) => "open handled".into(),
         Effect::Join => "join".into(),
         Effect::CallModel => "call".into(),
         Effect::DropModel => "drop".into(),
@@ -332,15 +340,60 @@ fn usage_is_told_per_step_and_summed() {
     assert_eq!((machine.usage.output_tokens, machine.usage.cost_micros), (6, Some(6)));
 }
 
+fn intercepted() -> Machine {
+    let mut machine = machine(None);
+    machine.plan.intercepted = true;
+    assert_eq!(words(&machine.on(Millis(1000), Input::Begin)), ["turn_start", "intercept"]);
+    machine
+}
+
+#[test]
+fn a_prompt_is_saved_as_its_interceptors_leave_it() {
+    let rewritten = Opening::Prompt { text: Some("stop".into()), injection: Injection::default() };
+    let mut machine = intercepted();
+    assert_eq!(machine.on(Millis(1500), Input::Steered), []);
+    let opened = machine.on(Millis(1500), Input::Intercepted(rewritten.clone()));
+    assert_eq!(words(&opened), ["open stop", "join", "call"]);
+    assert_eq!(machine.on(Millis(1500), Input::Intercepted(rewritten)), []);
+}
+
+#[test]
+fn a_prompt_that_was_handled_ends_its_turn_before_any_call() {
+    let mut machine = intercepted();
+    let last = machine.on(Millis(1500), Input::Intercepted(Opening::Handled(Some("Done".into()))));
+    let expected = [
+        "open handled",
+        "message_start",
+        "message_update Done",
+        "message_end Done",
+        "persist! turn-end",
+        "response Done",
+        "turn_end end_turn",
+        "finish",
+    ];
+    assert_eq!(words(&last), expected);
+    assert_eq!(words(&machine.on(Millis(1500), Input::Connected)), [""; 0]);
+}
+
+#[test]
+fn a_cancel_does_not_wait_for_interceptors() {
+    let mut machine = intercepted();
+    let last = words(&machine.on(Millis(1500), Input::Cancel(None)));
+    assert_eq!(last, ["drop interceptors", "open", "persist! turn-end", "turn_end cancelled", "finish"]);
+}
+
 /// The owner of a machine as the tests play it: it knows what is under way, and checks every effect.
 #[derive(Default)]
 struct Owner {
+    intercepting: bool,
     calling: bool,
     waiting: bool,
     running: BTreeMap<usize, bool>,
     parallel: BTreeMap<usize, bool>,
     cancelling: bool,
     finished: bool,
+    /// Whether the beginning of the turn is saved.
+    opened: bool,
     persisted_results: BTreeSet<String>,
     announced: Vec<String>,
     results: Vec<String>,
@@ -365,9 +418,15 @@ impl Owner {
                     }
                 }
                 Effect::Emit(body) => self.emitted(body)?,
-                Effect::Join | Effect::Spend(_) => {}
+                Effect::Join | Effect::Spend(_) => prop_assert!(!self.intercepting),
+                Effect::Intercept => self.intercepting = true,
+                Effect::DropInterceptors => self.intercepting = false,
+                Effect::Open(_) => {
+                    prop_assert!(!self.intercepting, "opened while interceptors run");
+                    prop_assert!(!std::mem::replace(&mut self.opened, true), "opened twice");
+                }
                 Effect::CallModel => {
-                    prop_assert!(!self.calling && self.running.is_empty());
+                    prop_assert!(!self.calling && self.running.is_empty() && self.opened);
                     prop_assert_eq!(
                         &self.announced,
                         &self.results,
@@ -428,6 +487,13 @@ impl Owner {
             Input::Begin,
             Input::Steered,
         ];
+        if self.intercepting && choice % 10 > 4 {
+            self.intercepting = false;
+            return Input::Intercepted(match detail % 3 {
+                0 => Opening::Handled(None),
+                _ => Opening::untouched(),
+            });
+        }
         match choice % 10 {
             0 if self.cancelling => Input::Deadline,
             0 if detail.is_multiple_of(4) => Input::Cancel(None),
@@ -477,9 +543,11 @@ proptest! {
     fn every_interleaving_keeps_calls_paired_and_ends_once(
         choices in prop::collection::vec((any::<u8>(), any::<u8>()), 0..120),
         max_steps in prop::option::of(1_u32..6),
+        intercepted in any::<bool>(),
     ) {
         let mut machine = machine(max_steps);
-        let mut owner = Owner::default();
+        machine.plan.intercepted = intercepted;
+        let mut owner = Owner { opened: !intercepted, ..Owner::default() };
         owner.perform(machine.on(Millis(1000), Input::Begin))?;
         for (choice, detail) in choices {
             let before = owner.finished;

@@ -8,8 +8,8 @@ use kit_protocol::{
 };
 use kit_provider::{Environment, Models, ProviderSettings};
 use kit_session::{
-    Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
-    Sink,
+    Attention, Contributions, CurrentSetup, Dependencies, Hooks, NoHooks, Projects, ReviewDesk, Sessions,
+    Setup, Sink,
 };
 use kit_text::Encoding;
 use kit_tools::{Policy, Registry, RuleLayer, ToolSettings};
@@ -66,20 +66,29 @@ impl Kit {
     }
 
     pub(crate) fn with_settings(script: &[Value], settings: Settings) -> Self {
+        Self::with(script, settings, Arc::new(NoHooks))
+    }
+
+    /// The same with somebody who looks at what happens.
+    pub(crate) fn with_hooks(script: &[Value], hooks: Arc<dyn Hooks>) -> Self {
+        Self::with(script, Settings::default(), hooks)
+    }
+
+    fn with(script: &[Value], settings: Settings, hooks: Arc<dyn Hooks>) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         for folder in ["project", "scripts"] {
             std::fs::create_dir_all(directory.path().join(folder)).unwrap();
         }
         write_script(directory.path(), "test", script);
-        Self::start(directory, settings)
+        Self::start(directory, settings, hooks)
     }
 
     /// The same home in what could be another process.
     pub(crate) fn restarted(&self) -> Self {
-        Self::start(Arc::clone(&self.directory), Settings::default())
+        Self::start(Arc::clone(&self.directory), Settings::default(), Arc::new(NoHooks))
     }
 
-    fn start(directory: Arc<tempfile::TempDir>, settings: Settings) -> Self {
+    fn start(directory: Arc<tempfile::TempDir>, settings: Settings, hooks: Arc<dyn Hooks>) -> Self {
         let settings = Settings {
             model: settings.model.or_else(|| Some("scripted/test".to_owned())),
             mode: settings.mode.or(Some(Mode::Auto)),
@@ -123,7 +132,7 @@ impl Kit {
             desk,
             attention,
             contributions: Contributions::new(),
-            hooks: Arc::new(NoHooks),
+            hooks,
         });
         Self { directory, sessions, documents, told }
     }

@@ -5,7 +5,9 @@ mod harness;
 
 mod branches;
 mod files;
+mod hooks;
 mod import;
+mod look;
 mod prompts;
 mod review;
 mod settings;
