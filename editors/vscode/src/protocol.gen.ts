@@ -39,6 +39,9 @@ export const serverCommands = [
   { id: "kit.command.list", title: "Commands", description: "Lists prompt templates, skills, and commands of extensions and MCP servers." },
   { id: "kit.command.run", title: "Run Command", description: "Runs a prompt template, a skill or a contributed command by its name." },
   { id: "kit.prompt.complete", title: "Complete Prompt", description: "Completes commands and mentions while a prompt is written." },
+  { id: "kit.auth.status", title: "Logins", description: "Tells which providers have a key or a login, and which of them counts." },
+  { id: "kit.auth.login", title: "Log In", description: "Logs in at a provider with an account, in the browser." },
+  { id: "kit.auth.logout", title: "Log Out", description: "Forgets the stored login at a provider." },
   { id: "kit.trust.set", title: "Trust Workspace", description: "Trusts a workspace root, or stops trusting it." },
   { id: "kit.doctor", title: "Doctor", description: "Checks the installation." },
 ] as const;
@@ -98,6 +101,59 @@ export interface AskRequest {
   /** Whether the input is hidden while it is typed. */
   masked?: boolean;
 }
+
+/**
+ * Answer of `kit.auth.status`, `.login` and `.logout`: how it is right now. A login that was started goes on by itself and
+ * is `pending` until then.
+ */
+export interface AuthAnswer {
+  /** The providers. */
+  providers: AuthProvider[];
+}
+
+/** Argument of `kit.auth.status`, `.login` and `.logout`. */
+export interface AuthArguments {
+  /** The provider; for the status all that matter, for the others the one that the user then picks. */
+  provider?: string;
+}
+
+/** The login at one provider, without any secret. */
+export interface AuthProvider {
+  /** The provider. */
+  id: string;
+  /** Whether requests can be sent. */
+  state: AuthState;
+  /** Where the key or token comes from: `flag`, `stored`, `environment`, `machine`. */
+  source?: AuthSource;
+  /** The account at the provider. */
+  account?: string;
+  /** When the token ends, RFC 3339; it is renewed before that. */
+  expires?: string;
+  /** One sentence on how it is, for people. */
+  detail: string;
+}
+
+/** Where a key or token comes from; an earlier one wins. */
+export type AuthSource =
+  /** The setting `provider-api-key` or its flag. */
+  | "flag"
+  /** A stored login. */
+  | "stored"
+  /** An environment variable. */
+  | "environment"
+  /** An account of another program or of the machine. */
+  | "machine";
+
+/** Whether requests to a provider can be sent. */
+export type AuthState =
+  /** There is a key or a token, or none is needed. */
+  | "signedIn"
+  /** There is neither. */
+  | "signedOut"
+  /** There is a login that the settings do not let be used. */
+  | "refused"
+  /** The user is about to log in. */
+  | "pending";
 
 /** Answer of `kit.session.cancel`. */
 export interface CancelAnswer {

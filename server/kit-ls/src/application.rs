@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kit_lsp::{Application, Running, Startup};
-use kit_protocol::{Check, DoctorAnswer, ErrorKind, KitError, Settings, Trust};
+use kit_lsp::{Application, AuthCommand, Running, Startup, Window};
+use kit_protocol::{
+    AuthAnswer, AuthArguments, Check, CredentialStore, DoctorAnswer, ErrorKind, KitError, Settings, Trust,
+};
+use kit_provider::auth::Credentials;
 use kit_provider::{Environment, ModelError, Models, ProviderSettings};
 use kit_session::{
     Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
@@ -18,12 +21,14 @@ use serde_json::Value;
 use crate::arguments::Options;
 use crate::configuration::{self, Configuration, Problem};
 use crate::doctor;
+use crate::logins::{Logins, Surroundings};
 
 /// The application behind the language server.
 pub(crate) struct Kit {
     paths: Paths,
     options: Options,
     trust: kit_workspace::Trust,
+    logins: Arc<Logins>,
     state: Mutex<State>,
 }
 
@@ -34,6 +39,7 @@ struct State {
     configuration: Configuration,
     policy: Option<Arc<Policy>>,
     sink: Option<Arc<dyn Sink>>,
+    window: Option<Arc<dyn Window>>,
 }
 
 impl State {
@@ -53,7 +59,7 @@ impl Kit {
     /// An application that keeps its files in `paths`.
     pub(crate) fn new(paths: Paths, options: Options) -> Self {
         let trust = kit_workspace::Trust::new(&paths);
-        Self { paths, options, trust, state: Mutex::default() }
+        Self { paths, options, trust, logins: Arc::default(), state: Mutex::default() }
     }
 
     fn configure(&self, root: Option<&Path>, options: Value) -> Configuration {
@@ -68,10 +74,19 @@ impl Kit {
         )
     }
 
-    /// The models under the settings.
+    /// The models that there are under the settings, with the user's own list of them and the stored logins.
     fn models(&self, settings: &Settings) -> Result<Models, ModelError> {
-        let models = Models::new(&ProviderSettings::from(settings), Environment::capture())
+        let environment = Environment::capture();
+        let credentials = Credentials::of(&environment);
+        let models = Models::new(&ProviderSettings::from(settings), environment)
             .with_catalogue(self.paths.cache.join("models.json"));
+        let models = match (credentials, settings.credential_store.unwrap_or_default()) {
+            (None, _) => models,
+            (Some(credentials), CredentialStore::File) => models.with_credentials(credentials),
+            (Some(credentials), CredentialStore::Keychain) => {
+                models.with_credentials(credentials.in_keychain())
+            }
+        };
         match &self.options.record_model {
             Some(file) => models.with_recording(file),
             None => Ok(models),
@@ -85,10 +100,14 @@ impl Kit {
 
     /// What sessions work with under the settings.
     fn setup(&self, settings: &Settings) -> Result<Setup, ModelError> {
+        // Upstream's folder for logins is beside the one for settings.
+        let logins = Credentials::of(&Environment::capture());
+        let logins = logins.and_then(|logins| logins.path().parent().map(Path::to_owned));
+        let own = [self.paths.config.clone(), self.paths.user_settings()];
         let sandbox = std::env::current_exe().ok().map(|helper| Sandbox {
             helper,
             writable: Vec::new(),
-            hidden: vec![self.paths.config.clone(), self.paths.user_settings()],
+            hidden: own.into_iter().chain(logins).collect(),
         });
         Ok(Setup {
             models: Arc::new(self.models(settings)?),
@@ -159,8 +178,13 @@ impl Application for Kit {
             contributions: Contributions::new(),
             hooks: Arc::new(NoHooks),
         });
-        let state =
-            State { options: startup.options, configuration, policy: Some(policy), sink: Some(startup.sink) };
+        let state = State {
+            options: startup.options,
+            configuration,
+            policy: Some(policy),
+            sink: Some(startup.sink),
+            window: Some(startup.window),
+        };
         state.tell_problems();
         *self.state() = state;
         Ok(Running { sessions, documents, workspace })
@@ -209,5 +233,28 @@ impl Application for Kit {
         state.configuration = configuration;
         state.tell_problems();
         Ok(Trust { root: trust.root, trusted: self.trust.is_trusted(&root) })
+    }
+
+    fn auth(
+        &self,
+        running: &Running,
+        command: AuthCommand,
+        arguments: AuthArguments,
+    ) -> Result<AuthAnswer, KitError> {
+        let Some(window) = self.state().window.clone() else {
+            return Err(KitError::new(ErrorKind::Busy, "the server has not started yet"));
+        };
+        let with = Surroundings {
+            models: running.sessions.models(),
+            sessions: Arc::clone(&running.sessions),
+            editor: Arc::clone(running.workspace.editor()),
+            window,
+        };
+        let provider = arguments.provider.as_deref();
+        match command {
+            AuthCommand::Status => self.logins.status(&with.models, provider),
+            AuthCommand::Login => self.logins.log_in(&with, provider),
+            AuthCommand::Logout => self.logins.log_out(&with, provider),
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
+use crate::auth::Auth;
 use crate::browse::Stored;
 use crate::config::Config;
 use crate::headless::Run;
@@ -55,6 +56,11 @@ pub(crate) enum Command {
         stored: Stored,
     },
     Config(Config),
+    /// Log in at a provider, log out, or see which key counts
+    Auth {
+        #[command(subcommand)]
+        auth: Auth,
+    },
     /// Check the installation
     Doctor,
     /// List the models, or refresh what is known about them

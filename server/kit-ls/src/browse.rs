@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use kit_lsp::{Application as _, Running, Startup};
+use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{
     Event, KitError, ListScope, ReviewState, SessionArguments, SessionId, SessionListArguments, SessionOnly,
     Status,
@@ -60,6 +60,7 @@ pub(crate) fn run(stored: &Stored, options: Options, paths: Paths) -> anyhow::Re
             options: Value::Null,
             client: "kit-ls sessions".to_owned(),
             editor: Arc::new(DiskEditor),
+            window: Arc::new(NoWindow),
             sink: Arc::new(Silent),
         })?;
         let done = work(stored, &running).await;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use kit_lsp::{Application as _, Running, Startup};
+use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{
     Event, EventBody, KitError, PromptArguments, SessionArguments, SessionId, SessionListArguments,
     StopReason, TurnId,
@@ -192,6 +192,7 @@ async fn turn(
         options: Value::Null,
         client: "kit-ls run".to_owned(),
         editor: Arc::new(Terminal::new(run.style() == Style::Text)),
+        window: Arc::new(NoWindow),
         sink: Arc::clone(&feed) as _,
     })?;
     for problem in kit.problems() {

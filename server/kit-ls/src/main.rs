@@ -6,12 +6,15 @@
 mod address;
 mod application;
 mod arguments;
+mod auth;
 mod browse;
 mod config;
 mod configuration;
+mod default_model;
 mod doctor;
 mod headless;
 mod logging;
+mod logins;
 mod models;
 mod runtime;
 
@@ -71,6 +74,7 @@ fn run(line: CommandLine) -> anyhow::Result<i32> {
         Some(Command::Run(run)) => headless::run(run, options, runtime::paths()?),
         Some(Command::Sessions { stored }) => browse::run(&stored, options, runtime::paths()?),
         Some(Command::Config(config)) => config::run(&config, options, runtime::paths()?),
+        Some(Command::Auth { auth }) => auth::run(&auth, options, runtime::paths()?),
         Some(Command::Doctor) => runtime::with(async { report(options).await }),
         Some(Command::Models(command)) => runtime::with(async { list_models(&command, options).await }),
     }

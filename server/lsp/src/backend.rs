@@ -10,6 +10,7 @@ use tower_lsp::{Client, LanguageServer, async_trait, lsp_types as lsp};
 use crate::editor::RemoteEditor;
 use crate::error::{not_started, to_jsonrpc, to_value};
 use crate::shared::{Profile, Running, Shared, Startup};
+use crate::window::RemoteWindow;
 use crate::{actions, commands, convert};
 
 /// The language server behind the guard.
@@ -42,6 +43,7 @@ impl Backend {
     /// `window/workDoneProgress/cancel`.
     pub(crate) async fn cancel_progress(&self, params: lsp::WorkDoneProgressCancelParams) {
         let Some(running) = self.shared.running.get() else { return };
+        self.shared.progress.cancel_task(&params.token);
         if let Some(turn) = self.shared.progress.turn_of(&params.token) {
             running.sessions.cancel_turn(&turn);
         }
@@ -98,6 +100,7 @@ impl LanguageServer for Backend {
             options: params.initialization_options.clone().unwrap_or(Value::Null),
             client,
             editor: Arc::new(RemoteEditor::new(self.client.clone(), Arc::clone(&self.shared))),
+            window: Arc::new(RemoteWindow::new(self.client.clone(), Arc::clone(&self.shared))),
             sink: self.shared.pump.clone(),
         };
         let answer = capabilities(&profile);

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use kit_protocol::{
-    AskKind, AskRequest, CancelArguments, CommandListArguments, CommandRunArguments, CompleteArguments,
-    ErrorKind, KitError, ModeSetArguments, ModelListArguments, ModelSetArguments, NoArguments,
-    PromptArguments, QuestionId, ReviewArguments, ReviewListArguments, RewindArguments, SessionArguments,
-    SessionListArguments, SessionOnly, ThinkingSetArguments, TranscriptArguments, Trust, TurnId,
-    UsageArguments,
+    AskKind, AskRequest, AuthArguments, CancelArguments, CommandListArguments, CommandRunArguments,
+    CompleteArguments, ErrorKind, KitError, ModeSetArguments, ModelListArguments, ModelSetArguments,
+    NoArguments, PromptArguments, QuestionId, ReviewArguments, ReviewListArguments, RewindArguments,
+    SessionArguments, SessionListArguments, SessionOnly, ThinkingSetArguments, TranscriptArguments, Trust,
+    TurnId, UsageArguments,
 };
 use kit_session::ChangedBy;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower_lsp::lsp_types as lsp;
 
 use crate::error::to_value;
-use crate::shared::{Running, Shared};
+use crate::shared::{AuthCommand, Running, Shared};
 use crate::trust;
 
 /// The longest argument list that is looked at: one object.
@@ -133,6 +133,9 @@ pub(crate) async fn execute(
             answer_with(&sessions.mode_set(parse::<ModeSetArguments>(command, argument)?).await?)
         }
         "kit.usage.get" => answer_with(&sessions.usage(parse::<UsageArguments>(command, argument)?).await?),
+        "kit.auth.status" => auth(shared, running, AuthCommand::Status, parse(command, argument)?),
+        "kit.auth.login" => auth(shared, running, AuthCommand::Login, parse(command, argument)?),
+        "kit.auth.logout" => auth(shared, running, AuthCommand::Logout, parse(command, argument)?),
         "kit.trust.set" => {
             answer_with(&shared.application.trust(running, parse::<Trust>(command, argument)?)?)
         }
@@ -142,6 +145,15 @@ pub(crate) async fn execute(
         }
         unknown => Err(unknown_command(unknown)),
     }
+}
+
+fn auth(
+    shared: &Shared,
+    running: &Running,
+    command: AuthCommand,
+    arguments: AuthArguments,
+) -> Result<Value, KitError> {
+    answer_with(&shared.application.auth(running, command, arguments)?)
 }
 
 fn unknown_command(name: &str) -> KitError {

@@ -237,9 +237,9 @@ impl Editor for RemoteEditor {
                 };
             }
             let options = match request.kind {
-                AskKind::Select => request.options,
+                AskKind::Select | AskKind::Overlay => request.options,
                 AskKind::Confirm => vec!["Yes".to_owned(), "No".to_owned()],
-                AskKind::MultiSelect | AskKind::Input | AskKind::Overlay => return cancelled,
+                AskKind::MultiSelect | AskKind::Input => return cancelled,
             };
             let confirm = request.kind == AskKind::Confirm;
             match self.choose(request.message, options.clone(), cancel).await {

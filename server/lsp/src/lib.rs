@@ -3,8 +3,8 @@
 //!
 //! From the outside in: [`frames`] cuts stdin into checked frames, tower-lsp decodes them, [`guard`] applies documents
 //! in wire order and isolates handlers, [`backend`] validates and hands over, [`pump`] and [`progress`] send what the
-//! sessions emit, [`editor`] asks the editor. LSP types exist in this crate alone (invariant I1); it reads no files of
-//! the user and knows no model.
+//! sessions emit, [`editor`] asks the editor, [`window`] shows pages and work beside turns. LSP types exist in this crate
+//! alone (invariant I1); it reads no files of the user and knows no model.
 
 mod actions;
 mod backend;
@@ -25,8 +25,10 @@ mod shared;
 mod synchronize;
 mod transport;
 mod trust;
+mod window;
 
 pub use replay::{ReplayReport, replay};
 pub use serve::{ServeError, serve};
-pub use shared::{Application, Running, Startup};
+pub use shared::{Application, AuthCommand, Running, Startup};
 pub use transport::Ended;
+pub use window::{NoWindow, Weight, Window, Work};

@@ -1,23 +1,30 @@
-//! `$/progress`: one token per running turn, created by us or brought along by the client's request.
+//! `$/progress`: one token per running turn, created by us or brought along by the client's request, and one for each work
+//! of the application beside turns.
 //!
 //! Each turn has a task that owns its token: it creates the token, then sends `begin`, a `report` for each tool that is
 //! current, and `end`, in this order and each `begin` and `end` exactly once. A client that refuses the token gets no
 //! progress at all. The turn's tasks end with the turn; the registry holds their senders only.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kit_protocol::{Event, EventBody, TurnId};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tower_lsp::Client;
 use tower_lsp::lsp_types as lsp;
 use tower_lsp::lsp_types::notification::Progress as ProgressNotification;
 use tower_lsp::lsp_types::request::WorkDoneProgressCreate;
 
 use crate::shared::Profile;
+use crate::window::Work;
 
 /// Reports that wait per turn; the newest are dropped when the client does not read.
 const QUEUE: usize = 64;
+/// What the tokens of turns begin with.
+const TURN: &str = "kit/";
+/// What the tokens of other work begin with.
+const TASK: &str = "kit-task/";
 
 enum Step {
     Report(String),
@@ -29,6 +36,71 @@ enum Step {
 pub(crate) struct Registry {
     turns: Mutex<HashMap<TurnId, mpsc::Sender<Step>>>,
     given: Mutex<HashMap<TurnId, lsp::ProgressToken>>,
+    tasks: Mutex<Tasks>,
+}
+
+/// Work beside turns, by number.
+#[derive(Default)]
+struct Tasks {
+    last: u64,
+    running: HashMap<u64, CancellationToken>,
+}
+
+/// Work beside turns that is shown until it is dropped.
+pub(crate) struct Task {
+    number: u64,
+    registry: Arc<Registry>,
+    cancel: CancellationToken,
+    /// None where the client shows no progress.
+    steps: Option<mpsc::Sender<Step>>,
+}
+
+impl Task {
+    /// Registers work and shows its beginning to a client that shows progress.
+    pub(crate) fn begin(
+        registry: &Arc<Registry>,
+        client: Option<Client>,
+        title: &str,
+        message: &str,
+    ) -> Self {
+        let cancel = CancellationToken::new();
+        let number = {
+            let mut tasks = registry.tasks();
+            tasks.last += 1;
+            let number = tasks.last;
+            tasks.running.insert(number, cancel.clone());
+            number
+        };
+        let steps = client.map(|client| {
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            let token = Token::New(format!("{TASK}{number}"));
+            tokio::spawn(show(client, token, title.to_owned(), message.to_owned(), receiver));
+            sender
+        });
+        Self { number, registry: Arc::clone(registry), cancel, steps }
+    }
+}
+
+impl Work for Task {
+    fn report(&self, message: &str) {
+        if let Some(steps) = &self.steps
+            && steps.try_send(Step::Report(message.to_owned())).is_err()
+        {
+            tracing::debug!("a progress report was dropped");
+        }
+    }
+
+    fn cancel(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.registry.tasks().running.remove(&self.number);
+        // The receiver ends with its last sender, and the token with the receiver.
+        self.steps = None;
+    }
 }
 
 impl Registry {
@@ -45,11 +117,21 @@ impl Registry {
     /// The turn that a token names: one of ours, or one that the client brought.
     pub(crate) fn turn_of(&self, token: &lsp::ProgressToken) -> Option<TurnId> {
         if let lsp::ProgressToken::String(text) = token
-            && let Some(turn) = text.strip_prefix("kit/")
+            && let Some(turn) = text.strip_prefix(TURN)
         {
             return Some(TurnId::new(turn));
         }
         self.given().iter().find(|(_, given)| *given == token).map(|(turn, _)| turn.clone())
+    }
+
+    /// Cancels the work beside turns that a token names, if it is one.
+    pub(crate) fn cancel_task(&self, token: &lsp::ProgressToken) {
+        if let lsp::ProgressToken::String(text) = token
+            && let Some(number) = text.strip_prefix(TASK).and_then(|number| number.parse().ok())
+            && let Some(cancel) = self.tasks().running.get(&number)
+        {
+            cancel.cancel();
+        }
     }
 
     /// Follows one event of the stream.
@@ -67,7 +149,8 @@ impl Registry {
                 let (sender, receiver) = mpsc::channel(QUEUE);
                 self.lock().insert(turn.clone(), sender);
                 let title: String = prompt.lines().next().unwrap_or_default().chars().take(60).collect();
-                tokio::spawn(show(client.clone(), turn.clone(), given, title, receiver));
+                let token = given.map_or_else(|| Token::New(format!("{TURN}{turn}")), Token::Given);
+                tokio::spawn(show(client.clone(), token, "Kit".to_owned(), title, receiver));
             }
             EventBody::ToolCall { title, .. } => self.step(turn, Step::Report(title.clone())),
             EventBody::Retry { attempt, after_ms, .. } => {
@@ -124,22 +207,28 @@ impl Registry {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tasks(&self) -> std::sync::MutexGuard<'_, Tasks> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn given(&self) -> std::sync::MutexGuard<'_, HashMap<TurnId, lsp::ProgressToken>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn show(
-    client: Client,
-    turn: TurnId,
-    given: Option<lsp::ProgressToken>,
-    title: String,
-    mut steps: mpsc::Receiver<Step>,
-) {
-    let token = match given {
-        Some(token) => token,
-        None => {
-            let token = lsp::ProgressToken::String(format!("kit/{turn}"));
+/// The token of a progress.
+enum Token {
+    /// The client brought it.
+    Given(lsp::ProgressToken),
+    /// It has to be created.
+    New(String),
+}
+
+async fn show(client: Client, token: Token, title: String, message: String, mut steps: mpsc::Receiver<Step>) {
+    let token = match token {
+        Token::Given(token) => token,
+        Token::New(name) => {
+            let token = lsp::ProgressToken::String(name);
             let params = lsp::WorkDoneProgressCreateParams { token: token.clone() };
             if let Err(error) = client.send_request::<WorkDoneProgressCreate>(params).await {
                 tracing::debug!(%error, "the client refused a progress token");
@@ -154,12 +243,13 @@ async fn show(
         client.send_notification::<ProgressNotification>(params)
     };
     send(lsp::WorkDoneProgress::Begin(lsp::WorkDoneProgressBegin {
-        title: "Kit".to_owned(),
+        title,
         cancellable: Some(true),
-        message: Some(title),
+        message: Some(message),
         percentage: None,
     }))
     .await;
+    let mut last = None;
     while let Some(step) = steps.recv().await {
         match step {
             Step::Report(message) => {
@@ -171,9 +261,10 @@ async fn show(
                 .await;
             }
             Step::End(message) => {
-                send(lsp::WorkDoneProgress::End(lsp::WorkDoneProgressEnd { message: Some(message) })).await;
-                return;
+                last = Some(message);
+                break;
             }
         }
     }
+    send(lsp::WorkDoneProgress::End(lsp::WorkDoneProgressEnd { message: last })).await;
 }

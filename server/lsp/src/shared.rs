@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kit_protocol::{ClientCapabilities, KitError};
+use kit_protocol::{AuthAnswer, AuthArguments, ClientCapabilities, KitError};
 use kit_session::{Sessions, Sink};
 use kit_text::Encoding;
 use kit_workspace::{Documents, Editor, Root, Workspace};
@@ -12,6 +12,7 @@ use tower_lsp::lsp_types::InitializeParams;
 use crate::convert;
 use crate::progress::Registry;
 use crate::pump::Pump;
+use crate::window::Window;
 
 /// What the application learns at `initialize`.
 pub struct Startup {
@@ -23,6 +24,8 @@ pub struct Startup {
     pub client: String,
     /// How to reach the editor.
     pub editor: Arc<dyn Editor>,
+    /// How to show something outside of turns.
+    pub window: Arc<dyn Window>,
     /// Where events, status and review go.
     pub sink: Arc<dyn Sink>,
 }
@@ -48,6 +51,25 @@ pub trait Application: Send + Sync + 'static {
 
     /// Called for `kit.trust.set`; the answer is what holds from now on.
     fn trust(&self, running: &Running, trust: kit_protocol::Trust) -> Result<kit_protocol::Trust, KitError>;
+
+    /// Called for `kit.auth.*`, in its own task; a login goes on after the answer.
+    fn auth(
+        &self,
+        running: &Running,
+        command: AuthCommand,
+        arguments: AuthArguments,
+    ) -> Result<AuthAnswer, KitError>;
+}
+
+/// What is to be done with logins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthCommand {
+    /// Tell how it is.
+    Status,
+    /// Log in.
+    Login,
+    /// Forget what is stored.
+    Logout,
 }
 
 /// What this client can do.
@@ -59,6 +81,8 @@ pub(crate) struct Profile {
     pub(crate) encoding: Encoding,
     /// `window.workDoneProgress`.
     pub(crate) progress: bool,
+    /// `window.showDocument.support`.
+    pub(crate) show_document: bool,
     /// `workspace.codeLens.refreshSupport`.
     pub(crate) lens_refresh: bool,
     /// `workspace.workspaceEdit.changeAnnotationSupport`.
@@ -88,6 +112,9 @@ impl Profile {
             kit,
             encoding: convert::negotiate(capabilities),
             progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
+            show_document: window
+                .and_then(|window| window.show_document.as_ref())
+                .is_some_and(|show| show.support),
             lens_refresh: workspace
                 .and_then(|workspace| workspace.code_lens.as_ref())
                 .and_then(|lens| lens.refresh_support)

@@ -55,6 +55,9 @@ commands! {
     "kit.command.list" "Commands" "Lists prompt templates, skills, and commands of extensions and MCP servers.";
     "kit.command.run" "Run Command" "Runs a prompt template, a skill or a contributed command by its name.";
     "kit.prompt.complete" "Complete Prompt" "Completes commands and mentions while a prompt is written.";
+    "kit.auth.status" "Logins" "Tells which providers have a key or a login, and which of them counts.";
+    "kit.auth.login" "Log In" "Logs in at a provider with an account, in the browser.";
+    "kit.auth.logout" "Log Out" "Forgets the stored login at a provider.";
     "kit.trust.set" "Trust Workspace" "Trusts a workspace root, or stops trusting it.";
     "kit.doctor" "Doctor" "Checks the installation.";
 }

@@ -5,6 +5,7 @@
 //! JSON is camelCase; money is integer micro-USD; line ranges are `[start, end)`, zero-based; unknown fields of
 //! notifications are ignored, unknown fields of command arguments are errors.
 
+mod auth;
 mod command;
 mod command_table;
 mod error;
@@ -22,6 +23,7 @@ mod status;
 mod tool;
 mod usage;
 
+pub use auth::*;
 pub use command::*;
 pub use command_table::*;
 pub use error::*;

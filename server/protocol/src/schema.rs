@@ -4,16 +4,16 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::{
-    AskAnswer, AskRequest, CancelAnswer, CancelArguments, ClientCapabilities, CommandListAnswer,
-    CommandListArguments, CommandRunAnswer, CommandRunArguments, CompleteAnswer, CompleteArguments,
-    ContentAnswer, ContentArguments, DiagnosticsAnswer, DoctorAnswer, ErrorData, Event, FilesRequest,
-    LabelArguments, ModeSetAnswer, ModeSetArguments, ModelListAnswer, ModelListArguments, ModelSetAnswer,
-    ModelSetArguments, PermissionAnswer, PermissionRequest, PromptAnswer, PromptArguments, QueueAnswer,
-    QueueArguments, QueueRemoveArguments, ReviewAnswer, ReviewArguments, ReviewListArguments, ReviewState,
-    RewindAnswer, RewindArguments, SaveAnswer, ServerCapabilities, SessionAnswer, SessionArguments,
-    SessionListAnswer, SessionListArguments, SessionOnly, SessionTreeAnswer, Settings, Status,
-    ThinkingSetAnswer, ThinkingSetArguments, TranscriptAnswer, TranscriptArguments, Trust, UsageAnswer,
-    UsageArguments,
+    AskAnswer, AskRequest, AuthAnswer, AuthArguments, CancelAnswer, CancelArguments, ClientCapabilities,
+    CommandListAnswer, CommandListArguments, CommandRunAnswer, CommandRunArguments, CompleteAnswer,
+    CompleteArguments, ContentAnswer, ContentArguments, DiagnosticsAnswer, DoctorAnswer, ErrorData, Event,
+    FilesRequest, LabelArguments, ModeSetAnswer, ModeSetArguments, ModelListAnswer, ModelListArguments,
+    ModelSetAnswer, ModelSetArguments, PermissionAnswer, PermissionRequest, PromptAnswer, PromptArguments,
+    QueueAnswer, QueueArguments, QueueRemoveArguments, ReviewAnswer, ReviewArguments, ReviewListArguments,
+    ReviewState, RewindAnswer, RewindArguments, SaveAnswer, ServerCapabilities, SessionAnswer,
+    SessionArguments, SessionListAnswer, SessionListArguments, SessionOnly, SessionTreeAnswer, Settings,
+    Status, ThinkingSetAnswer, ThinkingSetArguments, TranscriptAnswer, TranscriptArguments, Trust,
+    UsageAnswer, UsageArguments,
 };
 
 macro_rules! definitions {
@@ -35,6 +35,8 @@ macro_rules! definitions {
 definitions!(
     AskAnswer,
     AskRequest,
+    AuthAnswer,
+    AuthArguments,
     CancelAnswer,
     CancelArguments,
     ClientCapabilities,

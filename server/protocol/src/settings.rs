@@ -62,6 +62,9 @@ pub struct Settings {
     /// subscriptions there demand. Their terms may forbid it to others: the account is at risk.
     #[serde(default, alias = "borrowed-identity", skip_serializing_if = "Option::is_none")]
     pub borrowed_identity: Option<Vec<String>>,
+    /// Where the secrets of new logins are kept: file (for the user alone) or keychain (of the system).
+    #[serde(default, alias = "credential-store", skip_serializing_if = "Option::is_none")]
+    pub credential_store: Option<CredentialStore>,
     /// Further providers, or other addresses and keys of known ones, by provider id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub providers: Option<BTreeMap<String, ProviderOverride>>,
@@ -149,6 +152,17 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Where secrets are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialStore {
+    /// In a file that only the user may read.
+    #[default]
+    File,
+    /// In the keychain of the system.
+    Keychain,
+}
+
 /// When an edited document is saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -234,6 +248,39 @@ pub struct ProviderOverride {
     /// Further headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, Secret>>,
+    /// How one logs in there with an account, where that differs from what Kit knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginSettings>,
+}
+
+/// How one logs in at a provider with an account (OAuth 2.0).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginSettings {
+    /// The client id that the provider gave to you.
+    #[serde(default, alias = "client-id", skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// What is asked for, separated by spaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<String>,
+    /// The page where the browser logs in.
+    #[serde(default, alias = "authorize-url", skip_serializing_if = "Option::is_none")]
+    pub authorize_url: Option<String>,
+    /// Where tokens come from.
+    #[serde(default, alias = "token-url", skip_serializing_if = "Option::is_none")]
+    pub token_url: Option<String>,
+    /// Where codes for other devices come from; with it the login needs no browser on this machine.
+    #[serde(default, alias = "device-url", skip_serializing_if = "Option::is_none")]
+    pub device_url: Option<String>,
+    /// Where the token of an account at GitHub is exchanged for one of Copilot.
+    #[serde(default, alias = "exchange-url", skip_serializing_if = "Option::is_none")]
+    pub exchange_url: Option<String>,
+    /// The port that the browser comes back to; 0 for any.
+    #[serde(default, alias = "redirect-port", skip_serializing_if = "Option::is_none")]
+    pub redirect_port: Option<u16>,
+    /// Where requests with such a login go.
+    #[serde(default, alias = "base-url", skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
 }
 
 /// A model that the catalogue does not know.

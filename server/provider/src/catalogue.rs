@@ -254,16 +254,7 @@ impl Catalogue {
 
     /// Up to five known names that are close to a name that is not known, the closest first.
     pub(crate) fn suggestions(&self, provider: &str, name: &str) -> Vec<String> {
-        let name = name.to_lowercase();
-        let limit = (name.chars().count() / 3).max(2);
-        let mut near: Vec<(usize, String)> = self
-            .entries(provider)
-            .into_iter()
-            .map(|entry| (edit_distance(&name, &entry.id), entry.id))
-            .filter(|(distance, id)| *distance <= limit || id.contains(&name) || name.contains(id.as_str()))
-            .collect();
-        near.sort_by_key(|(distance, _)| *distance);
-        near.into_iter().take(5).map(|(_, id)| id).collect()
+        nearest(name, self.entries(provider).into_iter().map(|entry| entry.id))
     }
 
     /// A provider of the table that needs nothing special, as one of its models reaches it.
@@ -325,6 +316,20 @@ fn wire_of(text: &str) -> Wire {
         _ => quirks,
     });
     Wire::ChatCompletions(quirks)
+}
+
+/// Up to five of these names that are close to another one, the closest first.
+pub(crate) fn nearest(name: &str, known: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+    let name = name.to_lowercase();
+    let limit = (name.chars().count() / 3).max(2);
+    let mut near: Vec<(usize, String)> = known
+        .into_iter()
+        .map(Into::into)
+        .map(|id: String| (edit_distance(&name, &id), id))
+        .filter(|(distance, id)| *distance <= limit || id.contains(&name) || name.contains(id.as_str()))
+        .collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    near.into_iter().take(5).map(|(_, id)| id).collect()
 }
 
 fn edit_distance(left: &str, right: &str) -> usize {

@@ -11,6 +11,7 @@ use kit_protocol::ErrorKind;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use crate::auth;
 use crate::catalogue::Catalogue;
 use crate::error::{ModelError, Retry};
 use crate::overflow::is_overflow;
@@ -173,11 +174,13 @@ pub(crate) fn classify(
                 "the quota or credit at {name} is used up{said}; check plan and billing there, or choose another model"
             ),
         ),
-        Some(401) => (
-            ErrorKind::Auth,
-            Retry::Never,
-            format!("{name} refused the key from {key_source}{said}; set {key_source} to a valid key"),
-        ),
+        Some(401) => {
+            let mend = match auth::is_login(key_source) {
+                true => format!("log in again with `kit-ls auth login {provider}`"),
+                false => format!("set {key_source} to a valid key"),
+            };
+            (ErrorKind::Auth, Retry::Never, format!("{name} refused the key from {key_source}{said}; {mend}"))
+        }
         Some(403) => (
             ErrorKind::Auth,
             Retry::Never,

@@ -14,7 +14,7 @@ use crate::model::Request;
 pub(crate) const ID: &str = "github-copilot";
 
 /// The product that requests name.
-const IDENTITY: [(&str, &str); 6] = [
+pub(crate) const IDENTITY: [(&str, &str); 6] = [
     ("copilot-integration-id", "vscode-chat"),
     ("editor-version", "vscode/1.104.1"),
     ("editor-plugin-version", "copilot-chat/0.31.0"),

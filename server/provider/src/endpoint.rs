@@ -9,7 +9,7 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::auth::{self, Credential, Credentials, Key, KeyOrigin};
+use crate::auth::{self, Credential, Credentials, Dress, Key, KeyOrigin};
 use crate::aws::{self, Account, Identity, Scope};
 use crate::catalogue::Catalogue;
 use crate::copilot;
@@ -148,8 +148,12 @@ impl Endpoint {
         });
         let credentials = credentials.filter(|_| direct.is_none()).cloned();
         let login = tokens.get(id).filter(|_| direct.is_none()).cloned();
-        // Logins that cannot be read are reported by the first request that needs them.
-        let stored = || stored_key(provider, credentials.as_ref()).ok().flatten();
+        // Logins that cannot be read are reported by the first request that needs them, which also gets the key itself.
+        let outline = || credentials.as_ref()?.outline(provider).ok().flatten();
+        let stored = || {
+            let is_key = outline()?.kind == auth::Kind::Key;
+            is_key.then(|| Key { secret: SecretString::default(), origin: KeyOrigin::Stored })
+        };
         let key = direct.or_else(stored).or_else(|| fallback.clone());
         let key_source = key.as_ref().map_or_else(|| variables.join(" or "), |key| key.origin.describe());
         let headers = changed.and_then(|changed| changed.headers.clone()).unwrap_or_default();
@@ -180,14 +184,17 @@ impl Endpoint {
     /// The endpoint as it is now: a login may have come or gone since it was found, and a command may have to be asked.
     pub(crate) async fn current(&self) -> Result<Self, ModelError> {
         let mut current = self.clone();
-        if self.credentials.is_some() {
-            current.key =
-                stored_key(&self.provider, self.credentials.as_ref())?.or_else(|| self.fallback.clone());
+        if let Some(credentials) = &self.credentials {
+            current.key = stored_key(&self.provider, credentials).await?.or_else(|| self.fallback.clone());
         }
         if let Some(login) = self.usable_login(current.key.as_ref()) {
             let token = login.token().await?;
             if let Some(url) = &token.base_url {
                 current.base_url = parse_url(&self.provider, url)?;
+            }
+            if let Some(wire) = token.dress.wire() {
+                current.wire = wire;
+                current.alternative = None;
             }
             current.key_source = login.describe();
             current.key = Some(Key { secret: token.secret.clone(), origin: KeyOrigin::Stored });
@@ -219,6 +226,11 @@ impl Endpoint {
         true
     }
 
+    /// What requests with the token of this endpoint are like, if it was made with one.
+    pub(crate) fn dress(&self) -> Option<&Dress> {
+        self.token.as_ref().map(|token| &token.dress)
+    }
+
     /// Where the key comes from, if there is one.
     pub(crate) fn key_origin(&self) -> Option<KeyOrigin> {
         let login = self.usable_login(self.key.as_ref()).map(|login| match login.beats_environment() {
@@ -244,6 +256,9 @@ impl Endpoint {
         let mut headers = self.headers()?;
         if self.auth == Auth::Copilot {
             headers.extend(copilot::headers(request, self.borrows_identity)?);
+        }
+        if let Some(token) = &self.token {
+            token.dress.apply(request.cache_key.as_deref(), &mut headers);
         }
         if let Some(account) = &self.account {
             let host = url.host_str().unwrap_or_default();
@@ -301,6 +316,9 @@ impl Endpoint {
             headers.insert("anthropic-version", HeaderValue::from_static(MESSAGES_VERSION));
         }
         if !self.is_usable() {
+            if let Some(refusal) = self.login.as_ref().and_then(|login| login.refusal()) {
+                return Err(refusal);
+            }
             let Self { name, key_source, .. } = self;
             let other = match self.auth {
                 Auth::Google => ", run `gcloud auth application-default login`",
@@ -316,6 +334,7 @@ impl Endpoint {
         if let Some(key) = &self.key {
             let key = key.secret.expose_secret();
             let (name, value) = match (self.auth, self.wire) {
+                _ if self.token.is_some() => (AUTHORIZATION, format!("Bearer {key}")),
                 (Auth::Wire, Wire::Messages) => (HeaderName::from_static("x-api-key"), key.to_owned()),
                 (Auth::Wire, Wire::Gemini) => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
                 (Auth::ApiKey, _) => (HeaderName::from_static("api-key"), key.to_owned()),
@@ -352,11 +371,16 @@ impl Endpoint {
     }
 }
 
-fn stored_key(provider: &str, credentials: Option<&Credentials>) -> Result<Option<Key>, ModelError> {
-    let Some(credentials) = credentials else { return Ok(None) };
-    match credentials.get(provider)? {
+async fn stored_key(provider: &str, credentials: &Credentials) -> Result<Option<Key>, ModelError> {
+    let (credentials, id) = (credentials.clone(), provider.to_owned());
+    // The system keychain may have to ask the user.
+    let read = tokio::task::spawn_blocking(move || credentials.get(&id)).await;
+    let read = read.map_err(|error| {
+        ModelError::new(ErrorKind::Internal, format!("the login at {provider} could not be read: {error}"))
+    })?;
+    match read? {
         Some(Credential::ApiKey { key, .. }) => Ok(Some(Key { secret: key, origin: KeyOrigin::Stored })),
-        // Tokens of a subscription are for requests that name another product, which nobody has asked for.
+        // Tokens come from the login's source, which keeps them current.
         Some(Credential::Tokens { .. }) | None => Ok(None),
     }
 }

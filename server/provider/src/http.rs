@@ -20,7 +20,8 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 pub use pool::ConnectionStats;
-use pool::{Lease, Pool};
+pub(crate) use pool::Lease;
+use pool::Pool;
 
 use crate::classify::{RetryHints, Subject, classify, sentence};
 use crate::environment::Environment;
@@ -248,7 +249,7 @@ pub(crate) fn idle_error(name: &str, limits: Limits) -> ModelError {
 }
 
 /// As much of a body as arrives, up to the limit.
-async fn read_text(mut response: Response, limit: usize) -> String {
+pub(crate) async fn read_text(mut response: Response, limit: usize) -> String {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         bytes.extend_from_slice(&chunk);
@@ -281,7 +282,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn transport_error(name: &str, url: &Url, error: &reqwest::Error) -> ModelError {
+pub(crate) fn transport_error(name: &str, url: &Url, error: &reqwest::Error) -> ModelError {
     let (origin, cause) = (origin(url), root_cause(error));
     if error.is_connect() && error.is_timeout() {
         let seconds = CONNECT_LIMIT.as_secs();

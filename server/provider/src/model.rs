@@ -27,6 +27,11 @@ pub trait Model: Send + Sync {
         level
     }
 
+    /// What these tokens cost in a call that did not end well; one that did says it itself.
+    fn cost(&self, tokens: TokenCounts) -> Cost {
+        self.info().price.map_or(Cost::UNKNOWN, |price| Cost::of(tokens, price))
+    }
+
     /// Starts one attempt. Nothing happens until the stream is polled; dropping it drops the connection.
     /// A cancelled token ends the stream with an error of kind `Cancelled`.
     fn stream(&self, request: Request, cancel: CancellationToken) -> ModelStream;

@@ -1,6 +1,7 @@
 //! Which models there are: from an id to a model, lists, and the default.
 
 mod listing;
+mod logins;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use kit_protocol::{CustomCost, CustomModel, ErrorKind, ModelId, ModelInfo, Price
 
 pub use listing::ProviderListing;
 
-use crate::auth::{Credential, Credentials, LoginStatus};
+use crate::auth::Credentials;
 use crate::catalogue::{Abilities, Catalogue};
 use crate::endpoint::{Endpoint, Sources};
 use crate::environment::Environment;
@@ -80,12 +81,6 @@ impl Models {
         self
     }
 
-    /// Uses the keys of this file too. They win over those of the environment.
-    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = Some(credentials);
-        self
-    }
-
     /// Uses the tokens of this source for requests to a provider. They win over keys of the environment.
     pub fn with_tokens(mut self, provider: &str, source: Arc<dyn TokenSource>) -> Self {
         self.tokens.insert(providers::canonical(provider).to_owned(), source);
@@ -105,6 +100,7 @@ impl Models {
             provider_name: "the recording".to_owned(),
             key_source: String::new(),
             prices: None,
+            is_subscription: false,
             limits: self.limits,
             catalogue: self.catalogue.clone(),
         };
@@ -119,41 +115,6 @@ impl Models {
             credentials: self.credentials.as_ref(),
             tokens: &self.tokens,
         }
-    }
-
-    /// The login at a provider: where its key comes from, whichever of the places that is.
-    pub fn login(&self, provider: &str) -> Result<LoginStatus, ModelError> {
-        let endpoint = Endpoint::find(provider, "", self.sources())?;
-        let stored = match &self.credentials {
-            Some(credentials) => credentials.get(provider)?,
-            None => None,
-        };
-        let (created, expires) = match stored {
-            Some(Credential::ApiKey { created, .. }) => (created, None),
-            Some(Credential::Tokens { created, expires, .. }) => (created, expires),
-            None => (None, None),
-        };
-        Ok(LoginStatus {
-            provider: provider.to_owned(),
-            origin: endpoint.key_origin(),
-            required: endpoint.key_required,
-            name: endpoint.name,
-            variables: endpoint.variables,
-            created,
-            expires,
-        })
-    }
-
-    /// The logins at the usual providers and at all others for which there is a key. A provider whose address or logins
-    /// cannot be read is left out; asking for it alone says why.
-    pub fn logins(&self) -> Vec<LoginStatus> {
-        let stored = self.credentials.as_ref().and_then(|credentials| credentials.providers().ok());
-        let mut ids: Vec<String> = self.providers(None).into_iter().map(str::to_owned).collect();
-        ids.extend(self.settings.providers.keys().cloned());
-        ids.extend(stored.unwrap_or_default());
-        let mut seen = std::collections::BTreeSet::new();
-        ids.retain(|id| seen.insert(id.clone()));
-        ids.iter().filter_map(|id| self.login(id).ok()).collect()
     }
 
     /// The model of the id. A model that the catalogue does not know is allowed, and so is one whose key is missing:
@@ -207,6 +168,7 @@ impl Models {
             provider_name: endpoint.name.clone(),
             key_source: endpoint.key_source.clone(),
             prices,
+            is_subscription: false,
             limits: self.limits,
             catalogue: self.catalogue.clone(),
         };

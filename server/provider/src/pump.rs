@@ -15,7 +15,7 @@ use crate::error::{ModelError, Retry};
 use crate::framing::{Decoder, Framing};
 use crate::http::{Body, Limits, Opened, idle_error};
 use crate::model::{Completion, ModelEvent};
-use crate::usage::{Cost, Prices};
+use crate::usage::{Cost, Prices, TokenCounts};
 use crate::wire::{Adapter, Answer, Failure, Flow};
 
 /// What the pump must know about the call beside its bytes.
@@ -29,12 +29,23 @@ pub(crate) struct Call {
     /// Where the key comes from.
     pub(crate) key_source: String,
     pub(crate) prices: Option<Prices>,
+    /// A plan pays, and not the call.
+    pub(crate) is_subscription: bool,
     pub(crate) limits: Limits,
     /// The models that are known.
     pub(crate) catalogue: Catalogue,
 }
 
 impl Call {
+    /// What tokens cost with the prices of the model that was asked.
+    pub(crate) fn cost(&self, tokens: TokenCounts) -> Cost {
+        match &self.prices {
+            _ if self.is_subscription => Cost::SUBSCRIPTION,
+            Some(prices) => prices.cost(tokens),
+            None => Cost::UNKNOWN,
+        }
+    }
+
     pub(crate) fn subject(&self) -> Subject<'_> {
         Subject {
             provider: &self.info.provider,
@@ -226,6 +237,7 @@ impl Pump {
         let entry = catalogue.find(provider, answered);
         let prices = entry.and_then(|entry| entry.prices).or_else(|| prices.clone());
         let cost = match (answer.cost_micros, prices) {
+            _ if self.call.is_subscription => Cost::SUBSCRIPTION,
             (Some(micros), _) => Cost { micros: Some(micros), kind: kit_protocol::CostKind::Priced },
             (None, Some(prices)) => prices.cost(tokens),
             (None, None) => Cost::UNKNOWN,

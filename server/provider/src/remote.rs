@@ -15,6 +15,7 @@ use crate::http::Http;
 use crate::model::{Model, ModelEvent, ModelStream, Request};
 use crate::pump::{Call, Pump};
 use crate::recorded::Recorder;
+use crate::usage::{Cost, TokenCounts};
 use crate::wire::{Plain, Target};
 
 /// A model of a provider.
@@ -32,6 +33,8 @@ struct Shared {
     plain_schemas: AtomicBool,
     /// The server at a configured address has the provider's older wire only.
     alternative: AtomicBool,
+    /// A plan paid for the last call.
+    is_subscription: AtomicBool,
 }
 
 /// How far an attempt is. Boxed, because most of the time a stream is moved around idle.
@@ -58,6 +61,7 @@ impl Remote {
                 recorder,
                 plain_schemas: AtomicBool::new(false),
                 alternative: AtomicBool::new(false),
+                is_subscription: AtomicBool::new(false),
             }),
         }
     }
@@ -71,6 +75,11 @@ impl Model for Remote {
     fn thinking(&self, level: ThinkingLevel) -> ThinkingLevel {
         let Shared { endpoint, abilities, call, .. } = &*self.shared;
         endpoint.wire.thinking(level, *abilities, &call.remote_name)
+    }
+
+    fn cost(&self, tokens: TokenCounts) -> Cost {
+        let is_subscription = self.shared.is_subscription.load(Ordering::Relaxed);
+        Call { is_subscription, ..self.shared.call.clone() }.cost(tokens)
     }
 
     fn stream(&self, request: Request, cancel: CancellationToken) -> ModelStream {
@@ -145,12 +154,17 @@ impl Shared {
 
     async fn open_at(&self, endpoint: &Endpoint, request: &Request) -> Result<Pump, ModelError> {
         let http = &self.http;
-        let call = Call { key_source: endpoint.key_source.clone(), ..self.call.clone() };
+        let is_subscription = endpoint.dress().is_some_and(|dress| dress.is_subscription);
+        self.is_subscription.store(is_subscription, Ordering::Relaxed);
+        let call = Call { key_source: endpoint.key_source.clone(), is_subscription, ..self.call.clone() };
         let url = endpoint.url(&call.remote_name);
         let mut refused: Option<(Value, ModelError)> = None;
         for plain in self.stages() {
             let target = self.target(plain);
-            let body = endpoint.wire.body(request, target);
+            let mut body = endpoint.wire.body(request, target);
+            if let Some(dress) = endpoint.dress() {
+                dress.adapt(&mut body);
+            }
             if refused.as_ref().is_some_and(|(tried, _)| *tried == body) {
                 continue;
             }

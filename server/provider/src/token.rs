@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
+use crate::auth::Dress;
 use crate::error::ModelError;
 
 /// A token as a request carries it.
@@ -19,12 +20,14 @@ pub struct Token {
     pub secret: SecretString,
     /// Where requests with it go, if the token says so.
     pub base_url: Option<String>,
+    /// What else requests with it are like.
+    pub(crate) dress: Dress,
 }
 
 impl Token {
     /// A token that requests carry as they would carry a key.
     pub fn new(secret: SecretString) -> Self {
-        Self { secret, base_url: None }
+        Self { secret, base_url: None, dress: Dress::default() }
     }
 }
 
@@ -36,6 +39,11 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     /// Whether its tokens are used although the environment has a key, as those of a login are.
     fn beats_environment(&self) -> bool {
         true
+    }
+
+    /// Why it cannot be used although it is there, such as a leave that the user has not given.
+    fn refusal(&self) -> Option<ModelError> {
+        None
     }
 
     /// What a sentence calls the source, such as "the login at GitHub".

@@ -76,6 +76,9 @@ impl Cost {
     /// The cost without a known price.
     pub const UNKNOWN: Self = Self { micros: None, kind: CostKind::Unknown };
 
+    /// The cost of a call that a plan pays for.
+    pub const SUBSCRIPTION: Self = Self { micros: Some(0), kind: CostKind::Subscription };
+
     /// Tokens times prices. A missing cache price is the input price, as providers bill it; an hour in the cache costs
     /// twice the input price wherever it is sold.
     pub fn of(tokens: TokenCounts, price: Price) -> Self {

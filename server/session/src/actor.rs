@@ -10,6 +10,7 @@ mod attempt;
 mod branches;
 mod gate;
 mod intercept;
+mod logins;
 mod plan;
 mod programs;
 mod project;
@@ -375,6 +376,7 @@ impl Actor {
                 reply(answer, changed.map(|()| ModeSetAnswer { mode }));
             }
             Op::Adopt(defaults) => self.adopt(defaults),
+            Op::LookAtLogins => self.look_at_logins(),
             Op::TurnsFrom(turn, answer) => reply(answer, self.turns_from(&turn)),
             Op::RewindTo(turn, answer) => {
                 let rewound = self.rewind_to(&turn).await;

@@ -18,6 +18,8 @@ use crate::tokens::Size;
 
 const WAITS: &str = "waiting for permission";
 const UNCHECKED: &str = "certificates are not checked";
+/// What the status says where there is neither key nor login.
+pub(crate) const SIGNED_OUT: &str = "signed out";
 
 /// What a session says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(crate) struct Defaults {
     pub(crate) context_window: u64,
     /// The certificates of model servers are not checked, which the user must see all the time.
     pub(crate) is_unchecked: bool,
+    /// The model has neither key nor login.
+    pub(crate) is_signed_out: bool,
 }
 
 #[derive(Default)]
@@ -184,7 +188,10 @@ impl Board {
         let current = posted.current.as_ref();
         let other = || posted.pulses.keys().filter(runs).min();
         let session = current.filter(runs).or_else(other).or(current);
+        let signed_out = posted.defaults.is_signed_out;
         let idle = Pulse {
+            state: if signed_out { RunState::SignedOut } else { RunState::Idle },
+            label: if signed_out { SIGNED_OUT.to_owned() } else { String::new() },
             mode: posted.defaults.mode,
             model: posted.defaults.model.clone(),
             context_window: posted.defaults.context_window,

@@ -123,6 +123,8 @@ pub(crate) enum Op {
     SetMode(Mode, Answer<ModeSetAnswer>),
     /// Takes over what new sessions start with, if nothing was said yet.
     Adopt(Changes),
+    /// A login came or went.
+    LookAtLogins,
     /// The turn and all that came after it on the current branch.
     TurnsFrom(TurnId, Answer<Vec<TurnId>>),
     /// Continues from before a turn.
@@ -156,7 +158,7 @@ impl Op {
             Self::SetMode(_, answer) => answer.send(Err(error)).is_ok(),
             Self::TurnsFrom(_, answer) => answer.send(Err(error)).is_ok(),
             Self::RewindTo(_, answer) => answer.send(Err(error)).is_ok(),
-            Self::Cancel(_) | Self::Adopt(_) | Self::Close(_) => false,
+            Self::Cancel(_) | Self::Adopt(_) | Self::LookAtLogins | Self::Close(_) => false,
         };
     }
 }

@@ -40,6 +40,9 @@ M.commands = {
   { id = "kit.command.list", title = "Commands", description = "Lists prompt templates, skills, and commands of extensions and MCP servers." },
   { id = "kit.command.run", title = "Run Command", description = "Runs a prompt template, a skill or a contributed command by its name." },
   { id = "kit.prompt.complete", title = "Complete Prompt", description = "Completes commands and mentions while a prompt is written." },
+  { id = "kit.auth.status", title = "Logins", description = "Tells which providers have a key or a login, and which of them counts." },
+  { id = "kit.auth.login", title = "Log In", description = "Logs in at a provider with an account, in the browser." },
+  { id = "kit.auth.logout", title = "Log Out", description = "Forgets the stored login at a provider." },
   { id = "kit.trust.set", title = "Trust Workspace", description = "Trusts a workspace root, or stops trusting it." },
   { id = "kit.doctor", title = "Doctor", description = "Checks the installation." },
 }
@@ -72,6 +75,30 @@ M.commands = {
 ---@field default? any The answer that is offered.
 ---@field placeholder? string A hint inside an empty input.
 ---@field masked? boolean Whether the input is hidden while it is typed.
+
+--- Answer of `kit.auth.status`, `.login` and `.logout`: how it is right now. A login that was started goes on by itself and
+--- is `pending` until then.
+---@class kit.AuthAnswer
+---@field providers kit.AuthProvider[] The providers.
+
+--- Argument of `kit.auth.status`, `.login` and `.logout`.
+---@class kit.AuthArguments
+---@field provider? string The provider; for the status all that matter, for the others the one that the user then picks.
+
+--- The login at one provider, without any secret.
+---@class kit.AuthProvider
+---@field id string The provider.
+---@field state kit.AuthState Whether requests can be sent.
+---@field source? kit.AuthSource Where the key or token comes from: `flag`, `stored`, `environment`, `machine`.
+---@field account? string The account at the provider.
+---@field expires? string When the token ends, RFC 3339; it is renewed before that.
+---@field detail string One sentence on how it is, for people.
+
+--- Where a key or token comes from; an earlier one wins.
+---@alias kit.AuthSource "flag"|"stored"|"environment"|"machine"
+
+--- Whether requests to a provider can be sent.
+---@alias kit.AuthState "signedIn"|"signedOut"|"refused"|"pending"
 
 --- Answer of `kit.session.cancel`.
 ---@class kit.CancelAnswer

@@ -3,56 +3,36 @@
 //! The file is read when it is asked, so that a login in another process counts at once. Changes read, change and replace
 //! it under a lock that all processes take, and they keep everything that this version does not know. The file is for the
 //! user alone: 0600 in a folder of 0700, and looser rights are tightened.
+//!
+//! Where the settings say so, the secrets of new logins go into the system keychain instead: the entry in the file then
+//! has everything else and `"keychain": true`, so that listing and looking up need no keychain.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use kit_protocol::ErrorKind;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
-use thiserror::Error;
 
+use super::error::AuthError;
+use super::keychain::{SystemVault, Vault};
+use crate::copilot;
 use crate::environment::Environment;
-use crate::error::ModelError;
 use crate::files::{Access, create_folder, replace, restrict};
 use crate::providers;
 
-/// Why logins cannot be read or changed.
-#[derive(Debug, Error)]
-pub enum AuthError {
-    /// The file or its folder cannot be read or written.
-    #[error("the logins in {path} cannot be used: {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// The file is not what a login writes.
-    #[error("the logins in {path} are damaged ({reason}); mend the file or delete it and log in again")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The text cannot be a key of the provider.
-    #[error("this is no key of {provider}: {reason}")]
-    Key {
-        /// The provider.
-        provider: String,
-        /// What is wrong.
-        reason: &'static str,
-    },
-}
-
-impl From<AuthError> for ModelError {
-    fn from(error: AuthError) -> Self {
-        Self::new(ErrorKind::Auth, error.to_string())
-    }
-}
+/// What marks an entry whose secrets are elsewhere.
+const ELSEWHERE: &str = "keychain";
+/// The fields that go there.
+const SECRETS: [&str; 5] =
+    ["api_key", "access_token", "refresh_token", "github_token", "copilot_access_token"];
+/// How long another process may keep a renewal to itself: longer than the slowest one takes.
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(90);
+/// How often the lock of a renewal is tried.
+const RENEWAL_STEP: Duration = Duration::from_millis(50);
 
 /// One stored login.
 #[derive(Clone, Debug)]
@@ -79,16 +59,41 @@ pub enum Credential {
     },
 }
 
+/// What is known of a stored login without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    pub(crate) kind: Kind,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) account: Option<String>,
+    pub(crate) created: Option<Timestamp>,
+}
+
+/// What a stored login consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Key,
+    Tokens,
+}
+
 /// The credentials file.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     path: PathBuf,
+    vault: Arc<dyn Vault>,
+    place: Place,
+}
+
+/// Where the secrets of new logins go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    File,
+    Keychain,
 }
 
 impl Credentials {
     /// The logins in that file, which need not exist.
     pub fn at(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, vault: Arc::new(SystemVault), place: Place::File }
     }
 
     /// The logins in the place of upstream Kit, or below `KIT_HOME` when that is set.
@@ -100,24 +105,35 @@ impl Credentials {
         Some(Self::at(folder.join(".kit").join("credentials.json")))
     }
 
+    /// Keeps the secrets of new logins in the system keychain. Those that are in the file stay there until they change.
+    #[must_use]
+    pub fn in_keychain(self) -> Self {
+        Self { place: Place::Keychain, ..self }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The login at a provider, if there is one.
+    /// The login at a provider, if there is one. May ask the system keychain, which may ask the user.
     pub fn get(&self, provider: &str) -> Result<Option<Credential>, AuthError> {
-        Ok(self.read()?.get(name(provider)).and_then(credential))
+        match self.read()?.get(name(provider)) {
+            Some(entry) => Ok(credential(&self.whole(provider, entry)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// What the file alone says of the login at a provider.
+    pub(crate) fn outline(&self, provider: &str) -> Result<Option<Outline>, AuthError> {
+        Ok(self.read()?.get(name(provider)).and_then(outline))
     }
 
     /// The ids of the providers with a login.
     pub fn providers(&self) -> Result<Vec<String>, AuthError> {
         let stored = self.read()?;
-        Ok(stored
-            .iter()
-            .filter(|(_, entry)| credential(entry).is_some())
-            .map(|(name, _)| name.clone())
-            .collect())
+        let found = stored.iter().filter(|(_, entry)| outline(entry).is_some());
+        Ok(found.map(|(name, _)| name.clone()).collect())
     }
 
     /// Stores a key. One that cannot be a key of the provider is refused before anything is changed.
@@ -147,59 +163,95 @@ impl Credentials {
             return Err(AuthError::Key { provider: provider.to_owned(), reason });
         }
         let entry = json!({"type": "api_key", "api_key": text, "created_at": now.as_second()});
-        self.change(|stored| {
-            stored.insert(name(provider).to_owned(), entry);
-        })
+        self.change(|stored| self.put(stored, provider, entry))
     }
 
-    /// Stores tokens; the time of the first login and fields that are not known stay.
-    pub fn set_tokens(&self, provider: &str, tokens: &Credential) -> Result<(), AuthError> {
-        let Credential::Tokens { access, refresh, expires, account, created } = tokens else { return Ok(()) };
+    /// Stores the tokens of a new login in the place of whatever was there.
+    pub(crate) fn log_in(&self, provider: &str, tokens: &Credential) -> Result<(), AuthError> {
+        let Credential::Tokens { created, .. } = tokens else { return Ok(()) };
+        let mut entry = Map::new();
+        fill(&mut entry, provider, tokens);
+        entry.insert("created_at".into(), created.map_or(0, Timestamp::as_second).into());
+        self.change(|stored| self.put(stored, provider, Value::Object(entry)))
+    }
+
+    /// Stores renewed tokens; the time of the login and fields that are not known stay. Nothing changes when the login that
+    /// they belong to is not there any more, because it was removed or another was made.
+    pub(crate) fn renew(
+        &self,
+        provider: &str,
+        refresh: &SecretString,
+        tokens: &Credential,
+    ) -> Result<(), AuthError> {
         self.change(|stored| {
-            let entry = stored.entry(name(provider)).or_insert_with(|| json!({}));
-            if !entry.is_object() {
-                *entry = json!({});
+            let Some(entry) = stored.get(name(provider)) else { return Ok(()) };
+            let Value::Object(mut entry) = self.whole(provider, entry)? else { return Ok(()) };
+            let [_, field] = token_fields(provider);
+            if entry.get(field).and_then(Value::as_str) != Some(refresh.expose_secret()) {
+                return Ok(());
             }
-            let Some(entry) = entry.as_object_mut() else { return };
-            let texts = token_fields(provider);
-            entry.insert("type".into(), "oauth".into());
-            entry.remove("api_key");
-            entry.insert(texts[0].into(), access.expose_secret().into());
-            entry.insert(texts[1].into(), refresh.expose_secret().into());
-            entry.insert("expires_at".into(), expires.map_or(0, Timestamp::as_second).into());
-            if let Some(account) = account {
-                entry.insert("account_id".into(), account.as_str().into());
-            }
-            let first = created.map_or(0, Timestamp::as_second);
-            entry.entry("created_at").or_insert_with(|| first.into());
+            fill(&mut entry, provider, tokens);
+            self.put(stored, provider, Value::Object(entry))
         })
     }
 
     /// Forgets the login at a provider and tells whether there was one. The file goes with the last login.
     pub fn remove(&self, provider: &str) -> Result<bool, AuthError> {
-        let mut removed = false;
-        self.change(|stored| removed = stored.remove(name(provider)).is_some())?;
-        Ok(removed)
+        let mut removed = None;
+        self.change(|stored| {
+            removed = stored.remove(name(provider));
+            Ok(())
+        })?;
+        if removed.as_ref().is_some_and(is_elsewhere) {
+            self.vault.delete(&self.item(provider))?;
+        }
+        Ok(removed.is_some())
     }
 
     /// Takes the lock that keeps other processes from changing the file, until the result is dropped.
-    pub(crate) fn lock(&self) -> Result<File, AuthError> {
-        let locked = || {
-            create_folder(self.path.parent().unwrap_or(Path::new(".")), Access::Private)?;
-            let path = self.path.with_extension("json.lock");
-            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-            restrict(&path, 0o600)?;
+    fn lock(&self) -> Result<File, AuthError> {
+        let lock = || {
+            let file = self.lock_file("lock")?;
             file.lock()?;
             Ok(file)
         };
-        locked().map_err(|error| self.file_error(error))
+        lock().map_err(|error| self.file_error(error))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), AuthError> {
+    /// Takes the lock that keeps other processes from renewing the tokens of a provider, until the result is dropped.
+    pub(crate) async fn lock_renewal(&self, provider: &str) -> Result<File, AuthError> {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+        let suffix = format!("{}.lock", name(provider).chars().map(plain).collect::<String>());
+        let file = self.lock_file(&suffix).map_err(|error| self.file_error(error))?;
+        let deadline = tokio::time::Instant::now() + RENEWAL_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(RENEWAL_STEP).await;
+                }
+                Err(TryLockError::WouldBlock) => return Err(AuthError::Locked { path: self.path.clone() }),
+                Err(TryLockError::Error(error)) => return Err(self.file_error(error)),
+            }
+        }
+    }
+
+    fn lock_file(&self, suffix: &str) -> io::Result<File> {
+        create_folder(self.path.parent().unwrap_or(Path::new(".")), Access::Private)?;
+        let path = self.path.with_extension(format!("json.{suffix}"));
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        restrict(&path, 0o600)?;
+        Ok(file)
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Map<String, Value>) -> Result<(), AuthError>,
+    ) -> Result<(), AuthError> {
         let _lock = self.lock()?;
         let before = self.read()?;
         let mut stored = before.clone();
-        change(&mut stored);
+        change(&mut stored)?;
         if stored == before {
             return Ok(());
         }
@@ -231,16 +283,77 @@ impl Credentials {
         }
     }
 
+    /// Puts an entry where new secrets go.
+    fn put(&self, stored: &mut Map<String, Value>, provider: &str, entry: Value) -> Result<(), AuthError> {
+        let Value::Object(mut entry) = entry else { return Ok(()) };
+        let was_elsewhere = stored.get(name(provider)).is_some_and(is_elsewhere);
+        entry.shift_remove(ELSEWHERE);
+        match self.place {
+            Place::File if was_elsewhere => self.vault.delete(&self.item(provider))?,
+            Place::File => {}
+            Place::Keychain => {
+                let found = SECRETS.into_iter().filter_map(|field| entry.shift_remove_entry(field));
+                let secrets = Value::Object(found.collect()).to_string();
+                self.vault.set(&self.item(provider), &SecretString::from(secrets))?;
+                entry.insert(ELSEWHERE.into(), true.into());
+            }
+        }
+        stored.insert(name(provider).to_owned(), Value::Object(entry));
+        Ok(())
+    }
+
+    /// An entry with its secrets, wherever they are.
+    fn whole(&self, provider: &str, entry: &Value) -> Result<Value, AuthError> {
+        let mut whole = entry.clone();
+        if is_elsewhere(entry)
+            && let Some(entry) = whole.as_object_mut()
+        {
+            let secrets = self.vault.get(&self.item(provider))?;
+            let secrets = secrets.and_then(|secrets| serde_json::from_str(secrets.expose_secret()).ok());
+            match secrets {
+                Some(Value::Object(secrets)) => entry.extend(secrets),
+                Some(_) | None => {
+                    let reason = format!("it has no login at {provider}");
+                    return Err(AuthError::Keychain { reason });
+                }
+            }
+        }
+        Ok(whole)
+    }
+
+    /// The name of a provider's secrets in the keychain. Files in other places are other logins.
+    fn item(&self, provider: &str) -> String {
+        format!("{} of {}", name(provider), self.path.display())
+    }
+
     fn file_error(&self, error: io::Error) -> AuthError {
         AuthError::File { path: self.path.clone(), error }
+    }
+}
+
+fn is_elsewhere(entry: &Value) -> bool {
+    entry.get(ELSEWHERE).and_then(Value::as_bool) == Some(true)
+}
+
+/// Writes tokens into an entry.
+fn fill(entry: &mut Map<String, Value>, provider: &str, tokens: &Credential) {
+    let Credential::Tokens { access, refresh, expires, account, .. } = tokens else { return };
+    let [access_field, refresh_field] = token_fields(provider);
+    entry.insert("type".into(), "oauth".into());
+    entry.shift_remove("api_key");
+    entry.insert(access_field.into(), access.expose_secret().into());
+    entry.insert(refresh_field.into(), refresh.expose_secret().into());
+    entry.insert("expires_at".into(), expires.map_or(0, Timestamp::as_second).into());
+    if let Some(account) = account {
+        entry.insert("account_id".into(), account.as_str().into());
     }
 }
 
 /// The name of a provider in the file.
 fn name(provider: &str) -> &str {
     match providers::canonical(provider) {
-        "github-copilot" => "copilot",
-        canonical => canonical,
+        copilot::ID => "copilot",
+        id => id,
     }
 }
 
@@ -253,28 +366,49 @@ fn token_fields(provider: &str) -> [&'static str; 2] {
     }
 }
 
+fn time(entry: &Value, field: &str) -> Option<Timestamp> {
+    let seconds = entry.get(field).and_then(Value::as_i64).filter(|seconds| *seconds > 0)?;
+    Timestamp::from_second(seconds).ok()
+}
+
+fn text<'a>(entry: &'a Value, field: &str) -> Option<&'a str> {
+    entry.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
 fn credential(entry: &Value) -> Option<Credential> {
-    let text = |field: &str| entry.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let time = |field: &str| {
-        let seconds = entry.get(field).and_then(Value::as_i64).filter(|seconds| *seconds > 0)?;
-        Timestamp::from_second(seconds).ok()
-    };
-    let created = time("created_at");
-    if let Some(key) = text("api_key") {
+    let created = time(entry, "created_at");
+    if let Some(key) = text(entry, "api_key") {
         return Some(Credential::ApiKey { key: SecretString::from(key), created });
     }
     let fields = [token_fields("anthropic"), token_fields("copilot")];
     // A login at GitHub counts before it was exchanged for a token.
     let found = fields.iter().find(|[access, renew]| {
-        text(access).is_some() || (*renew == "github_token" && text(renew).is_some())
+        text(entry, access).is_some() || (*renew == "github_token" && text(entry, renew).is_some())
     });
     let [access, refresh] = found?;
     Some(Credential::Tokens {
-        access: SecretString::from(text(access).unwrap_or_default()),
-        refresh: SecretString::from(text(refresh).unwrap_or_default()),
-        expires: time("expires_at"),
-        account: text("account_id").map(str::to_owned),
+        access: SecretString::from(text(entry, access).unwrap_or_default()),
+        refresh: SecretString::from(text(entry, refresh).unwrap_or_default()),
+        expires: time(entry, "expires_at"),
+        account: text(entry, "account_id").map(str::to_owned),
         created,
+    })
+}
+
+fn outline(entry: &Value) -> Option<Outline> {
+    let kind = if is_elsewhere(entry) {
+        if text(entry, "type") == Some("oauth") { Kind::Tokens } else { Kind::Key }
+    } else {
+        match credential(entry)? {
+            Credential::ApiKey { .. } => Kind::Key,
+            Credential::Tokens { .. } => Kind::Tokens,
+        }
+    };
+    Some(Outline {
+        kind,
+        expires: time(entry, "expires_at"),
+        account: text(entry, "account_id").map(str::to_owned),
+        created: time(entry, "created_at"),
     })
 }
 
@@ -370,7 +504,9 @@ mod tests {
             created: Some(now()),
         };
         assert_eq!(created, Timestamp::from_second(1_795_000_000).ok());
-        store.set_tokens("openai", &renewed).unwrap();
+        store.renew("openai", &"another login's".into(), &renewed).unwrap();
+        assert_eq!(fs::read_to_string(store.path()).unwrap(), upstream.to_string());
+        store.renew("openai", &"rt".into(), &renewed).unwrap();
         let stored: Value = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
         let expected = json!({"type": "oauth", "access_token": "new", "refresh_token": "rt2", "expires_at": 0,
             "created_at": 1_795_000_000, "account_id": "acc", "plan": "pro"});
@@ -432,5 +568,84 @@ mod tests {
             Some("/k/config/.kit/credentials.json")
         );
         assert_eq!(path(&[]), None);
+    }
+
+    #[test]
+    fn a_new_login_takes_the_place_of_whatever_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        store.set_key_at("copilot", &"k".into(), Timestamp::UNIX_EPOCH).unwrap();
+        let tokens = Credential::Tokens {
+            access: "tid".into(),
+            refresh: "gho".into(),
+            expires: Some(now()),
+            account: None,
+            created: Some(now()),
+        };
+        store.log_in("github-copilot", &tokens).unwrap();
+        let stored: Value = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
+        let expected = json!({"copilot": {"type": "oauth", "copilot_access_token": "tid", "github_token": "gho",
+            "expires_at": 1_795_255_200, "created_at": 1_795_255_200}});
+        assert_eq!(stored, expected);
+        // The renewal of a login that is gone brings nothing back.
+        assert!(store.remove("copilot").unwrap());
+        store.renew("copilot", &"gho".into(), &tokens).unwrap();
+        assert!(!store.path().exists());
+    }
+
+    #[derive(Debug, Default)]
+    struct Memory(std::sync::Mutex<std::collections::BTreeMap<String, String>>);
+
+    impl Vault for Memory {
+        fn get(&self, item: &str) -> Result<Option<SecretString>, AuthError> {
+            Ok(self.0.lock().unwrap().get(item).map(|secret| secret.as_str().into()))
+        }
+
+        fn set(&self, item: &str, secret: &SecretString) -> Result<(), AuthError> {
+            self.0.lock().unwrap().insert(item.into(), secret.expose_secret().into());
+            Ok(())
+        }
+
+        fn delete(&self, item: &str) -> Result<(), AuthError> {
+            self.0.lock().unwrap().remove(item);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_keychain_has_the_secrets_and_the_file_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Arc::new(Memory::default());
+        let plain = Credentials { vault: memory.clone(), ..store(&folder) };
+        let store = plain.clone().in_keychain();
+        store.set_key_at("groq", &"gsk-planted".into(), now()).unwrap();
+        let tokens = Credential::Tokens {
+            access: "at-planted".into(),
+            refresh: "rt-planted".into(),
+            expires: Some(now()),
+            account: Some("acc".into()),
+            created: Some(now()),
+        };
+        store.log_in("openai", &tokens).unwrap();
+        let file: Value = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
+        let expected = json!({
+            "groq": {"type": "api_key", "created_at": 1_795_255_200, "keychain": true},
+            "openai": {"type": "oauth", "expires_at": 1_795_255_200, "account_id": "acc", "created_at": 1_795_255_200,
+                "keychain": true},
+        });
+        assert_eq!(file, expected);
+        // Where a secret is, is a matter of its entry and not of the setting.
+        assert_eq!(key_of(&plain, "groq").as_deref(), Some("gsk-planted"));
+        store.renew("openai", &"rt-planted".into(), &tokens).unwrap();
+        assert_eq!(plain.outline("openai").unwrap().map(|outline| outline.kind), Some(Kind::Tokens));
+        let Some(Credential::Tokens { refresh, .. }) = plain.get("openai").unwrap() else {
+            panic!("no tokens")
+        };
+        assert_eq!(refresh.expose_secret(), "rt-planted");
+        // Without the setting the next change brings it back into the file, and nothing stays behind.
+        plain.set_key_at("groq", &"gsk-2".into(), now()).unwrap();
+        assert!(plain.remove("openai").unwrap());
+        assert_eq!(memory.0.lock().unwrap().len(), 0);
+        assert_eq!(key_of(&store, "groq").as_deref(), Some("gsk-2"));
     }
 }

@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::auth::KeyOrigin;
+use crate::auth::{AccountLogin, KeyOrigin, LoginKind, LoginStatus, StoredLogin};
 use crate::model::ModelEvent;
 use crate::usage::{Cost, TokenCounts};
 use crate::wire::fixtures::{request, user};
@@ -216,8 +216,12 @@ async fn a_login_says_where_its_key_comes_from() {
         origin: Some(KeyOrigin::Stored),
         required: true,
         variables: vec!["OPENAI_API_KEY".into()],
-        created: Some(now),
-        expires: None,
+        stored: Some(StoredLogin { kind: LoginKind::Key, account: None, created: Some(now), expires: None }),
+        account: Some(AccountLogin {
+            name: "a ChatGPT subscription".into(),
+            only_way: false,
+            refusal: models.login("openai").unwrap().account.unwrap().refusal,
+        }),
     };
     assert_eq!(models.login("openai"), Ok(expected));
     let with_key: Vec<String> = models
@@ -228,6 +232,7 @@ async fn a_login_says_where_its_key_comes_from() {
         .collect();
     assert_eq!(with_key, ["openai", "groq", "mistral"]);
     assert!(models.login("nobody").is_err());
+    assert_eq!(models.similar_providers("antropic"), ["anthropic"]);
     let listed = models.list(None);
     assert!(listed.iter().any(|info| info.provider == "mistral"));
     assert!(!listed.iter().any(|info| info.provider == "xai"));

@@ -50,6 +50,7 @@ const LIMITS: Limits = Limits {
 
 fn model_call() -> Call {
     Call {
+        is_subscription: false,
         info: ModelInfo {
             id: "mine/m".parse().unwrap(),
             provider: "mine".into(),

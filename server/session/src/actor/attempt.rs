@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use kit_protocol::{ErrorKind, ModelId};
-use kit_provider::{Cost, Model, ModelError, ModelEvent, Models, Request, TokenCounts};
+use kit_provider::{Model, ModelError, ModelEvent, Models, Request, TokenCounts};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -75,7 +75,7 @@ impl Attempt {
         Some(Spent {
             model: info.id.clone(),
             tokens,
-            cost: info.price.map_or(Cost::UNKNOWN, |price| Cost::of(tokens, price)),
+            cost: model.cost(tokens),
             finish_reason: None,
             request_id: self.request_id.clone(),
         })

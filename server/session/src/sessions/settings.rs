@@ -134,6 +134,26 @@ impl Sessions {
         }
     }
 
+    /// A login came or went: who is signed out, and which model is used when nobody chooses one, is found out anew.
+    pub fn logins_changed(&self) {
+        let is_chosen = self.defaults().model.is_some();
+        self.shared.board.set_defaults(|board| {
+            if !is_chosen {
+                board.model = None;
+                board.context_window = 0;
+            }
+        });
+        self.find_default_model();
+        let open: Vec<_> = self.lock().values().cloned().collect();
+        for ops in open {
+            if ops.try_send(Op::LookAtLogins).is_err() {
+                tracing::debug!(
+                    "a session that is closed or has too much to do looks at its login with its next turn"
+                );
+            }
+        }
+    }
+
     /// Finds out in the background which model is used when nobody chooses one, to show it before the first prompt.
     pub(super) fn find_default_model(&self) {
         let shared = Arc::clone(&self.shared);
@@ -148,11 +168,13 @@ impl Sessions {
                     0
                 }
             };
+            let is_signed_in = models.is_signed_in(&model);
             shared.board.set_defaults(|board| {
                 if board.model.is_none() {
                     board.model = Some(model);
                     board.context_window = window;
                 }
+                board.is_signed_out = !is_signed_in;
             });
             shared.today().await;
         });
