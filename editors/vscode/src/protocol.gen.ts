@@ -42,6 +42,9 @@ export const serverCommands = [
   { id: "kit.auth.status", title: "Logins", description: "Tells which providers have a key or a login, and which of them counts." },
   { id: "kit.auth.login", title: "Log In", description: "Logs in at a provider with an account, in the browser." },
   { id: "kit.auth.logout", title: "Log Out", description: "Forgets the stored login at a provider." },
+  { id: "kit.extension.list", title: "Extensions", description: "Lists extensions with what they register and may do." },
+  { id: "kit.extension.reload", title: "Reload Extensions", description: "Loads extensions again." },
+  { id: "kit.extension.grant", title: "Grant to Extension", description: "Grants an extension what it asks for, or takes that back." },
   { id: "kit.trust.set", title: "Trust Workspace", description: "Trusts a workspace root, or stops trusting it." },
   { id: "kit.doctor", title: "Doctor", description: "Checks the installation." },
 ] as const;
@@ -653,6 +656,61 @@ export type Event = {
       durationMs: number;
     }
 );
+
+/** Argument of `kit.extension.list` and `kit.extension.reload`. */
+export interface ExtensionArguments {
+  /** The extension; all of them otherwise. */
+  name?: string;
+}
+
+/** Argument of `kit.extension.grant`. */
+export interface ExtensionGrantArguments {
+  /** The extension. */
+  name: string;
+  /** What is granted: `true` for all that it asks for, `false` for nothing, or the permissions themselves. */
+  grants?: unknown;
+}
+
+/** One extension. */
+export interface ExtensionInfo {
+  /** Its name. */
+  name: string;
+  /** Its version, where it tells one. */
+  version?: string;
+  /** One sentence about it. */
+  description?: string;
+  /** Its main file. */
+  path: string;
+  /** What it does. */
+  state: ExtensionState;
+  /** The events that it handles. */
+  events: string[];
+  /** Its tools. */
+  tools: string[];
+  /** Its commands, without a slash. */
+  commands: string[];
+  /** What it asks for. */
+  asks?: unknown;
+  /** What the user granted. */
+  grants?: unknown;
+  /** What went wrong last. */
+  error?: string;
+}
+
+/** Answer of the commands of extensions, in load order. */
+export interface ExtensionListAnswer {
+  /** The extensions. */
+  extensions: ExtensionInfo[];
+}
+
+/** What an extension does. */
+export type ExtensionState =
+  /** It runs. */
+  | "running"
+  /** It crashed too often and waits for another content. */
+  | "disabled"
+  /** It could not be loaded. */
+  | "broken";
 
 /** Diagnostics of one file; each diagnostic has the shape of LSP. */
 export interface FileDiagnostics {
@@ -1468,6 +1526,50 @@ export interface Trust {
 
 /** One turn of a session: from a prompt to its `turn_end`. */
 export type TurnId = string;
+
+/** Whether something appears or goes. */
+export type UiOp =
+  /** It appears, or replaces what has its id. */
+  | "set"
+  /** It goes. */
+  | "remove";
+
+/** Where something is shown. */
+export type UiSlot =
+  /** A widget beside the prompt, until it is removed. */
+  | "widget"
+  /** The header, until it is removed. */
+  | "header"
+  /** The footer, until it is removed. */
+  | "footer"
+  /** An entry of the status line, until it is removed. */
+  | "status"
+  /** A line of text, once. */
+  | "print"
+  /** A framed block, once. */
+  | "block"
+  /** The text of the prompt, once. */
+  | "prompt";
+
+/** Something that an extension shows or takes away. */
+export interface UiUpdate {
+  /** Whether it appears or goes. */
+  op: UiOp;
+  /** Where. */
+  slot: UiSlot;
+  /** Its id within the extension and slot. */
+  id: string;
+  /** The extension. */
+  extension: string;
+  /** The text. */
+  text?: string;
+  /** Whether the text is Markdown. */
+  markdown?: boolean;
+  /** Lower ones come first. */
+  priority?: number;
+  /** How it looks: `kind` (`info`, `error`), `borderColor`, `background`, `border`, `placement`, `subtitle`. */
+  style?: Record<string, string>;
+}
 
 /** Usage of one model call. */
 export interface Usage {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use kit_extension::{ExtensionCommands, ExtensionHooks, ExtensionSink, Extensions, Ports};
 use kit_lsp::{Application, AuthCommand, Running, Startup, Window};
 use kit_protocol::{
     AuthAnswer, AuthArguments, Check, CredentialStore, DoctorAnswer, ErrorKind, KitError, Settings, Trust,
@@ -10,8 +11,7 @@ use kit_protocol::{
 use kit_provider::auth::Credentials;
 use kit_provider::{Environment, ModelError, Models, ProviderSettings};
 use kit_session::{
-    Attention, Contributions, CurrentSetup, Dependencies, NoHooks, Projects, ReviewDesk, Sessions, Setup,
-    Sink,
+    Attention, Contributions, CurrentSetup, Dependencies, Projects, ReviewDesk, Sessions, Setup, Sink,
 };
 use kit_tools::sandbox::Sandbox;
 use kit_tools::{Policy, Registry, ToolSettings};
@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::arguments::Options;
 use crate::configuration::{self, Configuration, Problem};
 use crate::doctor;
+use crate::extension_ports::{self, Desk, Requests};
 use crate::logins::{Logins, Surroundings};
 
 /// The application behind the language server.
@@ -40,6 +41,7 @@ struct State {
     policy: Option<Arc<Policy>>,
     sink: Option<Arc<dyn Sink>>,
     window: Option<Arc<dyn Window>>,
+    extensions: Option<Arc<Extensions>>,
 }
 
 impl State {
@@ -164,30 +166,52 @@ impl Application for Kit {
         let editor = attention.watch(startup.editor);
         let workspace = Arc::new(Workspace::new(roots, Arc::clone(&documents), editor, desk.clone()));
         workspace.set_save_after_edit(settings.save_after_edit.unwrap_or_default());
+        let tools = Arc::new(Registry::builtin(settings));
+        let sink = ExtensionSink::new(startup.sink);
+        let extensions = Extensions::new(
+            Ports {
+                paths: self.paths.clone(),
+                workspace: Arc::clone(&workspace),
+                tools: Arc::clone(&tools),
+                tool_settings: Arc::clone(&setup.tool_settings),
+                policy: Arc::clone(&policy),
+                sink: Arc::clone(&sink.client),
+                fetch: Arc::new(Requests::default()),
+                trust: self.trust.clone(),
+                environment: Arc::new(|name| std::env::var(name).ok()),
+                interactive: true,
+            },
+            extension_ports::settings(settings),
+        );
+        sink.connect(&extensions);
+        let contributions = Contributions::new();
+        contributions.add_commands(Arc::new(ExtensionCommands(Arc::clone(&extensions))));
         let sessions = Sessions::new(Dependencies {
             workspace: Arc::clone(&workspace),
             documents: Arc::clone(&documents),
-            tools: Arc::new(Registry::builtin(settings)),
+            tools,
             projects: Projects::new(&self.paths, settings),
             policy: Arc::clone(&policy),
             paths: self.paths.clone(),
             setup: CurrentSetup::from(setup),
-            sink: Arc::clone(&startup.sink),
+            sink: Arc::clone(&sink) as Arc<dyn Sink>,
             desk,
             attention,
-            contributions: Contributions::new(),
-            hooks: Arc::new(NoHooks),
+            contributions,
+            hooks: Arc::new(ExtensionHooks(Arc::clone(&extensions))),
         });
+        extensions.attach(&sessions);
         let state = State {
             options: startup.options,
             configuration,
             policy: Some(policy),
-            sink: Some(startup.sink),
+            sink: Some(Arc::clone(&sink.client)),
             window: Some(startup.window),
+            extensions: Some(Arc::clone(&extensions)),
         };
         state.tell_problems();
         *self.state() = state;
-        Ok(Running { sessions, documents, workspace })
+        Ok(Running { extensions: Arc::new(Desk(extensions)), sessions, documents, workspace })
     }
 
     fn doctor(&self, running: &Running) -> DoctorAnswer {
@@ -203,6 +227,7 @@ impl Application for Kit {
             detail: format!("{} open", running.documents.list().len()),
             fix: None,
         });
+        checks.extend(self.state().extensions.as_deref().map(extension_ports::check));
         DoctorAnswer { checks }
     }
 
@@ -229,6 +254,9 @@ impl Application for Kit {
         match self.setup(&configuration.settings) {
             Ok(setup) => running.sessions.set_settings(setup),
             Err(error) => tracing::error!(%error, "the settings of the project cannot be used yet"),
+        }
+        if let Some(extensions) = &state.extensions {
+            extensions.apply(extension_ports::settings(&configuration.settings));
         }
         state.configuration = configuration;
         state.tell_problems();

@@ -98,6 +98,8 @@ impl Options {
             provider_api_key,
             system_prompt,
             tls_skip_verify,
+            extension,
+            no_extensions,
         } = &self.settings;
         let texts = [
             ("model", model),
@@ -112,7 +114,11 @@ impl Options {
             value.as_ref().map(|value| (name.to_owned(), Value::String(value.clone())))
         });
         let unchecked = tls_skip_verify.then(|| ("tlsSkipVerify".to_owned(), Value::Bool(true)));
-        given.chain(unchecked).chain(self.further.clone()).collect()
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let paths = extension.iter().map(|path| Value::from(absolute(path).to_string_lossy().into_owned()));
+        let extensions = (!extension.is_empty()).then(|| ("extension".to_owned(), paths.collect()));
+        let none = no_extensions.then(|| ("noExtensions".to_owned(), Value::Bool(true)));
+        given.chain(unchecked).chain(extensions).chain(none).chain(self.further.clone()).collect()
     }
 
     /// The same with what a subcommand's own options set.
@@ -150,6 +156,12 @@ struct SettingOptions {
     /// Instructions added to the built-in ones
     #[arg(long, value_name = "TEXT", global = true)]
     system_prompt: Option<String>,
+    /// A further extension: a file, or a folder that holds some
+    #[arg(long, short, value_name = "PATH", global = true)]
+    extension: Vec<PathBuf>,
+    /// Load no extension
+    #[arg(long, global = true)]
+    no_extensions: bool,
 }
 
 #[cfg(test)]

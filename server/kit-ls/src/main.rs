@@ -12,6 +12,7 @@ mod config;
 mod configuration;
 mod default_model;
 mod doctor;
+mod extension_ports;
 mod headless;
 mod logging;
 mod logins;

@@ -139,7 +139,7 @@ impl LanguageServer for Backend {
 
     async fn shutdown(&self) -> Result<()> {
         if let Some(running) = self.shared.running.get() {
-            running.sessions.shutdown().await;
+            tokio::join!(running.sessions.shutdown(), running.extensions.shutdown());
         }
         Ok(())
     }

@@ -136,6 +136,9 @@ pub(crate) async fn execute(
         "kit.auth.status" => auth(shared, running, AuthCommand::Status, parse(command, argument)?),
         "kit.auth.login" => auth(shared, running, AuthCommand::Login, parse(command, argument)?),
         "kit.auth.logout" => auth(shared, running, AuthCommand::Logout, parse(command, argument)?),
+        "kit.extension.list" => answer_with(&running.extensions.list(parse(command, argument)?)),
+        "kit.extension.reload" => answer_with(&running.extensions.reload(parse(command, argument)?).await?),
+        "kit.extension.grant" => answer_with(&running.extensions.grant(parse(command, argument)?)?),
         "kit.trust.set" => {
             answer_with(&shared.application.trust(running, parse::<Trust>(command, argument)?)?)
         }

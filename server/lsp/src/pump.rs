@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kit_protocol::{Event, EventBody, FileProblem, ReviewState, Status};
+use kit_protocol::{Event, EventBody, FileProblem, ReviewState, Status, UiSlot, UiUpdate};
 use kit_session::Sink;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ use crate::problems::Problems;
 use crate::progress::Registry;
 use crate::shared::Profile;
 
+/// How many changes of what extensions show may wait; of more the oldest are left out.
+const UI_LIMIT: usize = 1000;
 const EVENT_LIMIT: usize = 8192;
 const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 const REVIEW_INTERVAL: Duration = Duration::from_millis(100);
@@ -52,9 +54,18 @@ impl Notification for ReviewNotification {
     const METHOD: &'static str = "kit/review";
 }
 
+/// `kit/ui`.
+pub(crate) enum UiNotification {}
+
+impl Notification for UiNotification {
+    type Params = UiUpdate;
+    const METHOD: &'static str = "kit/ui";
+}
+
 #[derive(Default)]
 struct Outbox {
     events: VecDeque<Event>,
+    ui: VecDeque<UiUpdate>,
     status: Option<Status>,
     review: Option<ReviewState>,
     problems: Problems,
@@ -91,6 +102,19 @@ impl Sink for Pump {
     fn problems(&self, owner: &'static str, problems: Vec<FileProblem>) {
         self.with(|outbox| outbox.problems.replace(owner, problems));
     }
+
+    fn ui(&self, update: UiUpdate) {
+        self.with(|outbox| {
+            // What is replaced before it was sent needs not be sent.
+            outbox.ui.retain(|other| {
+                (other.slot, &other.id, &other.extension) != (update.slot, &update.id, &update.extension)
+            });
+            outbox.ui.push_back(update);
+            while outbox.ui.len() > UI_LIMIT {
+                outbox.ui.pop_front();
+            }
+        });
+    }
 }
 
 fn is_delta(body: &EventBody) -> bool {
@@ -121,6 +145,14 @@ impl Pump {
                     client.send_notification::<EventNotification>(event).await;
                 } else {
                     tell(&client, event).await;
+                }
+            }
+            let updates = std::mem::take(&mut self.outbox.lock().unwrap_or_else(PoisonError::into_inner).ui);
+            for update in updates {
+                if profile.kit.ui {
+                    client.send_notification::<UiNotification>(update).await;
+                } else {
+                    tell_ui(&client, update).await;
                 }
             }
             let (status, review, due, problems) = {
@@ -188,6 +220,22 @@ impl Throttle {
             return slot.take();
         }
         None
+    }
+}
+
+/// What a client without `kit/ui` learns: printed text as messages.
+async fn tell_ui(client: &Client, update: UiUpdate) {
+    let Some(text) = update.text.filter(|text| !text.trim().is_empty()) else { return };
+    match update.slot {
+        UiSlot::Print | UiSlot::Block => {
+            let text: String = text.chars().take(MESSAGE_LIMIT).collect();
+            match update.style.get("kind").map(String::as_str) {
+                Some("error") => client.show_message(lsp::MessageType::ERROR, text).await,
+                Some("info") => client.show_message(lsp::MessageType::INFO, text).await,
+                Some(_) | None => client.log_message(lsp::MessageType::INFO, text).await,
+            }
+        }
+        UiSlot::Widget | UiSlot::Header | UiSlot::Footer | UiSlot::Status | UiSlot::Prompt => {}
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kit_protocol::{AuthAnswer, AuthArguments, ClientCapabilities, KitError};
+use futures::future::BoxFuture;
+use kit_protocol::{
+    AuthAnswer, AuthArguments, ClientCapabilities, ExtensionArguments, ExtensionGrantArguments,
+    ExtensionListAnswer, KitError,
+};
 use kit_session::{Sessions, Sink};
 use kit_text::Encoding;
 use kit_workspace::{Documents, Editor, Root, Workspace};
@@ -30,9 +34,23 @@ pub struct Startup {
     pub sink: Arc<dyn Sink>,
 }
 
+/// Whoever has the extensions.
+pub trait ExtensionDesk: Send + Sync {
+    /// `kit.extension.list`.
+    fn list(&self, arguments: ExtensionArguments) -> ExtensionListAnswer;
+    /// `kit.extension.reload`.
+    fn reload(&self, arguments: ExtensionArguments) -> BoxFuture<'_, Result<ExtensionListAnswer, KitError>>;
+    /// `kit.extension.grant`.
+    fn grant(&self, arguments: ExtensionGrantArguments) -> Result<ExtensionListAnswer, KitError>;
+    /// Ends all extensions.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
 /// What the application gives back.
 #[derive(Clone)]
 pub struct Running {
+    /// The receiver of the commands about extensions.
+    pub extensions: Arc<dyn ExtensionDesk>,
     /// The commands' receiver.
     pub sessions: Arc<Sessions>,
     /// The store that document notifications are applied to.

@@ -58,6 +58,9 @@ commands! {
     "kit.auth.status" "Logins" "Tells which providers have a key or a login, and which of them counts.";
     "kit.auth.login" "Log In" "Logs in at a provider with an account, in the browser.";
     "kit.auth.logout" "Log Out" "Forgets the stored login at a provider.";
+    "kit.extension.list" "Extensions" "Lists extensions with what they register and may do.";
+    "kit.extension.reload" "Reload Extensions" "Loads extensions again.";
+    "kit.extension.grant" "Grant to Extension" "Grants an extension what it asks for, or takes that back.";
     "kit.trust.set" "Trust Workspace" "Trusts a workspace root, or stops trusting it.";
     "kit.doctor" "Doctor" "Checks the installation.";
 }

@@ -10,6 +10,7 @@ mod command;
 mod command_table;
 mod error;
 mod event;
+mod extension;
 mod id;
 mod message;
 mod model;
@@ -21,6 +22,7 @@ pub mod schema;
 mod settings;
 mod status;
 mod tool;
+mod ui;
 mod usage;
 
 pub use auth::*;
@@ -28,6 +30,7 @@ pub use command::*;
 pub use command_table::*;
 pub use error::*;
 pub use event::*;
+pub use extension::*;
 pub use id::*;
 pub use message::*;
 pub use model::*;
@@ -38,6 +41,7 @@ pub use review::*;
 pub use settings::*;
 pub use status::*;
 pub use tool::*;
+pub use ui::*;
 pub use usage::*;
 
 /// The major version of the protocol.

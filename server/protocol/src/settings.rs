@@ -107,6 +107,15 @@ pub struct Settings {
     /// Whether all prompt templates are left out.
     #[serde(default, alias = "no-prompt-templates", skip_serializing_if = "Option::is_none")]
     pub no_prompt_templates: Option<bool>,
+    /// Further extensions: files, or folders that hold them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<Vec<String>>,
+    /// Whether all extensions are left out.
+    #[serde(default, alias = "no-extensions", skip_serializing_if = "Option::is_none")]
+    pub no_extensions: Option<bool>,
+    /// Values of options that extensions registered, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<BTreeMap<String, String>>,
     /// Rules for tool calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<PermissionRules>,

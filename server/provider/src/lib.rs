@@ -12,6 +12,7 @@ mod copilot;
 mod endpoint;
 mod environment;
 mod error;
+mod fetch;
 mod files;
 mod framing;
 mod google;
@@ -36,6 +37,7 @@ mod wire;
 
 pub use environment::Environment;
 pub use error::{ModelError, Retry};
+pub use fetch::{FetchError, FetchRequest, FetchResponse, Fetcher};
 pub use http::ConnectionStats;
 pub use model::{Completion, Model, ModelEvent, ModelStream, Parameters, Request, ToolDefinition};
 pub use models::{Models, ProviderListing};

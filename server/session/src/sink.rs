@@ -1,6 +1,6 @@
 //! The port through which sessions tell the outside what happens.
 
-use kit_protocol::{Event, FileProblem, ReviewState, Status};
+use kit_protocol::{Event, FileProblem, ReviewState, Status, UiUpdate};
 
 /// Receives everything that a client may want to see. Calls must return at once and never wait for a client: a sink
 /// that is slower than the sessions has to drop or replace by itself. Events of one session come in the order of
@@ -17,5 +17,10 @@ pub trait Sink: Send + Sync {
     /// show them at their lines.
     fn problems(&self, owner: &'static str, problems: Vec<FileProblem>) {
         let _ = (owner, problems);
+    }
+
+    /// Something that an extension shows or takes away.
+    fn ui(&self, update: UiUpdate) {
+        let _ = update;
     }
 }

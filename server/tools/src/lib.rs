@@ -9,6 +9,7 @@ mod arguments;
 mod bash;
 mod call;
 pub mod caps;
+mod command_line;
 pub mod diagnostics;
 mod diff_report;
 mod edit;
@@ -29,6 +30,7 @@ mod tool;
 mod write;
 
 pub use call::run_call;
+pub use command_line::{CommandEnd, CommandLine, run_command};
 pub use gate::{CallGate, GatedCall, Passage};
 pub use policy::{Call, Decision, Effect, InvalidRule, Policy, RuleLayer, RuleProblem, Suggestion};
 pub use quiet::{Printed, printed_by};

@@ -43,6 +43,9 @@ M.commands = {
   { id = "kit.auth.status", title = "Logins", description = "Tells which providers have a key or a login, and which of them counts." },
   { id = "kit.auth.login", title = "Log In", description = "Logs in at a provider with an account, in the browser." },
   { id = "kit.auth.logout", title = "Log Out", description = "Forgets the stored login at a provider." },
+  { id = "kit.extension.list", title = "Extensions", description = "Lists extensions with what they register and may do." },
+  { id = "kit.extension.reload", title = "Reload Extensions", description = "Loads extensions again." },
+  { id = "kit.extension.grant", title = "Grant to Extension", description = "Grants an extension what it asks for, or takes that back." },
   { id = "kit.trust.set", title = "Trust Workspace", description = "Trusts a workspace root, or stops trusting it." },
   { id = "kit.doctor", title = "Doctor", description = "Checks the installation." },
 }
@@ -285,6 +288,36 @@ M.commands = {
 ---@field llmCallCount? number Number of model calls.
 ---@field usage? kit.UsageTotals Sum over the turn's model calls.
 ---@field durationMs? number Wall-clock time from start to end.
+
+--- Argument of `kit.extension.list` and `kit.extension.reload`.
+---@class kit.ExtensionArguments
+---@field name? string The extension; all of them otherwise.
+
+--- Argument of `kit.extension.grant`.
+---@class kit.ExtensionGrantArguments
+---@field name string The extension.
+---@field grants? any What is granted: `true` for all that it asks for, `false` for nothing, or the permissions themselves.
+
+--- One extension.
+---@class kit.ExtensionInfo
+---@field name string Its name.
+---@field version? string Its version, where it tells one.
+---@field description? string One sentence about it.
+---@field path string Its main file.
+---@field state kit.ExtensionState What it does.
+---@field events string[] The events that it handles.
+---@field tools string[] Its tools.
+---@field commands string[] Its commands, without a slash.
+---@field asks? any What it asks for.
+---@field grants? any What the user granted.
+---@field error? string What went wrong last.
+
+--- Answer of the commands of extensions, in load order.
+---@class kit.ExtensionListAnswer
+---@field extensions kit.ExtensionInfo[] The extensions.
+
+--- What an extension does.
+---@alias kit.ExtensionState "running"|"disabled"|"broken"
 
 --- Diagnostics of one file; each diagnostic has the shape of LSP.
 ---@class kit.FileDiagnostics
@@ -727,6 +760,23 @@ M.commands = {
 
 --- One turn of a session: from a prompt to its `turn_end`.
 ---@alias kit.TurnId string
+
+--- Whether something appears or goes.
+---@alias kit.UiOp "set"|"remove"
+
+--- Where something is shown.
+---@alias kit.UiSlot "widget"|"header"|"footer"|"status"|"print"|"block"|"prompt"
+
+--- Something that an extension shows or takes away.
+---@class kit.UiUpdate
+---@field op kit.UiOp Whether it appears or goes.
+---@field slot kit.UiSlot Where.
+---@field id string Its id within the extension and slot.
+---@field extension string The extension.
+---@field text? string The text.
+---@field markdown? boolean Whether the text is Markdown.
+---@field priority? number Lower ones come first.
+---@field style? table<string, string> How it looks: `kind` (`info`, `error`), `borderColor`, `background`, `border`, `placement`, `subtitle`.
 
 --- Usage of one model call.
 ---@class kit.Usage

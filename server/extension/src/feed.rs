@@ -1,0 +1,266 @@
+//! What extensions observe, on its way to them.
+//!
+//! Sessions hand over and go on: events go through one bounded channel to a task that binds the state of their session
+//! and puts them into the queues of those who want them. When it is full, what comes is left out and counted. Nobody
+//! wants an event without a handler, so then nothing is made of it.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use kit_contract::{
+    ReasoningStartEvent, SessionShutdownEvent, SessionStartEvent, StepFinishEvent, StepStartEvent,
+    ThinkingLevelChangeEvent, ToolCallInputDeltaEvent, ToolCallInputEndEvent, ToolCallInputStartEvent,
+};
+use kit_protocol::{Event, EventBody, FileProblem, ReviewState, SessionId, Status, UiUpdate};
+use kit_session::{HookScope, Observation, Sink};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::convert::{Told, told, word};
+use crate::extensions::Extensions;
+
+/// How many observations may wait. Beyond that new ones are left out: a notification is never worth a delay.
+const WAITING: usize = 4096;
+
+/// What extensions observe, on its way to them.
+#[derive(Default)]
+pub(crate) struct Feed {
+    sender: OnceLock<mpsc::Sender<Observed>>,
+    /// Sessions that were announced.
+    known: Mutex<HashSet<SessionId>>,
+    /// Sessions whose model reasons right now.
+    reasoning: Mutex<HashSet<SessionId>>,
+}
+
+struct Observed {
+    session: SessionId,
+    events: Vec<Told>,
+}
+
+impl Feed {
+    /// Whether a session was announced to extensions.
+    pub(crate) fn knows(&self, session: &SessionId) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(session)
+    }
+
+    /// Something happened in a session that is no event of its stream.
+    pub(crate) fn observe(&self, hub: &Arc<Extensions>, scope: HookScope, observation: Observation) {
+        let session = scope.session;
+        let event = match observation {
+            Observation::SessionStart => {
+                let is_new =
+                    self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(session.clone());
+                let reason = if is_new { "start" } else { "open" };
+                (
+                    "session_start",
+                    value(SessionStartEvent {
+                        session_id: session.to_string(),
+                        session_path: None,
+                        reason: reason.to_owned(),
+                    }),
+                )
+            }
+            Observation::SessionShutdown => {
+                ("session_shutdown", value(SessionShutdownEvent { reason: "exit".to_owned() }))
+            }
+            Observation::ToolInputStart { id, name } => {
+                let kind = hub.ports().tools.get(&name).map(|tool| word(&tool.kind())).unwrap_or_default();
+                (
+                    "tool_call_input_start",
+                    value(ToolCallInputStartEvent {
+                        tool_call_id: id.to_string(),
+                        tool_name: name,
+                        tool_kind: kind,
+                    }),
+                )
+            }
+            Observation::ToolInputDelta { id, delta } => {
+                let event = ToolCallInputDeltaEvent { tool_call_id: id.to_string(), delta };
+                ("tool_call_input_delta", value(event))
+            }
+            Observation::ToolInputEnd { id } => {
+                ("tool_call_input_end", value(ToolCallInputEndEvent { tool_call_id: id.to_string() }))
+            }
+            Observation::StepStart { step } => ("step_start", value(StepStartEvent { step_number: step })),
+            Observation::StepFinish { step, has_tool_calls, finish_reason } => (
+                "step_finish",
+                value(StepFinishEvent {
+                    step_number: step,
+                    has_tool_calls,
+                    finish_reason: finish_reason.unwrap_or_default(),
+                }),
+            ),
+            Observation::ThinkingLevelChange { level, previous, source } => (
+                "thinking_level_change",
+                value(ThinkingLevelChangeEvent {
+                    new_level: word(&level),
+                    previous_level: word(&previous),
+                    source,
+                }),
+            ),
+        };
+        // Starts and ends bind and free the state even where no extension wants to hear of them.
+        let binds = matches!(event.0, "session_start" | "session_shutdown") && hub.is_loaded();
+        if binds || hub.wants(event.0) {
+            self.send(hub, Observed { session, events: vec![event] });
+        }
+    }
+
+    /// An event of a session's stream.
+    fn event(&self, hub: &Arc<Extensions>, event: &Event) {
+        if !hub.is_loaded() {
+            return;
+        }
+        let mut events: Vec<Told> = told(event);
+        self.reasoning(event, &mut events);
+        events.retain(|(name, _)| hub.wants(name));
+        if !events.is_empty() {
+            self.send(hub, Observed { session: event.session.clone(), events });
+        }
+    }
+
+    /// The first of a row of reasoning deltas is the start of reasoning.
+    fn reasoning(&self, event: &Event, events: &mut Vec<Told>) {
+        let mut reasoning = self.reasoning.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(event.body, EventBody::ReasoningDelta { .. }) {
+            if event.agent.is_none() && reasoning.insert(event.session.clone()) {
+                events.push(("reasoning_start", value(ReasoningStartEvent {})));
+            }
+        } else {
+            reasoning.remove(&event.session);
+        }
+    }
+
+    fn send(&self, hub: &Arc<Extensions>, observed: Observed) {
+        let sender = self.sender.get_or_init(|| {
+            let (sender, receiver) = mpsc::channel(WAITING);
+            let later = Arc::downgrade(hub);
+            hub.spawn(async move {
+                let mut receiver = receiver;
+                while let Some(observed) = receiver.recv().await {
+                    let Some(hub) = later.upgrade() else { return };
+                    deliver(&hub, observed).await;
+                }
+            });
+            sender
+        });
+        if sender.try_send(observed).is_err() {
+            tracing::warn!("extensions are too slow, an event is left out");
+        }
+    }
+}
+
+async fn deliver(hub: &Extensions, Observed { session, events }: Observed) {
+    hub.bind(&session).await;
+    for (name, mut event) in events {
+        if name == "session_start"
+            && let Some(path) = hub.session_path(&session).await
+            && let Value::Object(fields) = &mut event
+        {
+            fields.insert("sessionPath".to_owned(), path.to_string_lossy().into());
+        }
+        let generation = hub.generation();
+        let handlers = generation.handlers(name);
+        if !handlers.is_empty() {
+            let payload = hub.payload(event, Some(&session));
+            let shared: Arc<str> = name.into();
+            for handler in handlers.iter().filter(|handler| !handler.extension.is_disabled()) {
+                handler.extension.caller.hears_of(&session);
+                handler.extension.observe(&shared, &payload);
+            }
+        }
+        if name == "session_shutdown" {
+            hub.states().forget(&session);
+        }
+    }
+}
+
+fn value<T: Serialize>(event: T) -> Value {
+    serde_json::to_value(event).unwrap_or_default()
+}
+
+impl Extensions {
+    /// Whether any extension is loaded.
+    pub(crate) fn is_loaded(&self) -> bool {
+        !self.generation().extensions.is_empty()
+    }
+
+    /// The file of a session.
+    pub(crate) async fn session_path(&self, session: &SessionId) -> Option<PathBuf> {
+        let sessions = self.sessions().ok()?;
+        Some(sessions.view(session).await.ok()?.path)
+    }
+
+    /// Makes the state of a session known, so that it can be read at once.
+    pub(crate) async fn bind(&self, session: &SessionId) {
+        if self.states().get(session).is_some() {
+            return;
+        }
+        let view = match self.sessions() {
+            Ok(sessions) => sessions.view(session).await.ok(),
+            Err(_) => None,
+        };
+        if let Some(view) = &view {
+            self.think(word(&view.thinking));
+        }
+        let path = view.map(|view| view.path);
+        let (_, error) = self.states().bind(session, path).await;
+        if let Some(error) = error {
+            tracing::warn!(%error, "the state of extensions is empty");
+            let (path, line) = (error.path().to_path_buf(), 0);
+            let message = error.to_string();
+            self.set_problem(
+                &path,
+                Some(FileProblem { path: path.to_string_lossy().into_owned(), line, message }),
+            );
+        }
+    }
+}
+
+/// A sink that tells extensions what it is told.
+pub struct ExtensionSink {
+    /// Where everything goes first.
+    pub client: Arc<dyn Sink>,
+    /// The extensions, once there are any.
+    pub extensions: OnceLock<std::sync::Weak<Extensions>>,
+}
+
+impl ExtensionSink {
+    /// A sink before a client.
+    pub fn new(client: Arc<dyn Sink>) -> Arc<Self> {
+        Arc::new(Self { client, extensions: OnceLock::new() })
+    }
+
+    /// The extensions that are told from now on.
+    pub fn connect(&self, extensions: &Arc<Extensions>) {
+        // There is one host of extensions in a process.
+        let _again = self.extensions.set(Arc::downgrade(extensions));
+    }
+}
+
+impl Sink for ExtensionSink {
+    fn event(&self, event: Event) {
+        if let Some(hub) = self.extensions.get().and_then(std::sync::Weak::upgrade) {
+            hub.feed.event(&hub, &event);
+        }
+        self.client.event(event);
+    }
+
+    fn status(&self, status: Status) {
+        self.client.status(status);
+    }
+
+    fn review(&self, state: ReviewState) {
+        self.client.review(state);
+    }
+
+    fn problems(&self, owner: &'static str, problems: Vec<FileProblem>) {
+        self.client.problems(owner, problems);
+    }
+
+    fn ui(&self, update: UiUpdate) {
+        self.client.ui(update);
+    }
+}

@@ -1,0 +1,106 @@
+//! The session's tree.
+
+use std::sync::Arc;
+
+use kit_contract::{BranchParameters, CollapseBranchParameters, EntryParameters, NavigationResult, TreeNode};
+use kit_protocol::{EntryId, ErrorKind, SessionArguments, SessionId};
+use kit_session::{SessionEntry, Sessions};
+
+use super::sessions::{refused, session_of};
+use super::unavailable;
+use crate::caller::{Caller, parse};
+use crate::extensions::Extensions;
+use crate::sandbox::Failure;
+
+fn described(entry: SessionEntry) -> TreeNode {
+    TreeNode {
+        id: entry.id.to_string(),
+        parent_id: entry.parent.map(|parent| parent.to_string()),
+        r#type: entry.kind,
+        role: entry.role.map(|role| crate::convert::role_name(role).to_owned()),
+        content: entry.text,
+        timestamp: entry.at,
+        children: entry.children.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// An entry, if there is one.
+async fn entry(sessions: &Sessions, session: &SessionId, id: &str) -> Result<Option<SessionEntry>, Failure> {
+    match sessions.entry(session, &EntryId::from(id)).await {
+        Ok(entry) => Ok(Some(entry)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+pub(super) async fn node(
+    hub: &Extensions,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<Option<TreeNode>, Failure> {
+    let EntryParameters { id } = parse("getTreeNode", parameters)?;
+    let session = session_of(hub, caller, parameters)?;
+    Ok(entry(&*hub.sessions()?, &session, &id).await?.map(described))
+}
+
+pub(super) async fn branch(
+    hub: &Extensions,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<Vec<TreeNode>, Failure> {
+    let session = session_of(hub, caller, parameters)?;
+    let entries = hub.sessions()?.branch_entries(&session).await.map_err(refused)?;
+    Ok(entries.into_iter().map(described).collect())
+}
+
+pub(super) async fn children(
+    hub: &Extensions,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<Vec<TreeNode>, Failure> {
+    let EntryParameters { id } = parse("getChildren", parameters)?;
+    let session = session_of(hub, caller, parameters)?;
+    let sessions = hub.sessions()?;
+    let Some(parent) = entry(&sessions, &session, &id).await? else { return Ok(Vec::new()) };
+    let mut children = Vec::new();
+    for child in parent.children {
+        children.extend(entry(&sessions, &session, child.as_str()).await?.map(described));
+    }
+    Ok(children)
+}
+
+pub(super) async fn navigate(
+    hub: &Extensions,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<NavigationResult, Failure> {
+    let EntryParameters { id } = parse("navigateTo", parameters)?;
+    let session = session_of(hub, caller, parameters)?;
+    let arguments = SessionArguments {
+        session: Some(session),
+        entry: Some(EntryId::from(id.as_str())),
+        ..SessionArguments::default()
+    };
+    let moved = hub.sessions()?.branch(arguments).await;
+    Ok(NavigationResult { success: moved.is_ok(), error: moved.err().map(|error| error.message) })
+}
+
+pub(super) async fn summarize(
+    hub: &Arc<Extensions>,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<String, Failure> {
+    let BranchParameters { .. } = parse("summarizeBranch", parameters)?;
+    let _session = session_of(hub, caller, parameters)?;
+    Err(unavailable("summaries are not available"))
+}
+
+pub(super) async fn collapse(
+    hub: &Extensions,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<NavigationResult, Failure> {
+    let CollapseBranchParameters { .. } = parse("collapseBranch", parameters)?;
+    let _session = session_of(hub, caller, parameters)?;
+    Err(unavailable("summaries are not available"))
+}

@@ -1,0 +1,176 @@
+//! What an extension may reach, decided for each request.
+//!
+//! Nothing is allowed that was not granted. Hosts are compared by name, with `*.` for all below; commands by the same
+//! patterns and parser as permission rules, so every part of a chain must be covered; paths on their real form, so that
+//! links lead nowhere.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use globset::{GlobBuilder, GlobMatcher};
+use kit_contract::Permissions;
+use kit_protocol::{Mode, PermissionRules, SessionId, ToolKind};
+use kit_tools::{Access, Call, Decision, Policy, RuleLayer};
+use kit_workspace::{Location, Paths};
+
+use crate::sandbox::{Failure, FailureCode};
+
+/// What an extension may reach.
+pub(crate) struct Permit {
+    permissions: Permissions,
+    commands: Policy,
+    read: Vec<PathPattern>,
+    write: Vec<PathPattern>,
+}
+
+struct PathPattern {
+    path: String,
+    glob: Option<GlobMatcher>,
+}
+
+impl Permit {
+    /// A permit for what was granted. What cannot be read grants nothing.
+    pub(crate) fn new(permissions: Permissions) -> Self {
+        let rule = |pattern: &String| {
+            let pattern = pattern.trim();
+            // A pattern without an ending means exactly these words, as in permission rules.
+            if pattern == "*" { "Bash".to_owned() } else { format!("Bash({pattern})") }
+        };
+        let rules = PermissionRules {
+            allow: permissions.exec.iter().map(rule).collect(),
+            ..PermissionRules::default()
+        };
+        let layer = RuleLayer { origin: "grant".to_owned(), rules };
+        // The rules of the user have their own policy; this one knows the grant alone.
+        let nowhere = Paths::below(Path::new("/nonexistent/kit"));
+        let patterns = |texts: &[String]| texts.iter().map(|text| PathPattern::new(text)).collect();
+        Self {
+            commands: Policy::new(&nowhere, &[layer]),
+            read: patterns(&permissions.fs.read),
+            write: patterns(&permissions.fs.write),
+            permissions,
+        }
+    }
+
+    /// Whether an environment variable may be read.
+    pub(crate) fn environment(&self, name: &str) -> Result<(), Failure> {
+        allow(self.permissions.env.iter().any(|granted| granted == name), || {
+            (format!("env.get of {name}"), format!("env: [\"{name}\"]"))
+        })
+    }
+
+    /// Which hosts requests may go to.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        self.permissions.http.clone()
+    }
+
+    /// Whether requests may go anywhere at all.
+    pub(crate) fn http(&self) -> Result<(), Failure> {
+        allow(!self.permissions.http.is_empty(), || ("http.fetch".to_owned(), "http: [\"HOST\"]".to_owned()))
+    }
+
+    /// Whether a command may run.
+    pub(crate) fn command(&self, command: &str, cwd: &Path, session: &SessionId) -> Result<(), Failure> {
+        let access = Access::Execute { command: command.to_owned(), cwd: cwd.to_path_buf() };
+        let call = Call {
+            session,
+            mode: Mode::Ask,
+            root: cwd,
+            roots: &[],
+            tool: "bash",
+            kind: ToolKind::Execute,
+            access: &access,
+            unconfined: Some("it belongs to an extension"),
+        };
+        let covered = !self.permissions.exec.is_empty()
+            && matches!(self.commands.decide(&call), Decision::Allow { .. });
+        allow(covered, || (format!("exec.run of `{command}`"), format!("exec: [\"{command}\"]")))
+    }
+
+    /// Whether a path may be read.
+    pub(crate) fn read(&self, location: &Location, cwd: &Path) -> Result<(), Failure> {
+        allow(covers(&self.read, location, cwd), || {
+            (format!("reading {}", location.display), format!("fs: {{ read: [\"{}\"] }}", location.display))
+        })
+    }
+
+    /// Whether a path may be written.
+    pub(crate) fn write(&self, location: &Location, cwd: &Path) -> Result<(), Failure> {
+        allow(covers(&self.write, location, cwd), || {
+            (format!("writing {}", location.display), format!("fs: {{ write: [\"{}\"] }}", location.display))
+        })
+    }
+}
+
+fn allow(allowed: bool, what: impl FnOnce() -> (String, String)) -> Result<(), Failure> {
+    if allowed {
+        return Ok(());
+    }
+    let (what, permission) = what();
+    let text = format!("{what} was not granted; ask for it by the permission {permission}");
+    Err(Failure::new(FailureCode::Denied, text))
+}
+
+/// Whether a host and port are among those that are granted.
+pub fn covers_host(granted: &[String], host: &str, port: u16, usual_port: bool) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    granted.iter().any(|pattern| {
+        let pattern = pattern.trim().to_ascii_lowercase();
+        let (name, wanted) = match pattern.rsplit_once(':').map(|(name, port)| (name, port.parse::<u16>())) {
+            Some((name, Ok(port))) => (name.to_owned(), Some(port)),
+            Some((_, Err(_))) | None => (pattern, None),
+        };
+        let named = match name.strip_prefix("*.") {
+            Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
+            None => name == "*" || name == host,
+        };
+        named && wanted.map_or(usual_port, |wanted| wanted == port)
+    })
+}
+
+impl PathPattern {
+    fn new(text: &str) -> Self {
+        let text = text.trim().trim_start_matches("./").trim_end_matches('/');
+        let path = if text.is_empty() { ".".to_owned() } else { text.to_owned() };
+        let has_glob = path.contains(['*', '?', '[', '{']);
+        let glob = has_glob
+            .then(|| {
+                GlobBuilder::new(&path)
+                    .literal_separator(true)
+                    .build()
+                    .ok()
+                    .map(|glob| glob.compile_matcher())
+            })
+            .flatten();
+        Self { path, glob }
+    }
+
+    fn covers(&self, location: &Location, cwd: &Path) -> bool {
+        let cwd = cwd.canonicalize().unwrap_or_else(|_| cwd.to_path_buf());
+        if let Some(glob) = &self.glob {
+            let relative = location.real.strip_prefix(&cwd).unwrap_or(&location.real);
+            return glob.is_match(relative);
+        }
+        // A pattern with a wrong glob has none, and names no path either.
+        if self.path.contains(['*', '?', '[', '{']) {
+            return false;
+        }
+        let granted = match self.path.strip_prefix("~/") {
+            Some(rest) => std::env::home_dir().map(|home| home.join(rest)),
+            None => Some(cwd.join(&self.path)),
+        };
+        granted.map(real).is_some_and(|granted| location.real.starts_with(granted))
+    }
+}
+
+/// A path without links, as far as it exists.
+fn real(path: PathBuf) -> PathBuf {
+    path.canonicalize().unwrap_or(path)
+}
+
+fn covers(patterns: &[PathPattern], location: &Location, cwd: &Path) -> bool {
+    patterns.iter().any(|pattern| pattern.covers(location, cwd))
+}
+
+/// A shared permit that is replaced when the user decides.
+pub(crate) type SharedPermit = std::sync::RwLock<Arc<Permit>>;

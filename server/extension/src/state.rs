@@ -1,0 +1,276 @@
+//! The state that extensions keep for a session: a file of texts by key beside the session's file.
+//!
+//! Reads are from memory. A change is in memory at once and on disk when its future is done; changes that come while
+//! one is being written are written together. Writing takes a lock that other processes respect, reads what they wrote,
+//! puts the changes on top, and replaces the file as a whole: a temporary file of a unique name, synchronized, renamed.
+//! A file that is missing or empty is an empty state; one that cannot be read leaves memory and file alone until
+//! something is set.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kit_protocol::SessionId;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+/// The prefix of keys that all extensions see.
+const SHARED: &str = "shared:";
+
+/// The states of all sessions.
+#[derive(Default)]
+pub(crate) struct States {
+    sessions: Mutex<HashMap<SessionId, Arc<State>>>,
+    writers: TaskTracker,
+}
+
+/// The state of a session.
+pub struct State {
+    /// The file; none for a session without one.
+    file: Option<PathBuf>,
+    memory: Mutex<BTreeMap<String, String>>,
+    pending: Mutex<Pending>,
+    writer: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Pending {
+    /// What is to be set, or removed, by key.
+    changes: BTreeMap<String, Option<String>>,
+    waiting: Vec<oneshot::Sender<Result<(), StateError>>>,
+}
+
+/// Why a state cannot be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// The file cannot be read.
+    #[error("the state of extensions in {path} cannot be read: {why}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's or parser's words.
+        why: String,
+    },
+    /// The file cannot be written.
+    #[error("the state of extensions in {path} cannot be written: {why}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+}
+
+impl StateError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Read { path, .. } | Self::Write { path, .. } => path,
+        }
+    }
+}
+
+impl States {
+    /// The state of a session, if it was bound.
+    pub(crate) fn get(&self, session: &SessionId) -> Option<Arc<State>> {
+        self.lock().get(session).cloned()
+    }
+
+    /// The state of a session whose file is known; read now unless it was before. With the state comes what was wrong.
+    pub(crate) async fn bind(
+        &self,
+        session: &SessionId,
+        path: Option<PathBuf>,
+    ) -> (Arc<State>, Option<StateError>) {
+        if let Some(state) = self.get(session) {
+            return (state, None);
+        }
+        let opened = tokio::task::spawn_blocking(move || {
+            let file = path.as_deref().map(sidecar);
+            let state = State::at(file);
+            let error = state.load().err();
+            (Arc::new(state), error)
+        });
+        let (state, error) = match opened.await {
+            Ok(opened) => opened,
+            Err(lost) => {
+                tracing::error!(%lost, "the state of extensions was not read");
+                (Arc::new(State::at(None)), None)
+            }
+        };
+        // Of two that bind at the same time the first stays, as changes may be in it already.
+        let state = Arc::clone(self.lock().entry(session.clone()).or_insert(state));
+        (state, error)
+    }
+
+    /// Forgets a session that was closed, so that it is read again when it is opened.
+    pub(crate) fn forget(&self, session: &SessionId) {
+        self.lock().remove(session);
+    }
+
+    /// Changes a value; the answer comes when it is on disk, and the change is made even if nobody waits for it.
+    pub(crate) fn change(
+        &self,
+        state: &Arc<State>,
+        key: String,
+        value: Option<String>,
+    ) -> impl Future<Output = Result<(), StateError>> + use<> {
+        let done = state.change(key, value);
+        self.writers.spawn(Arc::clone(state).flush());
+        async move { done.await.unwrap_or(Ok(())) }
+    }
+
+    /// Waits until everything is on disk.
+    pub(crate) async fn flush(&self) {
+        self.writers.close();
+        self.writers.wait().await;
+        self.writers.reopen();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<State>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// An empty state that is kept in a file, or only in memory.
+    pub fn at(file: Option<PathBuf>) -> Self {
+        Self {
+            file,
+            memory: Mutex::default(),
+            pending: Mutex::default(),
+            writer: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Reads the file. A missing or empty one clears the memory, an unreadable one changes nothing.
+    pub fn load(&self) -> Result<(), StateError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let values =
+            read(file).map_err(|error| StateError::Read { path: file.clone(), why: error.to_string() })?;
+        *self.memory() = values;
+        Ok(())
+    }
+
+    /// A value.
+    pub fn get(&self, key: &str) -> Option<String> {
+        self.memory().get(key).cloned()
+    }
+
+    /// The keys that begin with one of the prefixes.
+    pub fn keys(&self, prefixes: &[&str]) -> Vec<String> {
+        let begins = |key: &&String| prefixes.iter().any(|prefix| key.starts_with(prefix));
+        self.memory().keys().filter(begins).cloned().collect()
+    }
+
+    /// Changes memory, and notes what [`flush`](Self::flush) is to write.
+    fn change(&self, key: String, value: Option<String>) -> oneshot::Receiver<Result<(), StateError>> {
+        let (waiting, done) = oneshot::channel();
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory();
+        match &value {
+            Some(value) => memory.insert(key.clone(), value.clone()),
+            None => memory.remove(&key),
+        };
+        pending.changes.insert(key, value);
+        pending.waiting.push(waiting);
+        done
+    }
+
+    /// Sets a value and waits until it is on disk.
+    pub async fn set(self: &Arc<Self>, key: &str, value: &str) -> Result<(), StateError> {
+        let done = self.change(key.to_owned(), Some(value.to_owned()));
+        Arc::clone(self).flush().await;
+        done.await.unwrap_or(Ok(()))
+    }
+
+    /// Writes all changes that nobody wrote yet.
+    async fn flush(self: Arc<Self>) {
+        let _writer = self.writer.lock().await;
+        let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let Pending { changes, waiting } = pending;
+        if changes.is_empty() {
+            return;
+        }
+        let state = Arc::clone(&self);
+        let written = tokio::task::spawn_blocking(move || state.write(changes)).await;
+        let result = written.unwrap_or_else(|lost| {
+            let path = self.file.clone().unwrap_or_default();
+            Err(StateError::Write { path, why: lost.to_string() })
+        });
+        for waiting in waiting {
+            // Whoever does not wait does not want to know.
+            let _gave_up = waiting.send(result.clone());
+        }
+    }
+
+    fn write(&self, changes: BTreeMap<String, Option<String>>) -> Result<(), StateError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let failed = |error: io::Error| StateError::Write { path: file.clone(), why: error.to_string() };
+        let folder = file.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        let lock = fs::OpenOptions::new().create(true).append(true).open(lock_file(file)).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        // What other processes wrote stays; a file that nobody can read is replaced by what is in memory.
+        let mut values = read(file).unwrap_or_else(|_unreadable| self.memory().clone());
+        for (key, value) in changes {
+            match value {
+                Some(value) => values.insert(key, value),
+                None => values.remove(&key),
+            };
+        }
+        replace(folder, file, &values).map_err(failed)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The key in the file for a key of an extension.
+pub(crate) fn key_of(extension: &str, key: &str) -> String {
+    if key.starts_with(SHARED) { key.to_owned() } else { format!("{extension}:{key}") }
+}
+
+/// The keys of the file that an extension sees, as it names them.
+pub(crate) fn keys_for(extension: &str, state: &State) -> Vec<String> {
+    let own = format!("{extension}:");
+    let keys = state.keys(&[&own, SHARED]);
+    keys.into_iter().map(|key| key.strip_prefix(&own).map_or(key.clone(), str::to_owned)).collect()
+}
+
+/// The file of the state beside a session's file.
+pub fn sidecar(session: &Path) -> PathBuf {
+    let name = session.as_os_str().to_string_lossy();
+    PathBuf::from(format!("{}.ext-state.json", name.strip_suffix(".jsonl").unwrap_or(&name)))
+}
+
+fn lock_file(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn read(file: &Path) -> io::Result<BTreeMap<String, String>> {
+    match fs::read(file) {
+        Ok(bytes) if bytes.is_empty() => Ok(BTreeMap::new()),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn replace(folder: &Path, file: &Path, values: &BTreeMap<String, String>) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".ext-state-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut temporary = builder.tempfile_in(folder)?;
+    serde_json::to_writer_pretty(&mut temporary, values)?;
+    temporary.flush()?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file)?;
+    Ok(())
+}
