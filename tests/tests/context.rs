@@ -4,8 +4,9 @@ use e2e::{launch, run_call, start};
 use kit_testkit::{LanguageClient, ModelServer, Profile, Project, Reply};
 use serde_json::{Value, json};
 
-/// What the model reads for a prompt.
+/// What the model reads for a prompt in a session of its own.
 async fn prompt(client: &LanguageClient, model: &ModelServer, argument: Value) -> String {
+    client.command("kit.session.new", json!({})).await.expect("a session");
     model.reply(Reply::new().text("done"));
     let before = model.requests().len();
     let turn = client.prompt_with(argument).await;
@@ -235,6 +236,33 @@ async fn new_diagnostics_follow_an_edit_and_old_ones_do_not() {
         report.tool_result(),
         ("a.rs:1:3 error: new trouble [checker]\na.rs:3:3 error: old trouble [checker]", false)
     );
+    client.close().await;
+}
+
+/// What the user types in a file that the agent only read reaches the model with its next call, once.
+#[tokio::test]
+async fn files_that_changed_since_the_model_read_them_are_named_once() {
+    let project = Project::new().file("a.txt", "alpha\n").file("b.txt", "beta\n");
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    client.open("a.txt");
+    let read = Reply::new().call("read", json!({ "path": "a.txt" })).call("read", json!({ "path": "b.txt" }));
+    model.reply(read);
+    model.reply(Reply::new().text("done"));
+    client.run("read them").await;
+    client.type_over("a.txt", "alpha", "ALPHA");
+    let mut texts = Vec::new();
+    for number in 2..4 {
+        model.reply(Reply::new().text("done"));
+        client.run("go on").await;
+        texts.push(model.request(number).await.user_texts().last().expect("a prompt").to_string());
+    }
+    assert!(
+        texts[0].contains("<changed_files>") && texts[0].contains("\na.txt\n</changed_files>"),
+        "{}",
+        texts[0]
+    );
+    assert_eq!(texts[1], "go on");
     client.close().await;
 }
 

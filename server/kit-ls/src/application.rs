@@ -221,6 +221,7 @@ impl Application for Kit {
         let mut checks =
             doctor::checks(&self.paths, &configuration, &models, &roots, running.sessions.projects());
         checks.push(doctor::connections(models.connections()));
+        checks.extend(doctor::project_files(&running.sessions.projects().problems()));
         checks.push(Check {
             name: "documents".to_owned(),
             ok: true,

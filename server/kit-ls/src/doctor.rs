@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kit_protocol::Check;
+use kit_protocol::{Check, FileProblem};
 use kit_provider::{ConnectionStats, Models};
 use kit_session::Projects;
 use kit_tools::sandbox::{self, SandboxStatus};
@@ -110,6 +110,14 @@ fn workspace(root: &Root, projects: &Projects) -> Check {
         detail: format!("{path} is not trusted, so this is not loaded: {}", withheld.join(", ")),
         fix: Some("trust the workspace (`kit.trust.set`) if you know what these files say".to_owned()),
     }
+}
+
+/// The files of projects and the user that were left out; nothing where there are none.
+pub(crate) fn project_files(problems: &[FileProblem]) -> Option<Check> {
+    let told = |problem: &FileProblem| format!("{}:{}: {}", problem.path, problem.line + 1, problem.message);
+    let list = problems.iter().map(told).collect::<Vec<_>>().join("; ");
+    (!list.is_empty())
+        .then(|| broken("project files", list, "mend what is named; everything else holds".to_owned()))
 }
 
 fn writable(name: &str, folder: &Path) -> Check {

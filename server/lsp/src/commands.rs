@@ -72,7 +72,7 @@ pub(crate) async fn execute(
         }
         "kit.session.ask" => {
             let arguments: PromptArguments = parse(command, argument)?;
-            ask(running, arguments, encoding);
+            ask(shared, running, arguments, encoding);
             answer_with(&NoArguments {})
         }
         "kit.session.cancel" => {
@@ -194,8 +194,13 @@ fn answer_with<T: Serialize>(answer: &T) -> Result<Value, KitError> {
 }
 
 /// Asks the user what to do and starts the turn with the answer; owned by nobody because it ends with the question.
-fn ask(running: &Running, mut arguments: PromptArguments, encoding: kit_text::Encoding) {
-    let running = running.clone();
+fn ask(
+    shared: &Arc<Shared>,
+    running: &Running,
+    mut arguments: PromptArguments,
+    encoding: kit_text::Encoding,
+) {
+    let (shared, running) = (Arc::clone(shared), running.clone());
     tokio::spawn(async move {
         let question = AskRequest {
             id: QuestionId::random(),
@@ -215,5 +220,6 @@ fn ask(running: &Running, mut arguments: PromptArguments, encoding: kit_text::En
         if let Err(error) = running.sessions.prompt(arguments, encoding, TurnId::random()).await {
             tracing::warn!(%error, "the asked prompt was not accepted");
         }
+        trust::ask(&shared, &running);
     });
 }

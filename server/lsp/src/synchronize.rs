@@ -36,7 +36,11 @@ pub(crate) fn apply(shared: &Shared, method: &str, params: Option<&Value>) -> bo
             parse(params).and_then(|params| change(documents, params, shared.encoding()))
         }
         "textDocument/didSave" => parse(params).map(|params: lsp::DidSaveTextDocumentParams| {
-            documents.saved(&DocumentUri::parse(params.text_document.uri.as_str()));
+            let uri = DocumentUri::parse(params.text_document.uri.as_str());
+            documents.saved(&uri);
+            if is_of_project(&uri) {
+                running.sessions.look_at_projects();
+            }
         }),
         "textDocument/didClose" => parse(params).map(|params: lsp::DidCloseTextDocumentParams| {
             documents.close(&DocumentUri::parse(params.text_document.uri.as_str()));
@@ -60,6 +64,12 @@ pub(crate) fn apply(shared: &Shared, method: &str, params: Option<&Value>) -> bo
         tracing::warn!(method, %error, "a notification was not applied");
     }
     true
+}
+
+/// Whether a document is one of those that a project brings, which are looked at again when they are saved.
+fn is_of_project(uri: &DocumentUri) -> bool {
+    let name = uri.as_str();
+    name.ends_with("/AGENTS.md") || ["/.kit/", "/.agents/"].iter().any(|folder| name.contains(folder))
 }
 
 fn parse<T: DeserializeOwned>(params: Option<&Value>) -> Result<T, KitError> {

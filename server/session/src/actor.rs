@@ -11,6 +11,7 @@ mod branches;
 mod gate;
 mod intercept;
 mod logins;
+mod news;
 mod plan;
 mod programs;
 mod project;
@@ -104,6 +105,8 @@ struct Actor {
     conversation: Option<Vec<Message>>,
     /// What the system prompt says of the project, once a turn needed it.
     pinned: Option<project::Pinned>,
+    /// The files that the model knows.
+    known: news::Known,
     /// How large they are for the model.
     meter: Meter,
     /// What the provider counted after calls, on whatever branch.
@@ -184,6 +187,7 @@ impl Actor {
             usage: SessionUsage::default(),
             conversation: None,
             pinned: None,
+            known: news::Known::default(),
             meter: Meter::default(),
             counts: Vec::new(),
             purse: Arc::default(),

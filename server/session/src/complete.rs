@@ -4,7 +4,6 @@
 //! answer always comes quickly; open documents come first.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use kit_protocol::{CompleteAnswer, CompletionKind, KitError, PromptCompletion, WirePosition, WireRange};
@@ -35,7 +34,7 @@ enum Typed<'a> {
 
 /// What fits at the cursor.
 pub(crate) async fn complete(
-    shared: &Arc<Shared>,
+    shared: &Shared,
     cwd: &Path,
     text: &str,
     position: Option<WirePosition>,
@@ -79,9 +78,8 @@ fn typed(text: &str, cursor: usize) -> Option<Typed<'_>> {
     (begins && !ends && !is_in(&code_ranges(text), start)).then_some(Typed::Mention { path, start })
 }
 
-async fn of_commands(shared: &Arc<Shared>, cwd: &Path, name: &str, range: WireRange) -> CompleteAnswer {
-    let (projects, folder) = (Arc::clone(&shared.with.projects), cwd.to_owned());
-    let library = tokio::task::spawn_blocking(move || projects.recent(&folder)).await.unwrap_or_default();
+async fn of_commands(shared: &Shared, cwd: &Path, name: &str, range: WireRange) -> CompleteAnswer {
+    let library = shared.recent_library(cwd).await;
     let mut known = commands(&library);
     known.extend(shared.with.contributions.commands(cwd));
     let mut fitting: Vec<(i64, PromptCompletion)> = known
@@ -104,7 +102,7 @@ async fn of_commands(shared: &Arc<Shared>, cwd: &Path, name: &str, range: WireRa
     CompleteAnswer { items: fitting.into_iter().take(MOST).map(|(_, item)| item).collect(), is_incomplete }
 }
 
-async fn of_mentions(shared: &Arc<Shared>, cwd: &Path, path: &str, range: WireRange) -> CompleteAnswer {
+async fn of_mentions(shared: &Shared, cwd: &Path, path: &str, range: WireRange) -> CompleteAnswer {
     let plain = path.strip_prefix('"').unwrap_or(path);
     let mut fitting: Vec<(i64, PromptCompletion)> = Vec::new();
     for (word, detail) in WORDS {

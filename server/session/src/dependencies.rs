@@ -112,6 +112,14 @@ impl Shared {
         loaded.unwrap_or_default()
     }
 
+    /// The same, possibly as it was a moment ago: for menus.
+    pub(crate) async fn recent_library(&self, cwd: &Path) -> Arc<Library> {
+        let (projects, folder) = (Arc::clone(&self.with.projects), cwd.to_owned());
+        let loaded = tokio::task::spawn_blocking(move || projects.recent(&folder)).await;
+        self.with.sink.problems("project", self.with.projects.problems());
+        loaded.unwrap_or_default()
+    }
+
     /// Adds a call to today's spending.
     pub(crate) async fn spend(self: &Arc<Self>, session: &SessionId, usage: &Usage) {
         let (session, usage) = (session.clone(), usage.clone());

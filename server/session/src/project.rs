@@ -152,7 +152,7 @@ impl Projects {
     }
 
     /// What is wrong in all folders that were read.
-    pub(crate) fn problems(&self) -> Vec<FileProblem> {
+    pub fn problems(&self) -> Vec<FileProblem> {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).values().flatten().cloned().collect()
     }
 

@@ -319,6 +319,7 @@ impl Sessions {
     /// Sends status and review again, to a client that just became ready.
     pub fn announce(&self) {
         self.shared.board.announce();
+        self.look_at_projects();
         let shared = Arc::clone(&self.shared);
         self.in_background(async move {
             shared.today().await;

@@ -159,7 +159,7 @@ impl Actor {
             intercept::rewrite(&mut parts, text);
         }
         let own_text = restore::own_text(&parts);
-        if let Some(feedback) = self.shared.with.desk.take_feedback(&self.session).await {
+        if let Some(feedback) = self.news().await {
             parts.push(Part::Text(TextPart { text: format!("\n\n{feedback}") }));
         }
         let mut entries = Vec::new();

@@ -15,7 +15,7 @@ use kit_workspace::Author;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::afterwards::{Afterwards, Claims};
+use super::afterwards::{Aftermath, Afterwards};
 use super::attempt::{self, Attempt, AttemptEvent};
 use super::gate::{Asking, Passage};
 use super::intercept::{Interceptors, Preparation, PreparedContext};
@@ -57,8 +57,8 @@ pub(super) struct Running {
     pub(super) outputs: Arc<Outputs>,
     /// The calls of the last answer.
     plans: Vec<Plan>,
-    /// Instructions that they are about to tell.
-    claims: Claims,
+    /// What follows them.
+    aftermath: Aftermath,
     /// Prompts that wait to join.
     pub(super) steers: Vec<PromptNote>,
     /// The question that the next call waits for.
@@ -86,7 +86,7 @@ impl Running {
             tools: Tools::default(),
             outputs: Arc::default(),
             plans: Vec::new(),
-            claims: Claims::default(),
+            aftermath: Aftermath::default(),
             steers: Vec::new(),
             asking: None,
             allowed: false,
@@ -235,7 +235,7 @@ impl Actor {
     async fn join(&mut self) -> Result<(), KitError> {
         let steers = self.running.as_ref().map(|running| running.steers.clone()).unwrap_or_default();
         let mut entries = restore::join_entries(&steers);
-        if let Some(feedback) = self.shared.with.desk.take_feedback(&self.session).await {
+        if let Some(feedback) = self.news().await {
             entries.push(Body::message(Role::User, vec![Part::Text(TextPart { text: feedback })]));
         }
         if entries.is_empty() {
@@ -386,7 +386,7 @@ impl Actor {
                     running.allowed = false;
                     running.compacted = false;
                     running.overflowed = false;
-                    running.claims = Claims::default();
+                    running.aftermath.begin_answer();
                 });
                 let spent = Spent {
                     model: completion.model,
@@ -485,16 +485,24 @@ impl Actor {
         let loaded = parsed.filter(|_| tool.name() == activate_skill::NAME).map(activate_skill::name_in);
         let loaded = loaded.filter(|name| self.is_loaded(name)).map(str::to_owned);
         let access = parsed.and_then(|parsed| tool.access(parsed, &context).ok());
-        let shared = Arc::clone(&self.shared);
-        let (kind, told) = (plan.call.kind, self.told_instructions());
-        let (claims, cancelled) = (Arc::clone(&running.claims), context.cancel.clone());
+        let later = running.plans.iter().skip(number.0 + 1);
+        let afterwards = Afterwards {
+            shared: Arc::clone(&self.shared),
+            aftermath: running.aftermath.clone(),
+            known: self.known.clone(),
+            told: self.told_instructions(),
+            kind: plan.call.kind,
+            access,
+            more_edits: later.map(|plan| plan.call.kind).any(|kind| kind == ToolKind::Edit),
+        };
+        let cancelled = context.cancel.clone();
         self.with_running(|running| {
             running.tools.start(number, async move {
                 if let Some(name) = loaded {
                     executes();
                     return ToolOutput::text(format!("The skill \"{name}\" is already loaded."));
                 }
-                let afterwards = Afterwards::prepare(shared, told, claims, kind, access).await;
+                afterwards.prepare().await;
                 if opaque {
                     desk.look_at_files(Author::User).await;
                 }

@@ -156,6 +156,10 @@ impl Template {
                 words.push(word);
             }
         }
+        // A flag that is not given is empty, like a word that is not given.
+        for flag in self.pattern.iter().filter(|name| name.starts_with('-')) {
+            named.entry(flag.trim_start_matches('-').replace('-', "_")).or_default();
+        }
         let names = self.pattern.iter().filter(|name| !name.starts_with('-'));
         for (at, name) in names.enumerate() {
             let value = match name.strip_suffix("...") {
@@ -185,7 +189,7 @@ mod tests {
         let text = "---\ndescription: Reviews\narguments: [target, --loop, -f, rest...]\n---\n\
                     {{target}} {{loop}} {{f}} [{{rest}}] $1 $@";
         assert_eq!(expand(text, "a --loop 5 b -f c"), Ok("a 5 c [b] a a b".into()));
-        assert_eq!(expand(text, "a --loop=x"), Ok("a x {{f}} [] a a".into()));
+        assert_eq!(expand(text, "a --loop=x"), Ok("a x  [] a a".into()));
         assert_eq!(template(text).usage().as_deref(), Some("<target> [--loop …] [-f …] [rest…]"));
         let named = CommandInput::Named(BTreeMap::from([("target".into(), "t".into())]));
         assert_eq!(

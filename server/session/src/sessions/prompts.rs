@@ -184,8 +184,7 @@ impl Sessions {
     /// is good enough.
     pub async fn code_actions(&self, uri: &str) -> Vec<TemplateAction> {
         let cwd = self.root_for(Some(uri));
-        let projects = Arc::clone(&self.shared.with.projects);
-        let library = blocking(move || projects.recent(&cwd)).await.unwrap_or_default();
+        let library = self.shared.recent_library(&cwd).await;
         let offered = library.templates.values().filter_map(|template| {
             Some(TemplateAction {
                 kind: template.action?,
@@ -216,6 +215,16 @@ impl Sessions {
     /// Which projects are trusted, and what is not loaded.
     pub fn projects(&self) -> &Arc<Projects> {
         &self.shared.with.projects
+    }
+
+    /// Looks at the files of all roots in the background, so that what is wrong with them is shown at their lines.
+    pub fn look_at_projects(&self) {
+        let (shared, roots) = (Arc::clone(&self.shared), self.roots());
+        self.in_background(async move {
+            for root in roots {
+                shared.library(&root).await;
+            }
+        });
     }
 
     /// Adds the tools that need a session's surroundings.

@@ -114,6 +114,7 @@ impl Sessions {
     /// the new ones, and any other keeps its own. What the user chose for new sessions outranks the settings.
     pub fn set_settings(&self, setup: Setup) {
         self.shared.replace_setup(setup);
+        self.look_at_projects();
         let defaults = self.defaults();
         let is_unchecked = self.shared.setup().settings.tls_skip_verify == Some(true);
         let is_chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).model.is_some();
