@@ -17,12 +17,15 @@ use super::pieces::{self, unreadable};
 use super::{Gathering, gathered, media};
 use crate::dependencies::Shared;
 use crate::mentions::{Mention, Reading, Target};
+use crate::near;
 use crate::project::skill::escaped;
 
 /// How long to look for what may have been meant.
 const LOOKING: Duration = Duration::from_millis(60);
 /// Names that may have been meant.
 const MOST_NEAR: usize = 3;
+/// Files of a folder that are looked at for them.
+const MOST_BESIDE: usize = 2000;
 
 /// Adds what the mentions name.
 pub(super) async fn add(
@@ -132,17 +135,29 @@ async fn unknown(workspace: &Workspace, cwd: &Path, path: &str) -> Option<String
     }
     let name =
         Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut near = beside(workspace, cwd, path, &name).await;
     let top = workspace.resolve(cwd, ".").ok()?;
-    let stem = name.split('.').next().unwrap_or_default().to_owned();
-    let mut near: Vec<String> = Vec::new();
-    for typed in [name.as_str(), stem.as_str()] {
-        let query = FuzzyQuery { typed: typed.to_owned(), limit: MOST_NEAR, within: LOOKING };
-        if near.is_empty()
-            && let Ok(found) = search::fuzzy(&top, query, &CancellationToken::new()).await
-        {
+    if near.is_empty() {
+        let query = FuzzyQuery { typed: name, limit: MOST_NEAR, within: LOOKING };
+        if let Ok(found) = search::fuzzy(&top, query, &CancellationToken::new()).await {
             near = found.matches.into_iter().map(|found| found.path).collect();
         }
     }
     let hint = if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
     Some(format!("<document path=\"{}\" error=\"it does not exist{}\"/>\n", escaped(path), escaped(&hint)))
+}
+
+/// What in the folder of a path has a name like its.
+async fn beside(workspace: &Workspace, cwd: &Path, path: &str, name: &str) -> Vec<String> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("")).join(".");
+    let Ok(folder) = workspace.resolve(cwd, &folder.to_string_lossy()) else { return Vec::new() };
+    if !folder.inside {
+        return Vec::new();
+    }
+    let Ok(listed) = search::list(&folder, MOST_BESIDE, &CancellationToken::new()).await else {
+        return Vec::new();
+    };
+    let prefix = if folder.display == "." { String::new() } else { format!("{}/", folder.display) };
+    let names = near::near(name, listed.entries.iter().map(String::as_str));
+    names.into_iter().map(|name| format!("{prefix}{name}")).collect()
 }
