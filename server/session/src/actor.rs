@@ -8,6 +8,7 @@
 mod afterwards;
 mod attempt;
 mod branches;
+mod calls;
 mod gate;
 mod intercept;
 mod logins;

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kit_protocol::{
-    AgentId, AgentRef, ErrorKind, EventBody, KitError, Part, Role, RunState, StopReason, TextPart,
-    ToolCallId, ToolKind, TurnId, Usage,
+    ErrorKind, EventBody, KitError, Part, Role, RunState, StopReason, TextPart, TurnId, Usage,
 };
 use kit_provider::retry::Schedule;
 use kit_provider::{ModelError, ModelEvent, Parameters, Request, ToolDefinition};
-use kit_tools::{OutputSink, ToolContext, ToolOutput, run_call};
-use kit_workspace::Author;
+use kit_tools::OutputSink;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::afterwards::{Aftermath, Afterwards};
+use super::afterwards::Aftermath;
 use super::attempt::{self, Attempt, AttemptEvent};
 use super::gate::{Asking, Passage};
 use super::intercept::{Interceptors, Preparation, PreparedContext};
@@ -24,7 +22,6 @@ use super::prompts::Unopened;
 use super::summaries::overflow_failure;
 use super::tools::{News, Outputs, ToolDone, Tools};
 use super::{Actor, Millis};
-use crate::activate_skill;
 use crate::conversation;
 use crate::hooks::Observation;
 use crate::journal::entry::{Body, Note, PromptNote, UsageNote};
@@ -32,7 +29,7 @@ use crate::journal::write::Durability;
 use crate::restore;
 use crate::system;
 use crate::tokens;
-use crate::turn::{Answer, CallNumber, Effect, Failure, Input, Machine, RetryPlan, Spent, ToolOutcome};
+use crate::turn::{Answer, Effect, Failure, Input, Machine, RetryPlan, Spent, ToolOutcome};
 
 /// How long cancelled tools have to end by themselves; the turn has ended a second after the cancel.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(800);
@@ -43,7 +40,7 @@ const LONGEST_LABEL: usize = 48;
 /// The turn that runs.
 pub(super) struct Running {
     pub(super) machine: Machine,
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
     /// The prompt, until the beginning of the turn is saved.
     pub(super) unopened: Option<Unopened>,
     pub(super) interceptors: Option<Interceptors>,
@@ -56,9 +53,9 @@ pub(super) struct Running {
     pub(super) tools: Tools,
     pub(super) outputs: Arc<Outputs>,
     /// The calls of the last answer.
-    plans: Vec<Plan>,
+    pub(super) plans: Vec<Plan>,
     /// What follows them.
-    aftermath: Aftermath,
+    pub(super) aftermath: Aftermath,
     /// Prompts that wait to join.
     pub(super) steers: Vec<PromptNote>,
     /// The question that the next call waits for.
@@ -468,78 +465,6 @@ impl Actor {
         }
     }
 
-    fn start_tool(&mut self, number: CallNumber) {
-        let Some(running) = &self.running else { return };
-        let Some(plan) = running.plans.get(number.0) else { return };
-        let Some(tool) = plan.tool.clone() else { return };
-        self.label = short(&plan.call.title);
-        let part = plan.call.part.clone();
-        let output = running.outputs.sink(&part.id, &part.name);
-        let executes = running.outputs.executes(number);
-        let cancel = running.cancel.child_token();
-        let context = self.context(&running.machine.turn().clone(), &part.id, output, cancel);
-        let desk = Arc::clone(&self.shared.with.desk);
-        let opaque = matches!(plan.call.kind, ToolKind::Execute | ToolKind::Other);
-        let by = context.attribution(plan.call.title.clone());
-        let parsed = plan.call.parsed.as_ref();
-        let loaded = parsed.filter(|_| tool.name() == activate_skill::NAME).map(activate_skill::name_in);
-        let loaded = loaded.filter(|name| self.is_loaded(name)).map(str::to_owned);
-        let access = parsed.and_then(|parsed| tool.access(parsed, &context).ok());
-        let later = running.plans.iter().skip(number.0 + 1);
-        let afterwards = Afterwards {
-            shared: Arc::clone(&self.shared),
-            aftermath: running.aftermath.clone(),
-            known: self.known.clone(),
-            told: self.told_instructions(),
-            kind: plan.call.kind,
-            access,
-            more_edits: later.map(|plan| plan.call.kind).any(|kind| kind == ToolKind::Edit),
-        };
-        let cancelled = context.cancel.clone();
-        self.with_running(|running| {
-            running.tools.start(number, async move {
-                if let Some(name) = loaded {
-                    executes();
-                    return ToolOutput::text(format!("The skill \"{name}\" is already loaded."));
-                }
-                afterwards.prepare().await;
-                if opaque {
-                    desk.look_at_files(Author::User).await;
-                }
-                let output = run_call(tool, part.input, context, executes).await;
-                if opaque {
-                    desk.look_at_files(Author::Agent(by)).await;
-                }
-                // Whoever hears of the result may review what it changed.
-                desk.settled().await;
-                afterwards.add(output, &cancelled).await
-            });
-        });
-    }
-
-    fn context(
-        &self,
-        turn: &TurnId,
-        call: &ToolCallId,
-        output: OutputSink,
-        cancel: CancellationToken,
-    ) -> ToolContext {
-        ToolContext {
-            workspace: Arc::clone(&self.shared.with.workspace),
-            cwd: self.cwd.clone(),
-            session: self.session.clone(),
-            turn: turn.clone(),
-            call: call.clone(),
-            agent: AgentRef { id: AgentId::main(), name: None, path: Vec::new() },
-            output,
-            cancel,
-            policy: Arc::clone(&self.shared.with.policy),
-            mode: self.mode,
-            settings: Arc::clone(&self.shared.setup().tool_settings),
-            gate: self.gate(self.session.clone(), turn.clone(), None),
-        }
-    }
-
     /// Cancels a turn: the running one, or one that waits.
     pub(super) async fn cancel(&mut self, turn: Option<TurnId>) {
         let runs = self
@@ -596,7 +521,7 @@ fn chance() -> f64 {
 }
 
 /// A label on one short line.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST_LABEL) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
