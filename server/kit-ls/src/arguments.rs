@@ -12,6 +12,7 @@ use crate::auth::Auth;
 use crate::browse::Stored;
 use crate::config::Config;
 use crate::headless::Run;
+use crate::manage::Manage;
 use crate::models::ModelsCommand;
 
 /// What the help ends with.
@@ -60,6 +61,11 @@ pub(crate) enum Command {
     Auth {
         #[command(subcommand)]
         auth: Auth,
+    },
+    /// List, check, write, test, install and grant extensions
+    Extensions {
+        #[command(subcommand)]
+        command: Manage,
     },
     /// Check the installation
     Doctor,

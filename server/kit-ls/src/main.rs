@@ -16,6 +16,7 @@ mod extension_ports;
 mod headless;
 mod logging;
 mod logins;
+mod manage;
 mod models;
 mod runtime;
 
@@ -76,6 +77,7 @@ fn run(line: CommandLine) -> anyhow::Result<i32> {
         Some(Command::Sessions { stored }) => browse::run(&stored, options, runtime::paths()?),
         Some(Command::Config(config)) => config::run(&config, options, runtime::paths()?),
         Some(Command::Auth { auth }) => auth::run(&auth, options, runtime::paths()?),
+        Some(Command::Extensions { command }) => manage::run(command, runtime::paths()?),
         Some(Command::Doctor) => runtime::with(async { report(options).await }),
         Some(Command::Models(command)) => runtime::with(async { list_models(&command, options).await }),
     }

@@ -1,0 +1,66 @@
+//! `kit-ls extensions init`: an extension to begin with, which passes its own test.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use super::{Place, say};
+
+const TEMPLATE: &str = include_str!("../../../../extensions/sdk/js/template.js");
+const TEST: &str = include_str!("../../../../extensions/sdk/js/template.test.js");
+/// What editors check the file with.
+const TYPES: [(&str, &str); 2] = [
+    ("kit-extension.d.ts", include_str!("../../../../extensions/sdk/js/kit-extension.d.ts")),
+    ("api.d.ts", include_str!("../../../../extensions/sdk/js/api.d.ts")),
+];
+const CRATE: &str = include_str!("../../../../extensions/examples/rust-protected-paths/src/lib.rs");
+
+/// Writes it below this folder.
+pub(super) fn run(place: &Place, name: &str, rust: bool) -> anyhow::Result<i32> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        bail!("{name} cannot be the name of a file; use letters, digits, - and _");
+    }
+    if rust {
+        let folder = place.cwd.join(name);
+        write_new(&folder.join("Cargo.toml"), &manifest(name))?;
+        write_new(&folder.join("src/lib.rs"), CRATE)?;
+        say(&format!("wrote {name}/, a crate that becomes a component"))?;
+        say(&format!(
+            "\n  cd {name} && cargo build --release --target wasm32-wasip2\n\nputs it into target/wasm32-wasip2/release; copy it into .kit/extensions."
+        ))?;
+        return Ok(0);
+    }
+    let folder = place.project();
+    let (file, test) = (folder.join(format!("{name}.js")), folder.join(format!("{name}.test.js")));
+    write_new(&file, TEMPLATE)?;
+    write_new(&test, TEST)?;
+    for (name, text) in TYPES {
+        let path = folder.join("types").join(name);
+        fs::create_dir_all(folder.join("types"))
+            .and_then(|()| fs::write(&path, text))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    say(&format!("wrote {} and its test", place.shown(&file)))?;
+    say("\n  kit-ls extensions test\n\nruns the test. In a trusted folder the extension is live as soon as Kit is.")?;
+    Ok(0)
+}
+
+fn manifest(name: &str) -> String {
+    format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n\
+         [dependencies]\n# The folder extensions/sdk/rust of Kit's repository.\n\
+         kit-extension-sdk = {{ path = \"../extensions/sdk/rust\" }}\nglobset = {{ version = \"0.4\", default-features = false }}\n\n\
+         [profile.release]\nopt-level = \"s\"\nlto = true\ncodegen-units = 1\nstrip = true\n\n[workspace]\n"
+    )
+}
+
+/// Writes a file that is not there yet.
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    if path.exists() {
+        bail!("{} is there already; choose another name", path.display());
+    }
+    let folder = path.parent().context("a file without a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
