@@ -8,6 +8,7 @@ mod cancel;
 mod compaction;
 mod context;
 mod edits;
+mod extension_commands;
 mod files;
 mod headless;
 mod models_bad_input;

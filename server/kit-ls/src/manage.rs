@@ -4,8 +4,8 @@
 
 mod grant;
 mod init;
-mod install;
 mod inspect;
+mod install;
 mod list;
 mod packages;
 mod test;

@@ -4,6 +4,7 @@
 //! place. Writing and checking share it, so a check fails exactly when writing would change a file.
 
 mod extension;
+mod guide;
 mod lua;
 mod manifest;
 mod schema;

@@ -4,6 +4,7 @@
 //! packages, so cargo compiles no dependency twice. A part that fails does not stop the others.
 
 mod count;
+mod extensions;
 
 use std::path::Path;
 use std::process::Command;
@@ -51,6 +52,8 @@ pub(crate) fn run() -> Result<()> {
     parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS)));
     parts.add("Rust and black-box tests", rust_tests);
     let server = run::server_path("debug")?;
+    parts.add("Extensions in Rust", extensions::crates);
+    parts.add("Extensions as components", || extensions::components(&server));
     parts.add("Lua tests", || match &neovim {
         Ok(neovim) => lua_tests(neovim),
         Err(why) => Ok(Outcome::Skipped(why.clone())),

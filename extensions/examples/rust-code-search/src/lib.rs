@@ -134,7 +134,8 @@ impl Index {
 
     fn rank(&self, question: &str) -> Vec<(&str, f64)> {
         let total = self.documents.len() as f64;
-        let average = self.documents.iter().map(|document| document.length).sum::<usize>() as f64 / total.max(1.0);
+        let average =
+            self.documents.iter().map(|document| document.length).sum::<usize>() as f64 / total.max(1.0);
         let wanted = words(question);
         let score = |document: &Document| {
             wanted.iter().fold(0.0, |sum, word| {
@@ -195,8 +196,12 @@ mod tests {
         let harness = Harness::load::<CodeSearch>();
         harness.given("fs.list", |parameters| {
             Ok(match parameters["path"].as_str() {
-                Some(".") => json!([{ "name": "src", "kind": "directory" }, { "name": ".git", "kind": "directory" }]),
-                Some("src") => FILES.iter().map(|(path, _)| json!({ "name": &path[4..], "kind": "file" })).collect(),
+                Some(".") => {
+                    json!([{ "name": "src", "kind": "directory" }, { "name": ".git", "kind": "directory" }])
+                }
+                Some("src") => {
+                    FILES.iter().map(|(path, _)| json!({ "name": &path[4..], "kind": "file" })).collect()
+                }
                 other => panic!("listed {other:?}"),
             })
         });
@@ -211,7 +216,8 @@ mod tests {
     #[test]
     fn the_file_that_is_about_it_comes_first() {
         let answer = harness().tool("rank_files", json!({ "question": "where are configs read" })).unwrap();
-        let paths: Vec<&str> = answer.content.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+        let paths: Vec<&str> =
+            answer.content.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
         assert_eq!((paths, answer.is_error), (vec!["src/config.rs", "src/server.rs"], false));
     }
 
@@ -226,6 +232,9 @@ mod tests {
 
     #[test]
     fn names_are_taken_apart() {
-        assert_eq!(words("readConfigFile HTTP_status x2 files"), ["read", "config", "file", "http", "statu", "x2", "file"]);
+        assert_eq!(
+            words("readConfigFile HTTP_status x2 files"),
+            ["read", "config", "file", "http", "statu", "x2", "file"]
+        );
     }
 }

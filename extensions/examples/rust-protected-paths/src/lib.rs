@@ -36,7 +36,8 @@ fn decide(call: &ToolCallEvent, context: &Context) -> Result<Option<ToolCallAnsw
         return Ok(None);
     }
     let arguments = call.parsed_args.as_ref();
-    let Some(path) = arguments.and_then(|arguments| arguments.get("path")).and_then(|path| path.as_str()) else {
+    let Some(path) = arguments.and_then(|arguments| arguments.get("path")).and_then(|path| path.as_str())
+    else {
         return Ok(None);
     };
     let path = below(path, &context.at.cwd);

@@ -97,9 +97,9 @@ macro_rules! export {
                 }
 
                 async fn shutdown(_reason: String) {}
-    }
+            }
 
-            $crate::bindings::export!(Component with_types_in $crate::bindings);
+    $crate::bindings::export!(Component with_types_in $crate::bindings);
         };
     };
 }

@@ -42,7 +42,9 @@ pub(super) fn run(place: &Place, name: &str, rust: bool) -> anyhow::Result<i32> 
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     say(&format!("wrote {} and its test", place.shown(&file)))?;
-    say("\n  kit-ls extensions test\n\nruns the test. In a trusted folder the extension is live as soon as Kit is.")?;
+    say(
+        "\n  kit-ls extensions test\n\nruns the test. In a trusted folder the extension is live as soon as Kit is.",
+    )?;
     Ok(0)
 }
 

@@ -100,7 +100,9 @@ pub(super) async fn validate(place: &Place, named: &[PathBuf]) -> anyhow::Result
     let mut failed = 0;
     for path in &found {
         match inspect(&engine, path).await {
-            Ok(extension) => say(&format!("ok    {}: {}", place.shown(path), counts(&extension.registration)))?,
+            Ok(extension) => {
+                say(&format!("ok    {}: {}", place.shown(path), counts(&extension.registration)))?
+            }
             Err(wrong) => {
                 failed += 1;
                 say(&format!("wrong {}", wrong.line(place)))?;

@@ -42,7 +42,8 @@ pub(super) async fn run(place: &Place, source: &str, local: bool, yes: bool) -> 
     let fetched = fetch(place, &source, reference.as_deref())?;
     let extensions = load(place, &fetched.root).await?;
     extensions.iter().try_for_each(grant::show)?;
-    if !yes && !agrees(&format!("Install {} into {} and grant this?", names(&extensions), folder.display()))? {
+    if !yes && !agrees(&format!("Install {} into {} and grant this?", names(&extensions), folder.display()))?
+    {
         say("Nothing was installed.")?;
         return Ok(1);
     }
@@ -96,7 +97,12 @@ pub(super) async fn update(place: &Place, source: Option<&str>, yes: bool) -> an
 }
 
 /// The package after an update, if there was one.
-async fn renewed(place: &Place, folder: &Path, package: &Package, yes: bool) -> anyhow::Result<Option<Package>> {
+async fn renewed(
+    place: &Place,
+    folder: &Path,
+    package: &Package,
+    yes: bool,
+) -> anyhow::Result<Option<Package>> {
     let Package { source, .. } = package;
     if let Some(reference) = &package.reference {
         say(&format!("{source} stays at {reference}."))?;
@@ -291,7 +297,8 @@ mod tests {
     #[test]
     fn a_reference_is_what_stands_behind_the_last_at_sign() {
         let folder = TempDir::new().unwrap();
-        let place = Place { paths: kit_workspace::Paths::below(folder.path()), cwd: folder.path().to_path_buf() };
+        let place =
+            Place { paths: kit_workspace::Paths::below(folder.path()), cwd: folder.path().to_path_buf() };
         let parts = |text: &str| split(&place, text);
         let owned = |source: &str, reference: Option<&str>| (source.to_owned(), reference.map(str::to_owned));
         assert_eq!(parts("github.com/a/b@v1.2"), owned("github.com/a/b", Some("v1.2")));

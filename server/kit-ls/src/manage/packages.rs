@@ -65,7 +65,10 @@ impl Packages {
         let stem = |name: &str| Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
         self.packages.iter().position(|package| {
             package.source == wanted
-                || package.extensions.iter().any(|name| name == wanted || stem(name).as_deref() == Some(wanted))
+                || package
+                    .extensions
+                    .iter()
+                    .any(|name| name == wanted || stem(name).as_deref() == Some(wanted))
         })
     }
 }

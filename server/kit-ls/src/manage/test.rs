@@ -21,7 +21,10 @@ pub(super) async fn run(place: &Place, named: &[PathBuf]) -> anyhow::Result<i32>
         let path = place.cwd.join(path);
         let found = pairs_of(&path);
         if found.is_empty() {
-            bail!("there are no tests in {}: a test of NAME.js is NAME{ENDING} beside it", place.shown(&path));
+            bail!(
+                "there are no tests in {}: a test of NAME.js is NAME{ENDING} beside it",
+                place.shown(&path)
+            );
         }
         pairs.extend(found);
     }
@@ -70,7 +73,8 @@ fn pairs_of(path: &Path) -> Vec<(PathBuf, PathBuf)> {
         let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         files.sort();
-        let mut pairs: Vec<_> = files.iter().filter(|file| is_test(file)).flat_map(|file| pairs_of(file)).collect();
+        let mut pairs: Vec<_> =
+            files.iter().filter(|file| is_test(file)).flat_map(|file| pairs_of(file)).collect();
         // Folders that are extensions have their test inside.
         let mains = discover(&[path.to_path_buf()], &[]);
         let inner = mains.iter().filter(|main| main.parent() != Some(path));
@@ -80,8 +84,13 @@ fn pairs_of(path: &Path) -> Vec<(PathBuf, PathBuf)> {
     if is_test(path) {
         let name = path.to_string_lossy();
         let stem = name.strip_suffix(ENDING).unwrap_or(&name);
-        let subject = ["js", "mjs", "ts", "wasm"].iter().map(|ending| PathBuf::from(format!("{stem}.{ending}")));
-        return subject.filter(|subject| subject.is_file()).take(1).map(|subject| (subject, path.into())).collect();
+        let subject =
+            ["js", "mjs", "ts", "wasm"].iter().map(|ending| PathBuf::from(format!("{stem}.{ending}")));
+        return subject
+            .filter(|subject| subject.is_file())
+            .take(1)
+            .map(|subject| (subject, path.into()))
+            .collect();
     }
     let test = path.with_extension("").to_string_lossy().into_owned() + ENDING;
     let test = PathBuf::from(test);
