@@ -11,6 +11,7 @@ mod edits;
 mod extension_commands;
 mod files;
 mod headless;
+mod model_settings;
 mod models_bad_input;
 mod neovim;
 mod permissions;

@@ -222,6 +222,9 @@ impl Application for Kit {
             doctor::checks(&self.paths, &configuration, &models, &roots, running.sessions.projects());
         checks.push(doctor::connections(models.connections()));
         checks.extend(doctor::project_files(&running.sessions.projects().problems()));
+        let model = running.sessions.status().model;
+        let provider = model.as_deref().and_then(|model| model.split('/').next());
+        checks.extend(provider.and_then(|provider| doctor::limits(&models, provider)));
         checks.push(Check {
             name: "documents".to_owned(),
             ok: true,

@@ -80,12 +80,33 @@ fn certificates(configuration: &Configuration) -> Check {
             "remove `tls-skip-verify`; a certificate of your own belongs into `ca-certificates`".to_owned(),
         );
     }
-    let more = settings.ca_certificates.as_ref().map_or(0, Vec::len);
-    let proxy = settings.proxy.as_deref().map_or("the proxy of the environment", |proxy| match proxy {
-        "none" => "no proxy",
-        _ => "the proxy of the settings",
+    let more = match settings.ca_certificates.as_ref().map_or(0, Vec::len) {
+        0 => String::new(),
+        files => format!(" and of {files} files of the settings"),
+    };
+    let proxy = match settings.proxy.as_deref() {
+        None => "proxies as the environment has them",
+        Some("none") => "no proxy",
+        Some(_) => "the proxy of the settings",
+    };
+    well("certificates", format!("those of the system{more}; {proxy}"))
+}
+
+/// What is left of the limits of the account at the provider in use, as its last answer had them.
+pub(crate) fn limits(models: &Models, provider: &str) -> Option<Check> {
+    let limits = models.rate_limits(provider)?;
+    let told = [
+        ("requests", limits.requests),
+        ("tokens", limits.tokens),
+        ("input tokens", limits.input_tokens),
+        ("output tokens", limits.output_tokens),
+    ];
+    let told = told.into_iter().filter_map(|(what, allowance)| {
+        let allowance = allowance?;
+        Some(format!("{} of {} {what} left", allowance.remaining, allowance.limit))
     });
-    well("certificates", format!("those of the system and {more} more, by {proxy}"))
+    let told: Vec<String> = told.collect();
+    Some(well("limits", format!("at {provider}: {}", told.join(", "))))
 }
 
 /// The connections to model servers, which only a running server has.

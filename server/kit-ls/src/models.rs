@@ -6,6 +6,10 @@ use clap::{Args, Subcommand};
 use kit_protocol::{ModelInfo, Price};
 use kit_provider::{Models, ProviderListing};
 
+const NONE: &str = "no provider can be used yet: `kit-ls auth login PROVIDER` stores a key, `kit-ls models --all` lists all providers";
+const MORE: &str =
+    "`kit-ls models --all` lists the other providers too, `kit-ls auth login PROVIDER` stores a key";
+
 /// What follows `kit-ls models`.
 #[derive(Clone, Debug, PartialEq, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -43,8 +47,10 @@ pub(crate) async fn run(command: &ModelsCommand, models: &Models) -> anyhow::Res
         (None, None) if command.all => Ok(text(&models.all_providers().await)),
         (None, None) => {
             let usable = models.usable_providers().await;
-            let hint = "\n`kit-ls models --all` lists the other providers too; `kit-ls auth login PROVIDER` stores a key";
-            Ok(text(&usable) + hint)
+            if usable.is_empty() {
+                return Ok(NONE.to_owned());
+            }
+            Ok(format!("{}\n\n{MORE}", text(&usable)))
         }
     }
 }

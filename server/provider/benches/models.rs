@@ -1,6 +1,7 @@
 //! Speed of what is between the bytes of a model server and the events of its answer, and of the catalogue.
 //!
 //! The look-up without anything read before needs a fresh process, so the bench starts itself again for each sample.
+#![allow(clippy::expect_used, reason = "a bench that cannot run stops at once")]
 
 use std::hint::black_box;
 use std::io::Write as _;

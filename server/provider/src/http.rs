@@ -342,8 +342,19 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
 
 /// Fetches a small JSON document, for what local servers tell about their models.
 pub(crate) async fn fetch_json(http: &Http, url: &Url, limit: Duration) -> Option<Value> {
+    let request = http.client(url).ok()?.get(url.clone());
+    small_answer(request, limit).await
+}
+
+/// The same from a server that wants to be asked with a document.
+pub(crate) async fn ask_json(http: &Http, url: &Url, question: &Value, limit: Duration) -> Option<Value> {
+    let request = http.client(url).ok()?.post(url.clone()).json(question);
+    small_answer(request, limit).await
+}
+
+async fn small_answer(request: RequestBuilder, limit: Duration) -> Option<Value> {
     let fetching = async {
-        let response = http.client(url).ok()?.get(url.clone()).send().await.ok()?;
+        let response = request.send().await.ok()?;
         if response.status() != StatusCode::OK {
             return None;
         }

@@ -6,28 +6,65 @@
 use std::time::Duration;
 
 use kit_protocol::{ModelId, ModelInfo};
-use reqwest::Url;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::http::{Http, fetch_json};
+use crate::http::{Http, ask_json, fetch_json};
 
 /// How long a server may take to answer; one that runs on this machine needs a few milliseconds.
 const LIMIT: Duration = Duration::from_millis(300);
 /// The providers that are asked, in the order in which a default is taken from them.
 pub(crate) const PROVIDERS: [&str; 4] = ["ollama", "lmstudio", "llamacpp", "vllm"];
 
+/// How many models of an Ollama are asked for their true context.
+const ASKED: usize = 50;
+
 /// The models of one server, or none when it does not answer.
 pub(crate) async fn models(http: &Http, endpoint: &Endpoint) -> Vec<ModelInfo> {
     let provider = endpoint.provider.as_str();
-    let mut url = endpoint.base_url.clone();
-    let path = match provider {
-        "ollama" => url.path().trim_end_matches('/').trim_end_matches("/v1").to_owned() + "/api/tags",
-        _ => url.path().trim_end_matches('/').to_owned() + "/models",
+    let at = |path: &str| {
+        let mut url = endpoint.base_url.clone();
+        url.set_path(&(url.path().trim_end_matches('/').trim_end_matches("/v1").to_owned() + path));
+        url
     };
-    url.set_path(&path);
-    let listed = fetch_json(http, &Url::clone(&url), LIMIT).await;
-    listed.map(|listed| read(provider, &listed)).unwrap_or_default()
+    let usual = {
+        let mut url = endpoint.base_url.clone();
+        url.set_path(&(url.path().trim_end_matches('/').to_owned() + "/models"));
+        url
+    };
+    let listed = match provider {
+        "ollama" => fetch_json(http, &at("/api/tags"), LIMIT).await,
+        // The list of its own says how much context a model was loaded with.
+        "lmstudio" => match fetch_json(http, &at("/api/v0/models"), LIMIT).await {
+            Some(listed) => Some(listed),
+            None => fetch_json(http, &usual, LIMIT).await,
+        },
+        _ => fetch_json(http, &usual, LIMIT).await,
+    };
+    let mut models = listed.map(|listed| read(provider, &listed)).unwrap_or_default();
+    if provider == "ollama" {
+        let url = at("/api/show");
+        let shown = models
+            .iter()
+            .take(ASKED)
+            .map(async |model| ask_json(http, &url, &json!({"model": model.id.name()}), LIMIT).await);
+        let shown = futures::future::join_all(shown).await;
+        for (model, shown) in models.iter_mut().zip(shown) {
+            describe(model, &shown.unwrap_or_default());
+        }
+    }
+    models
+}
+
+/// What an Ollama says about one of its models.
+fn describe(model: &mut ModelInfo, shown: &Value) {
+    let facts = shown.get("model_info").and_then(Value::as_object).into_iter().flatten();
+    let length =
+        facts.filter(|(name, _)| name.ends_with(".context_length")).find_map(|(_, value)| value.as_u64());
+    model.context_window = length.unwrap_or(model.context_window);
+    if let Some(abilities) = shown.get("capabilities").and_then(Value::as_array) {
+        model.reasoning = abilities.iter().any(|ability| ability == "thinking");
+    }
 }
 
 /// The models of a list that a server sent.
@@ -42,10 +79,16 @@ fn read(provider: &str, listed: &Value) -> Vec<ModelInfo> {
             "vllm" => owner == Some("vllm"),
             _ => true,
         };
-        if !expected || name.contains("embed") {
+        if !expected || name.contains("embed") || model.get("type").is_some_and(|kind| kind == "embeddings") {
             return None;
         }
-        let sizes = ["/meta/n_ctx", "/max_model_len", "/meta/n_ctx_train"];
+        let sizes = [
+            "/meta/n_ctx",
+            "/loaded_context_length",
+            "/max_model_len",
+            "/meta/n_ctx_train",
+            "/max_context_length",
+        ];
         let context_window = sizes.iter().find_map(|size| model.pointer(size)?.as_u64()).unwrap_or_default();
         let id: ModelId = format!("{provider}/{name}").parse().ok()?;
         Some(ModelInfo {
@@ -63,8 +106,6 @@ fn read(provider: &str, listed: &Value) -> Vec<ModelInfo> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn check(provider: &str, listed: Value, expected: &[(&str, u64)]) {
@@ -95,6 +136,24 @@ mod tests {
             json!({"data": [{"id": "a/b", "owned_by": "vllm", "max_model_len": 99}]}),
             &[("vllm/a/b", 99)],
         );
+    }
+
+    #[test]
+    fn true_context_and_abilities_are_taken_over() {
+        let own = json!({"data": [
+            {"id": "qwen", "type": "llm", "max_context_length": 131_072, "loaded_context_length": 4096},
+            {"id": "idle", "type": "vlm", "max_context_length": 32_768},
+            {"id": "vectors", "type": "embeddings"},
+        ]});
+        check("lmstudio", own, &[("lmstudio/qwen", 4096), ("lmstudio/idle", 32_768)]);
+        let mut model = read("ollama", &json!({"models": [{"name": "m"}]})).remove(0);
+        describe(
+            &mut model,
+            &json!({"model_info": {"llama.context_length": 8192}, "capabilities": ["tools"]}),
+        );
+        assert_eq!((model.context_window, model.reasoning), (8192, false));
+        describe(&mut model, &Value::Null);
+        assert_eq!((model.context_window, model.reasoning), (8192, false));
     }
 
     #[test]

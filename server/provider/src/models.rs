@@ -160,7 +160,10 @@ impl Models {
         };
         let prices = entry.as_ref().and_then(|entry| entry.prices.clone());
         let prices = prices.or_else(|| Some(Prices { base: info.price?, tiers: Vec::new() }));
-        let unknown = Abilities { reasoning: info.reasoning, ..Abilities::unknown(id.provider()) };
+        // An Ollama that was asked told whether its model reasons.
+        let told = local.is_some() && id.provider() == "ollama";
+        let unknown =
+            Abilities { reasoning: info.reasoning, known: told, ..Abilities::unknown(id.provider()) };
         let abilities = entry.as_ref().map_or(unknown, |entry| entry.abilities);
         let call = Call {
             info,

@@ -241,7 +241,7 @@ pub(crate) const CUSTOM: Provider = Provider {
 };
 
 /// Other names under which a provider is known.
-const ALIASES: &[(&str, &str)] = &[
+pub(crate) const ALIASES: &[(&str, &str)] = &[
     ("gemini", "google"),
     ("vertex", "google-vertex"),
     ("google-vertex-anthropic", "google-vertex"),

@@ -4,6 +4,13 @@
 //! the test kit's model server, whose every chunk can be held back. A cell of the table is there because its check
 //! passed in this run; a cell that is there and was not shown, or the other way round, fails the test.
 //! `KIT_WRITE_TABLE=1 cargo test -p kit-provider --test peers` writes the table into the README.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says loudly what it skips"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -190,17 +197,14 @@ async fn check_aimock(subject: &Subject, url: &str, shown: &mut Shown) {
     }
 
     let thought = subject.ask(request("think first")).await.unwrap_or_else(|error| panic!("{who}: {error}"));
-    let reasoning: Vec<&str> = thought
-        .message
-        .parts
-        .iter()
-        .filter_map(|part| match part {
-            Part::Reasoning(ReasoningPart { thinking, .. }) if !thinking.is_empty() => {
-                Some(thinking.as_str())
-            }
-            _ => None,
-        })
-        .collect();
+    let reasoning = thought.message.parts.iter().filter_map(|part| {
+        if let Part::Reasoning(ReasoningPart { thinking, .. }) = part {
+            Some(thinking.as_str())
+        } else {
+            None
+        }
+    });
+    let reasoning: Vec<&str> = reasoning.filter(|thinking| !thinking.is_empty()).collect();
     assert_eq!(thought.message.joined_text(), "Thought.", "{who}");
     if reasoning == ["Let me think."] {
         subject.show(shown, Feature::Reasoning);

@@ -469,15 +469,15 @@ impl Actor {
         self.know_window();
     }
 
-    /// Says once that the model lacks the level that was asked for, and which one it has instead.
-    fn tell_level(&mut self, model: &dyn Model) {
+    /// The event that says that the model lacks the level that was asked for, unless that was told already.
+    fn missing_level(&mut self, model: &dyn Model) -> Option<EventBody> {
         let level = model.thinking(self.thinking);
         if level == self.thinking || self.told_level == Some(level) {
-            return;
+            return None;
         }
         self.told_level = Some(level);
         let (previous, source) = (self.thinking, "model_fallback".to_owned());
-        self.stream.emit(None, EventBody::ThinkingChange { level, previous, source });
+        Some(EventBody::ThinkingChange { level, previous, source })
     }
 
     fn know_window(&mut self) {

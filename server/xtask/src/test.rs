@@ -46,8 +46,9 @@ pub(crate) fn run() -> Result<()> {
     let neovim = parts.install("Neovim", "neovim");
     let vscode = parts.install("VS Code", "vscode");
     let aimock = parts.install("aimock", "aimock");
-    // The black-box tests find it themselves; here a failed installation is a failed part.
+    // The Rust tests find these themselves; here a failed installation is a failed part.
     let _oidc = parts.install("oidc-provider", "oidc");
+    let _llama = parts.install("llama.cpp", "llama");
 
     parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS)));
     parts.add("Rust and black-box tests", rust_tests);

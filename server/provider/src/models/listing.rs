@@ -56,6 +56,7 @@ impl Models {
             let mut known: Vec<String> = self.catalogue.providers().map(str::to_owned).collect();
             known.extend(PROVIDERS.iter().map(|provider| provider.id.to_owned()));
             known.extend(self.settings.providers.keys().cloned());
+            known.extend(providers::ALIASES.iter().map(|(alias, _)| (*alias).to_owned()));
             known.sort_unstable();
             known.dedup();
             known.retain(|known| {

@@ -327,7 +327,9 @@ impl Actor {
                 if self.model.is_none() {
                     self.model = Some(model.info().id.clone());
                 }
-                self.tell_level(model.as_ref());
+                if let Some(missing) = self.missing_level(model.as_ref()) {
+                    self.emit(missing).await;
+                }
                 self.with_running(|running| {
                     if let Some(attempt) = &mut running.attempt {
                         attempt.model = Some(model);
