@@ -12,6 +12,7 @@ mod extension_commands;
 mod files;
 mod headless;
 mod model_settings;
+mod logins;
 mod models_bad_input;
 mod neovim;
 mod permissions;
