@@ -486,6 +486,10 @@ impl Owner {
             failure(true),
             Input::Begin,
             Input::Steered,
+            Input::Unsteered,
+            // Nothing is paid for a turn whose prompt is not saved yet.
+            if self.intercepting { Input::Unsteered } else { Input::Spent(Box::new(spent(1))) },
+            Input::Stop("enough".into()),
         ];
         if self.intercepting && choice % 10 > 4 {
             self.intercepting = false;
@@ -534,6 +538,49 @@ impl Owner {
             _ => stray[usize::from(detail) % stray.len()].clone(),
         }
     }
+}
+
+#[test]
+fn a_call_that_may_not_go_out_ends_the_turn_and_says_why() {
+    let calls = vec![Input::Begin, answer("Look", vec![call(0, true, false)]), executes(0), done(0)];
+    let end = ["persist! turn-end", "response Look", "error", "turn_end budget", "finish"];
+    check(None, [calls, vec![Input::Stop("too much".into())]].concat(), &end);
+    check(None, vec![Input::Begin, answer("", vec![call(0, true, false)]), Input::Stop("late".into())], &[]);
+}
+
+#[test]
+fn what_is_paid_beside_the_answers_counts_for_the_turn() {
+    let mut machine = machine(None);
+    machine.on(Millis(0), Input::Begin);
+    assert_eq!(words(&machine.on(Millis(0), Input::Spent(Box::new(spent(4))))), ["spend"]);
+    machine.on(Millis(0), answer("Done", vec![]));
+    assert_eq!((machine.usage.output_tokens, machine.llm_calls), (7, 2));
+}
+
+#[test]
+fn a_prompt_that_was_taken_back_does_not_join() {
+    let inputs = vec![Input::Begin, Input::Steered, Input::Unsteered, answer("Done", vec![])];
+    let ends = ["persist! turn-end", "response Done", "turn_end end_turn", "finish"];
+    let shown = ["message_start", "persist assistant", "message_end Done", "spend"];
+    check(None, inputs, &[&shown[..], &ends].concat());
+}
+
+#[test]
+fn a_call_that_was_made_too_often_is_noted_in_its_result_and_found() {
+    let mut machine = machine(None);
+    machine.on(Millis(0), Input::Begin);
+    let mut notes = Vec::new();
+    for _ in 0..4 {
+        machine.on(Millis(0), answer("", vec![call(0, true, false)]));
+        for effect in machine.on(Millis(0), done(0)) {
+            if let Effect::Emit(EventBody::ToolResult { result, .. }) = effect {
+                notes.push(result.contains("with the same arguments and the same result"));
+            }
+        }
+    }
+    assert_eq!(notes, [false, false, true, true]);
+    assert_eq!(machine.repetition(), Some(Repetition { tool: "read".into(), count: 4 }));
+    assert_eq!(machine.repetition(), None);
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 mod harness;
 
 mod branches;
+mod compaction;
 mod files;
 mod hooks;
 mod import;
