@@ -23,7 +23,9 @@ mod summaries;
 mod tools;
 mod turn;
 
-use std::collections::VecDeque;
+pub(crate) use self::turn::chance;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -128,6 +130,8 @@ struct Actor {
     summarizing: Option<Summarizing>,
     /// A compaction that waits for the running turn, with its focus.
     asked_compaction: Option<Option<String>>,
+    /// The tools that programs left switched on; all where they chose none.
+    active: Option<BTreeSet<String>>,
     /// What the status says beside the running turn.
     state: RunState,
     label: String,
@@ -200,6 +204,7 @@ impl Actor {
             running: None,
             summarizing: None,
             asked_compaction: None,
+            active: None,
             state: RunState::Idle,
             label: String::new(),
             closing: Vec::new(),
@@ -319,6 +324,28 @@ impl Actor {
     async fn op(&mut self, op: Op) {
         match op {
             Op::Prompt(prompt, answer) => self.prompt(*prompt, answer).await,
+            Op::Interrupt(prompt, answer) => self.interrupt(*prompt, answer).await,
+            Op::Abort(answer) => {
+                let ended = self.abort().await;
+                reply(answer, ended);
+            }
+            Op::AppendEntry(kind, data, answer) => {
+                let appended = self.append_entry(kind, data).await;
+                reply(answer, appended);
+            }
+            Op::Collapse(from, to, summary, answer) => {
+                let collapsed = self.collapse(&from, &to, summary).await;
+                reply(answer, collapsed);
+            }
+            Op::Tools(answer) => reply(answer, Ok(self.tools())),
+            Op::SetActiveTools(names, answer) => {
+                self.set_active_tools(names);
+                reply(answer, Ok(()));
+            }
+            Op::Paid(usage, answer) => {
+                let counted = self.paid_aside(usage).await;
+                reply(answer, counted);
+            }
             Op::Retry(turn, answer) => self.retry(turn, answer).await,
             Op::Cancel(turn) => self.cancel(turn).await,
             Op::Place(answer) => {
@@ -439,8 +466,7 @@ impl Actor {
             let previous = std::mem::replace(&mut self.thinking, level);
             self.told_level = None;
             let source = by.word().to_owned();
-            self.observe(Observation::ThinkingLevelChange { level, previous, source: source.clone() });
-            self.stream.emit(None, EventBody::ThinkingChange { level, previous, source });
+            self.tell_thinking(level, previous, source);
         }
         if let Some(model) = model {
             self.noted_model = Some(model.clone());
@@ -477,6 +503,7 @@ impl Actor {
         }
         self.told_level = Some(level);
         let (previous, source) = (self.thinking, "model_fallback".to_owned());
+        self.observe(Observation::ThinkingLevelChange { level, previous, source: source.clone() });
         Some(EventBody::ThinkingChange { level, previous, source })
     }
 

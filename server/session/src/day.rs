@@ -41,7 +41,7 @@ impl DayLedger {
     }
 
     /// Appends a call and reads what others appended. A new day begins a new file.
-    pub(crate) fn add(&mut self, day: &str, session: &SessionId, usage: &Usage) -> io::Result<()> {
+    pub(crate) fn add(&mut self, day: &str, session: Option<&SessionId>, usage: &Usage) -> io::Result<()> {
         self.turn_to(day);
         std::fs::create_dir_all(&self.folder)?;
         let mut options = OpenOptions::new();
@@ -51,8 +51,7 @@ impl DayLedger {
         let mut file = options.open(self.path())?;
         // Waits for another process that appends its one line, nothing more.
         file.lock()?;
-        let mut line =
-            serde_json::to_vec(&Spending { session: Some(session.clone()), usage: usage.clone() })?;
+        let mut line = serde_json::to_vec(&Spending { session: session.cloned(), usage: usage.clone() })?;
         line.push(b'\n');
         if !ends_line(&mut file)? {
             line.insert(0, b'\n');
@@ -124,8 +123,8 @@ mod tests {
         let mut one = DayLedger::new(state.path(), "2026-11-21".into());
         let mut two = DayLedger::new(state.path(), "2026-11-21".into());
         one.refresh("2026-11-21").unwrap();
-        one.add("2026-11-21", &"a".into(), &usage(1)).unwrap();
-        two.add("2026-11-21", &"b".into(), &usage(1)).unwrap();
+        one.add("2026-11-21", Some(&"a".into()), &usage(1)).unwrap();
+        two.add("2026-11-21", Some(&"b".into()), &usage(1)).unwrap();
         one.refresh("2026-11-21").unwrap();
         assert_eq!((one.totals().output_tokens, two.totals().output_tokens), (2, 2));
         one.refresh("2026-11-22").unwrap();
@@ -139,7 +138,7 @@ mod tests {
         let path = state.path().join("usage/2026-11-21.jsonl");
         std::fs::write(&path, "{\"future\":1}\n{\"call\":").unwrap();
         let mut ledger = DayLedger::new(state.path(), "2026-11-21".into());
-        ledger.add("2026-11-21", &"a".into(), &usage(1)).unwrap();
+        ledger.add("2026-11-21", Some(&"a".into()), &usage(1)).unwrap();
         assert_eq!(ledger.totals().output_tokens, 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
     }

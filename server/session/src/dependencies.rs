@@ -123,7 +123,13 @@ impl Shared {
     /// Adds a call to today's spending.
     pub(crate) async fn spend(self: &Arc<Self>, session: &SessionId, usage: &Usage) {
         let (session, usage) = (session.clone(), usage.clone());
-        self.on_day(move |day, today| day.add(today, &session, &usage)).await;
+        self.on_day(move |day, today| day.add(today, Some(&session), &usage)).await;
+    }
+
+    /// Adds a call that belongs to no session to today's spending.
+    pub(crate) async fn spend_alone(self: &Arc<Self>, usage: &Usage) {
+        let usage = usage.clone();
+        self.on_day(move |day, today| day.add(today, None, &usage)).await;
     }
 
     /// Today's spending, with what other processes added.

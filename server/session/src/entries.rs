@@ -58,6 +58,11 @@ pub(crate) fn current(history: &History) -> Vec<EntryIndex> {
     branch
 }
 
+/// Why an entry cannot be a part of the current branch.
+pub(crate) fn not_on_branch(entry: &EntryId) -> String {
+    format!("the current branch of the session has no entry {entry}")
+}
+
 /// Reads entries. Blocks.
 pub(crate) fn read(
     history: &History,

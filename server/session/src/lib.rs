@@ -90,6 +90,8 @@ pub use local::{Events, Feed, Missed};
 pub use op::ChangedBy;
 pub use project::template::ActionKind;
 pub use project::{Projects, TrustQuestion};
+pub use sessions::inquiry::{Chunk, Inquiry, InquiryAnswer};
 pub use sessions::look::{ContextStats, SessionView};
+pub use sessions::programs::{Script, SessionTool};
 pub use sessions::{Sessions, TemplateAction};
 pub use sink::Sink;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use kit_protocol::{
     Delivery, EntryId, KitError, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, Part, PromptAnswer,
     QueueAnswer, SessionAnswer, SessionTreeAnswer, ThinkingLevel, ThinkingSetAnswer, TranscriptAnswer,
-    TurnId, UsageAnswer,
+    TurnId, Usage, UsageAnswer,
 };
 use tokio::sync::oneshot;
 
 use crate::history::History;
 use crate::hooks::InputSource;
 use crate::sessions::look::SessionView;
+use crate::sessions::programs::SessionTool;
 
 /// Where an answer goes.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, KitError>>;
@@ -91,6 +92,20 @@ pub(crate) struct View {
 pub(crate) enum Op {
     /// Starts, queues or steers.
     Prompt(Box<Prompt>, Answer<PromptAnswer>),
+    /// Cancels what runs, takes back what waits, and runs this next.
+    Interrupt(Box<Prompt>, Answer<PromptAnswer>),
+    /// Cancels what runs and takes back what waits.
+    Abort(Answer<Vec<TurnId>>),
+    /// Keeps data of an extension: its kind and the data.
+    AppendEntry(String, String, Answer<EntryId>),
+    /// Puts a summary in the place of a part of the current branch.
+    Collapse(EntryId, EntryId, String, Answer<EntryId>),
+    /// Tells the tools, also those that are switched off.
+    Tools(Answer<Vec<SessionTool>>),
+    /// Leaves the model only these tools.
+    SetActiveTools(Vec<String>, Answer<()>),
+    /// Counts a model call beside the conversation.
+    Paid(Usage, Answer<Usage>),
     /// Repeats the last prompt.
     Retry(TurnId, Answer<PromptAnswer>),
     /// Cancels a turn, or the running one.
@@ -138,7 +153,15 @@ impl Op {
     pub(crate) fn refuse(self, error: KitError) {
         // Nobody may be waiting any more, which is as good as an answer.
         let _unread = match self {
-            Self::Prompt(_, answer) | Self::Retry(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Abort(answer) => answer.send(Err(error)).is_ok(),
+            Self::AppendEntry(_, _, answer) | Self::Collapse(_, _, _, answer) => {
+                answer.send(Err(error)).is_ok()
+            }
+            Self::Tools(answer) => answer.send(Err(error)).is_ok(),
+            Self::Paid(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Prompt(_, answer) | Self::Interrupt(_, answer) | Self::Retry(_, answer) => {
+                answer.send(Err(error)).is_ok()
+            }
             Self::Place(answer) => answer.send(Err(error)).is_ok(),
             Self::Describe(answer)
             | Self::Rename(_, answer)
@@ -157,7 +180,7 @@ impl Op {
             Self::SetThinking(_, _, answer) => answer.send(Err(error)).is_ok(),
             Self::SetMode(_, answer) => answer.send(Err(error)).is_ok(),
             Self::TurnsFrom(_, answer) => answer.send(Err(error)).is_ok(),
-            Self::RewindTo(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::RewindTo(_, answer) | Self::SetActiveTools(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Cancel(_) | Self::Adopt(_) | Self::LookAtLogins | Self::Close(_) => false,
         };
     }

@@ -5,8 +5,10 @@
 //! full refuses one more as busy.
 
 mod import;
+pub(crate) mod inquiry;
 pub(crate) mod look;
 mod peek;
+pub(crate) mod programs;
 mod prompts;
 mod queue;
 mod review;
@@ -26,6 +28,7 @@ use kit_protocol::{
 use kit_workspace::DocumentUri;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::prompts::TemplateAction;
@@ -49,6 +52,8 @@ pub struct Sessions {
     background: Mutex<JoinSet<()>>,
     /// What the user chose for new sessions; the settings fill the rest.
     chosen: Mutex<Changes>,
+    /// Cancelled when a program asks to end.
+    exit: CancellationToken,
     /// Where prompts of a session wait while one before them is made.
     lanes: Mutex<HashMap<SessionId, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -74,6 +79,7 @@ impl Sessions {
             actors: TaskTracker::new(),
             background: Mutex::default(),
             chosen: Mutex::default(),
+            exit: CancellationToken::new(),
             lanes: Mutex::default(),
         });
         sessions.offer_context_tools();
@@ -207,7 +213,7 @@ impl Sessions {
         let (done, closed) = oneshot::channel();
         // Opening it first takes the lock, so that no other process is in the middle of it.
         self.ask(&session, Op::Describe).await?;
-        self.send(&session, Op::Close(done))?;
+        self.hand_over(&session, Op::Close(done))?;
         let gone = |_| KitError::new(ErrorKind::Internal, "the session could not be closed");
         let path = closed.await.map_err(gone)?;
         self.lock().remove(&session);
@@ -381,7 +387,7 @@ impl Sessions {
             self.start(session.clone(), Start::Stored { path });
         }
         let (answer, answered) = oneshot::channel();
-        self.send(session, op(answer))?;
+        self.hand_over(session, op(answer))?;
         answered.await.unwrap_or_else(|_| {
             Err(KitError::new(ErrorKind::Internal, format!("the session {session} failed unexpectedly")))
         })
@@ -393,7 +399,7 @@ impl Sessions {
         found.map_err(|_| KitError::new(ErrorKind::NotFound, format!("there is no session {session}")))
     }
 
-    fn send(&self, session: &SessionId, op: Op) -> Result<(), KitError> {
+    fn hand_over(&self, session: &SessionId, op: Op) -> Result<(), KitError> {
         let Some(ops) = self.handle(session) else {
             return Err(KitError::new(ErrorKind::NotFound, format!("the session {session} is closed")));
         };

@@ -40,14 +40,14 @@ impl Actor {
         Ok(self.describe())
     }
 
-    async fn move_to(&mut self, to: Option<EntryIndex>) -> Result<(), KitError> {
+    pub(super) async fn move_to(&mut self, to: Option<EntryIndex>) -> Result<(), KitError> {
         self.journal.move_leaf(to);
         self.conversation = None;
         self.stream.forget();
         self.read_branch_settings().await
     }
 
-    fn must_be_idle(&self) -> Result<(), KitError> {
+    pub(super) fn must_be_idle(&self) -> Result<(), KitError> {
         let busy = |text: &str| Err(KitError::new(ErrorKind::Busy, text));
         match (&self.running, &self.summarizing) {
             (None, None) => Ok(()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kit_protocol::{AgentRef, Message, Part, SessionId, TextPart, TurnId};
+use kit_protocol::{AgentRef, EventBody, Message, Part, SessionId, TextPart, ThinkingLevel, TurnId};
 use kit_tools::{CallGate, GatedCall, Passage, ToolOutput};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
@@ -191,6 +191,11 @@ impl Actor {
     pub(super) fn observe(&self, observation: Observation) {
         let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
         self.shared.with.hooks.observe(self.scope(turn), observation);
+    }
+
+    pub(super) fn tell_thinking(&mut self, level: ThinkingLevel, previous: ThinkingLevel, source: String) {
+        self.observe(Observation::ThinkingLevelChange { level, previous, source: source.clone() });
+        self.stream.emit(None, EventBody::ThinkingChange { level, previous, source });
     }
 
     /// Whether anybody looks at prompts before their turn is saved.

@@ -292,7 +292,8 @@ impl Actor {
         let roots = self.shared.with.workspace.roots();
         let (project, definitions) =
             self.project_section(self.shared.with.tools.definitions(self.mode)).await;
-        let tools = definitions.into_iter().map(|tool| ToolDefinition {
+        let offered = definitions.into_iter().filter(|tool| self.is_enabled(&tool.name));
+        let tools = offered.map(|tool| ToolDefinition {
             name: tool.name,
             description: tool.description,
             input_schema: tool.input_schema,
@@ -366,9 +367,10 @@ impl Actor {
                     return;
                 };
                 let quiet: OutputSink = Arc::new(|_, _| {});
-                let plans = plan::plan(&message, &self.shared.with.tools, |call| {
+                let mut plans = plan::plan(&message, &self.shared.with.tools, |call| {
                     self.context(&turn, call, Arc::clone(&quiet), CancellationToken::new())
                 });
+                self.refuse_disabled(&mut plans);
                 let calls: Vec<_> = plans.iter().map(|plan| plan.call.clone()).collect();
                 if let Some(running) = &self.running {
                     self.observe(Observation::StepFinish {
@@ -517,7 +519,7 @@ impl Actor {
 }
 
 /// A number from `0.0..1.0`, to keep many clients from returning together.
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     let (_, bits) = uuid::Uuid::new_v4().as_u64_pair();
     f64::from(u32::try_from(bits & 0xFFFF_FFFF).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
 }

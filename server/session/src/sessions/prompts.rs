@@ -8,19 +8,20 @@ use std::sync::{Arc, PoisonError};
 
 use kit_protocol::{
     CommandInput, CommandKind, CommandListAnswer, CommandListArguments, CommandRunAnswer,
-    CommandRunArguments, CompleteAnswer, CompleteArguments, KitError, NamedCommand, PromptAnswer,
+    CommandRunArguments, CompleteAnswer, CompleteArguments, KitError, NamedCommand, Part, PromptAnswer,
     PromptArguments, SessionId, TurnId,
 };
 use kit_text::Encoding;
 use kit_tools::diagnostics;
 
+use super::programs::Script;
 use super::{Sessions, blocking};
 use crate::activate_skill::ActivateSkill;
 use crate::complete;
 use crate::compose::{self, Draft, Invocation, SKILL};
 use crate::contributions::{CommandCall, CommandOutcome};
 use crate::hooks::InputSource;
-use crate::op::{ChangedBy, Changes, Op, Place, Prompt};
+use crate::op::{Answer, ChangedBy, Changes, Op, Place, Prompt};
 use crate::project::template::ActionKind;
 use crate::project::{Library, Projects, TrustQuestion};
 
@@ -86,6 +87,33 @@ impl Sessions {
         let answer = self.ask(&session, |answer| Op::Prompt(Box::new(prompt), answer)).await?;
         self.shared.board.set_current(&session);
         Ok(answer)
+    }
+
+    /// Makes a program's prompt into a message, as a user's would be, and hands it over.
+    pub(super) async fn run_script(
+        &self,
+        session: &SessionId,
+        script: Script,
+        op: impl FnOnce(Prompt, Answer<PromptAnswer>) -> Op,
+    ) -> Result<PromptAnswer, KitError> {
+        let Script { text, media, delivery } = script;
+        let lane = self.lane(session);
+        let _first = lane.lock().await;
+        let place = self.ask(session, Op::Place).await?;
+        let draft = Draft {
+            text,
+            invocation: None,
+            context: Vec::new(),
+            attachments: Vec::new(),
+            encoding: Encoding::Utf16,
+            cwd: place.cwd,
+            model: place.model.map(|model| model.to_string()).unwrap_or_default(),
+        };
+        let mut parts = compose::compose(&self.shared, draft).await?;
+        parts.extend(media.into_iter().map(Part::Image));
+        let source = InputSource::Script;
+        let prompt = Prompt { turn: TurnId::random(), parts, delivery, changes: Changes::default(), source };
+        self.ask(session, |answer| op(prompt, answer)).await
     }
 
     /// `kit.command.run`: a template or skill starts a turn like a prompt; other commands do what their source does.

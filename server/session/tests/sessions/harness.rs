@@ -95,9 +95,6 @@ impl Kit {
             ..settings
         };
         let paths = Paths::below(&directory.path().join("home"));
-        let scripts = directory.path().join("scripts");
-        let environment = Environment::from_iter([("KIT_SCRIPTS", scripts.to_str().unwrap())]);
-        let models = Arc::new(Models::new(&ProviderSettings::from(&settings), environment));
         let (documents, desk, attention) = (Arc::new(Documents::new()), ReviewDesk::new(), Attention::new());
         let workspace = Arc::new(Workspace::new(
             vec![Root::new(directory.path().join("project"))],
@@ -123,11 +120,7 @@ impl Kit {
             projects: Projects::new(&paths, &settings),
             policy: Arc::new(Policy::new(&paths, &rules)),
             paths,
-            setup: CurrentSetup::from(Setup {
-                models,
-                tool_settings: Arc::new(ToolSettings::new(&settings, None)),
-                settings,
-            }),
+            setup: CurrentSetup::from(setup(&directory, settings)),
             sink: told.clone(),
             desk,
             attention,
@@ -135,6 +128,11 @@ impl Kit {
             hooks,
         });
         Self { directory, sessions, documents, told }
+    }
+
+    /// Lets other settings hold.
+    pub(crate) fn apply(&self, settings: Settings) {
+        self.sessions.set_settings(setup(&self.directory, settings));
     }
 
     pub(crate) fn script(&self, name: &str, script: &[Value]) {
@@ -241,6 +239,16 @@ pub(crate) fn messages_in(path: &Path) -> Vec<String> {
             format!("{}: {}", line["role"].as_str().unwrap(), texts.collect::<String>())
         })
         .collect()
+}
+
+fn setup(directory: &tempfile::TempDir, settings: Settings) -> Setup {
+    let scripts = directory.path().join("scripts");
+    let environment = Environment::from_iter([("KIT_SCRIPTS", scripts.to_str().unwrap())]);
+    Setup {
+        models: Arc::new(Models::new(&ProviderSettings::from(&settings), environment)),
+        tool_settings: Arc::new(ToolSettings::new(&settings, None)),
+        settings,
+    }
 }
 
 fn write_script(directory: &Path, name: &str, script: &[Value]) {

@@ -9,6 +9,7 @@ mod files;
 mod hooks;
 mod import;
 mod look;
+mod programs;
 mod prompts;
 mod review;
 mod settings;

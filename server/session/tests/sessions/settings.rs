@@ -122,3 +122,23 @@ async fn a_model_setting_that_cannot_be_read_is_an_error() {
     let answer = kit.ask(arguments).await.unwrap();
     assert_eq!(kit.end_of(&answer.turn).await.response(), "ok");
 }
+
+#[tokio::test]
+async fn other_settings_hold_from_now_on_but_for_what_was_chosen() {
+    let kit = Kit::new(&[json!([{"text": "one"}])]);
+    kit.script("other", &[json!([{"text": "other"}])]);
+    let first = kit.say("hi").await;
+    kit.end_of(&first.turn).await;
+    let fresh = kit.sessions.new_session(Default::default()).await.unwrap();
+    kit.apply(Settings {
+        model: Some("scripted/other".into()),
+        mode: Some(Mode::Plan),
+        ..Settings::default()
+    });
+    // Nothing was said in this one yet.
+    let view = kit.sessions.view(&fresh.session).await.unwrap();
+    assert_eq!((view.model, view.mode), (Some("scripted/other".parse().unwrap()), Mode::Plan));
+    let view = kit.sessions.view(&first.session).await.unwrap();
+    assert_eq!((view.model, view.mode), (Some("scripted/test".parse().unwrap()), Mode::Auto));
+    assert_eq!(kit.turn("hi").await.response(), "other");
+}
