@@ -35,6 +35,7 @@ export const serverCommands = [
   { id: "kit.model.set", title: "Set Model", description: "Chooses the model." },
   { id: "kit.thinking.set", title: "Set Thinking Level", description: "Chooses how much the model reasons." },
   { id: "kit.mode.set", title: "Set Mode", description: "Chooses what the agent may do without asking." },
+  { id: "kit.agent.list", title: "Agents", description: "Lists the named agents that a subagent can run as." },
   { id: "kit.usage.get", title: "Usage", description: "Gives tokens and money per call, turn, session and day." },
   { id: "kit.command.list", title: "Commands", description: "Lists prompt templates, skills, and commands of extensions and MCP servers." },
   { id: "kit.command.run", title: "Run Command", description: "Runs a prompt template, a skill or a contributed command by its name." },
@@ -52,14 +53,48 @@ export const serverCommands = [
 /** An agent: `main` for the session itself, else the subagent's id. */
 export type AgentId = string;
 
+/** An agent that a subagent can run as. */
+export interface AgentInfo {
+  /** Its name. */
+  name: string;
+  /** What it is good for. */
+  description: string;
+  /** Its file, or `built-in`. */
+  source: string;
+  /** Its model, where it is not that of the parent. */
+  model?: string;
+  /** The only tools that it keeps of its parent's. */
+  tools?: string[];
+  /** How long it may work, where it says so. */
+  timeoutSeconds?: number;
+  /** Whether it works without being offered to models. */
+  hidden?: boolean;
+}
+
+/** Answer of `kit.agent.list`. */
+export interface AgentListAnswer {
+  /** The agents by name. */
+  agents: AgentInfo[];
+  /** Files that were left out, and why. */
+  problems?: FileProblem[];
+}
+
+/** Argument of `kit.agent.list`. */
+export interface AgentListArguments {
+  /** The session whose folder counts; the current one otherwise, or the first root. */
+  session?: SessionId;
+}
+
 /** A subagent as events name it. */
 export interface AgentRef {
-  /** The agent's id. */
+  /** The agent's id, which is also the id of its session. */
   id: AgentId;
   /** The named agent that it runs as. */
   name?: string;
   /** The names from the session's own agent down to this one. */
   path: string[];
+  /** The tool call that started it, where one did. */
+  toolCallId?: ToolCallId;
 }
 
 /** The answer to `kit/ask`. */
@@ -446,7 +481,10 @@ export type ErrorKind =
 export type Event = {
   /** The session whose stream this belongs to. */
   session: SessionId;
-  /** The turn, for everything that belongs to one. */
+  /**
+   * The turn, for everything that belongs to one. What a subagent does belongs to the turn that waits for it; its
+   * `turn_start` and `turn_end`, and everything of one that no turn waits for, name the subagent's own turn.
+   */
   turn?: TurnId;
   /** Position in the session's stream. */
   seq: number;
@@ -1267,6 +1305,14 @@ export interface SessionArguments {
   summarize?: boolean;
 }
 
+/** Answer of `kit.session.delete`. */
+export interface SessionDeleteAnswer {
+  /** The session. */
+  session: SessionId;
+  /** All sessions that are gone: this one and its subagents. */
+  deleted: SessionId[];
+}
+
 /** A session: 32 lower-case hexadecimal digits. */
 export type SessionId = string;
 
@@ -1366,14 +1412,18 @@ export interface Status {
 
 /** A subagent in the status. */
 export interface StatusAgent {
-  /** Its id. */
+  /** Its id, which is also the id of its session. */
   id: AgentId;
   /** Its name. */
   name: string;
   /** What it does. */
   state: RunState;
-  /** One short phrase. */
+  /** One short phrase about what it does right now. */
   label: string;
+  /** The beginning of its task. */
+  task: string;
+  /** The session that it works for. */
+  session: SessionId;
 }
 
 /** A budget and how much of it is used, in money or in tokens. Of several, the one that is used up most. */

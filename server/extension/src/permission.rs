@@ -72,6 +72,7 @@ fn request(hub: &Extensions, extension: &Loaded) -> PermissionRequest {
             id: AgentId::from(format!("extension:{}", extension.name).as_str()),
             name: Some(extension.name.clone()),
             path: vec![extension.name.clone()],
+            tool_call_id: None,
         },
         title: format!("The extension {} wants to {asked}", extension.name),
         tool_kind: ToolKind::Other,

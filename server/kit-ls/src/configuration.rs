@@ -32,7 +32,6 @@ const FOREIGN_KEYS: &[&str] = &[
     "frequencyPenalty",
     "presencePenalty",
     "noCoreTools",
-    "noAgents",
     "mcpServers",
     "modelSettings",
 ];

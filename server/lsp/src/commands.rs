@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use kit_protocol::{
-    AskKind, AskRequest, AuthArguments, CancelArguments, CommandListArguments, CommandRunArguments,
-    CompleteArguments, ErrorKind, KitError, ModeSetArguments, ModelListArguments, ModelSetArguments,
-    NoArguments, PromptArguments, QuestionId, ReviewArguments, ReviewListArguments, RewindArguments,
-    SessionArguments, SessionListArguments, SessionOnly, ThinkingSetArguments, TranscriptArguments, Trust,
-    TurnId, UsageArguments,
+    AgentListArguments, AskKind, AskRequest, AuthArguments, CancelArguments, CommandListArguments,
+    CommandRunArguments, CompleteArguments, ErrorKind, KitError, ModeSetArguments, ModelListArguments,
+    ModelSetArguments, NoArguments, PromptArguments, QuestionId, ReviewArguments, ReviewListArguments,
+    RewindArguments, SessionArguments, SessionListArguments, SessionOnly, ThinkingSetArguments,
+    TranscriptArguments, Trust, TurnId, UsageArguments,
 };
 use kit_session::ChangedBy;
 use serde::Serialize;
@@ -131,6 +131,9 @@ pub(crate) async fn execute(
         ),
         "kit.mode.set" => {
             answer_with(&sessions.mode_set(parse::<ModeSetArguments>(command, argument)?).await?)
+        }
+        "kit.agent.list" => {
+            answer_with(&sessions.agent_list(parse::<AgentListArguments>(command, argument)?).await?)
         }
         "kit.usage.get" => answer_with(&sessions.usage(parse::<UsageArguments>(command, argument)?).await?),
         "kit.auth.status" => auth(shared, running, AuthCommand::Status, parse(command, argument)?),

@@ -1,5 +1,6 @@
 //! `$/progress`: one token per running turn, created by us or brought along by the client's request, and one for each work
-//! of the application beside turns.
+//! of the application beside turns. The turn of a subagent has a token of its own, so that it can be seen and stopped
+//! alone.
 //!
 //! Each turn has a task that owns its token: it creates the token, then sends `begin`, a `report` for each tool that is
 //! current, and `end`, in this order and each `begin` and `end` exactly once. A client that refuses the token gets no
@@ -8,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kit_protocol::{Event, EventBody, TurnId};
+use kit_protocol::{AgentId, Event, EventBody, TurnId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower_lsp::Client;
@@ -37,6 +38,8 @@ pub(crate) struct Registry {
     turns: Mutex<HashMap<TurnId, mpsc::Sender<Step>>>,
     given: Mutex<HashMap<TurnId, lsp::ProgressToken>>,
     tasks: Mutex<Tasks>,
+    /// The turns that subagents run, since what they do is told as part of their parent's turn.
+    subagents: Mutex<HashMap<AgentId, TurnId>>,
 }
 
 /// Work beside turns, by number.
@@ -136,10 +139,7 @@ impl Registry {
 
     /// Follows one event of the stream.
     pub(crate) fn observe(&self, client: &Client, profile: &Profile, event: &Event) {
-        let Some(turn) = &event.turn else { return };
-        if event.agent.is_some() {
-            return;
-        }
+        let Some(turn) = &self.own_turn(event) else { return };
         match &event.body {
             EventBody::TurnStart { prompt } => {
                 let given = self.given().get(turn).cloned();
@@ -149,6 +149,8 @@ impl Registry {
                 let (sender, receiver) = mpsc::channel(QUEUE);
                 self.lock().insert(turn.clone(), sender);
                 let title: String = prompt.lines().next().unwrap_or_default().chars().take(60).collect();
+                let name = event.agent.as_ref().and_then(|agent| agent.name.as_deref());
+                let title = name.map(|name| format!("{name}: {title}")).unwrap_or(title);
                 let token = given.map_or_else(|| Token::New(format!("{TURN}{turn}")), Token::Given);
                 tokio::spawn(show(client.clone(), token, "Kit".to_owned(), title, receiver));
             }
@@ -193,6 +195,19 @@ impl Registry {
             | EventBody::ModelChange { .. }
             | EventBody::ThinkingChange { .. } => {}
         }
+    }
+
+    /// The turn of the agent that an event comes from. A subagent names it when it begins and when it ends.
+    fn own_turn(&self, event: &Event) -> Option<TurnId> {
+        let Some(agent) = &event.agent else { return event.turn.clone() };
+        let mut subagents = self.subagents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let EventBody::TurnStart { .. } = event.body {
+            subagents.insert(agent.id.clone(), event.turn.clone()?);
+        }
+        if let EventBody::TurnEnd { .. } = event.body {
+            return subagents.remove(&agent.id);
+        }
+        subagents.get(&agent.id).cloned()
     }
 
     fn step(&self, turn: &TurnId, step: Step) {

@@ -167,6 +167,16 @@ pub struct SessionAnswer {
     pub name: Option<String>,
 }
 
+/// Answer of `kit.session.delete`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionDeleteAnswer {
+    /// The session.
+    pub session: SessionId,
+    /// All sessions that are gone: this one and its subagents.
+    pub deleted: Vec<SessionId>,
+}
+
 /// Which sessions are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

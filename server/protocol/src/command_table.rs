@@ -51,6 +51,7 @@ commands! {
     "kit.model.set" "Set Model" "Chooses the model.";
     "kit.thinking.set" "Set Thinking Level" "Chooses how much the model reasons.";
     "kit.mode.set" "Set Mode" "Chooses what the agent may do without asking.";
+    "kit.agent.list" "Agents" "Lists the named agents that a subagent can run as.";
     "kit.usage.get" "Usage" "Gives tokens and money per call, turn, session and day.";
     "kit.command.list" "Commands" "Lists prompt templates, skills, and commands of extensions and MCP servers.";
     "kit.command.run" "Run Command" "Runs a prompt template, a skill or a contributed command by its name.";

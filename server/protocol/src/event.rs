@@ -15,7 +15,8 @@ use crate::{
 pub struct Event {
     /// The session whose stream this belongs to.
     pub session: SessionId,
-    /// The turn, for everything that belongs to one.
+    /// The turn, for everything that belongs to one. What a subagent does belongs to the turn that waits for it; its
+    /// `turn_start` and `turn_end`, and everything of one that no turn waits for, name the subagent's own turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<TurnId>,
     /// Position in the session's stream.
@@ -34,13 +35,23 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentRef {
-    /// The agent's id.
+    /// The agent's id, which is also the id of its session.
     pub id: AgentId,
     /// The named agent that it runs as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The names from the session's own agent down to this one.
     pub path: Vec<String>,
+    /// The tool call that started it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<ToolCallId>,
+}
+
+impl AgentRef {
+    /// The session's own agent.
+    pub fn main() -> Self {
+        Self { id: AgentId::main(), name: None, path: Vec::new(), tool_call_id: None }
+    }
 }
 
 /// What happened.

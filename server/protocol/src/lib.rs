@@ -5,6 +5,7 @@
 //! JSON is camelCase; money is integer micro-USD; line ranges are `[start, end)`, zero-based; unknown fields of
 //! notifications are ignored, unknown fields of command arguments are errors.
 
+mod agent;
 mod auth;
 mod command;
 mod command_table;
@@ -25,6 +26,7 @@ mod tool;
 mod ui;
 mod usage;
 
+pub use agent::*;
 pub use auth::*;
 pub use command::*;
 pub use command_table::*;

@@ -4,17 +4,17 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::{
-    AskAnswer, AskRequest, AuthAnswer, AuthArguments, CancelAnswer, CancelArguments, ClientCapabilities,
-    CommandListAnswer, CommandListArguments, CommandRunAnswer, CommandRunArguments, CompleteAnswer,
-    CompleteArguments, ContentAnswer, ContentArguments, DiagnosticsAnswer, DoctorAnswer, ErrorData, Event,
-    ExtensionArguments, ExtensionGrantArguments, ExtensionListAnswer, FilesRequest, LabelArguments,
-    ModeSetAnswer, ModeSetArguments, ModelListAnswer, ModelListArguments, ModelSetAnswer, ModelSetArguments,
-    PermissionAnswer, PermissionRequest, PromptAnswer, PromptArguments, QueueAnswer, QueueArguments,
-    QueueRemoveArguments, ReviewAnswer, ReviewArguments, ReviewListArguments, ReviewState, RewindAnswer,
-    RewindArguments, SaveAnswer, ServerCapabilities, SessionAnswer, SessionArguments, SessionListAnswer,
-    SessionListArguments, SessionOnly, SessionTreeAnswer, Settings, Status, ThinkingSetAnswer,
-    ThinkingSetArguments, TranscriptAnswer, TranscriptArguments, Trust, UiUpdate, UsageAnswer,
-    UsageArguments,
+    AgentListAnswer, AgentListArguments, AskAnswer, AskRequest, AuthAnswer, AuthArguments, CancelAnswer,
+    CancelArguments, ClientCapabilities, CommandListAnswer, CommandListArguments, CommandRunAnswer,
+    CommandRunArguments, CompleteAnswer, CompleteArguments, ContentAnswer, ContentArguments,
+    DiagnosticsAnswer, DoctorAnswer, ErrorData, Event, ExtensionArguments, ExtensionGrantArguments,
+    ExtensionListAnswer, FilesRequest, LabelArguments, ModeSetAnswer, ModeSetArguments, ModelListAnswer,
+    ModelListArguments, ModelSetAnswer, ModelSetArguments, PermissionAnswer, PermissionRequest, PromptAnswer,
+    PromptArguments, QueueAnswer, QueueArguments, QueueRemoveArguments, ReviewAnswer, ReviewArguments,
+    ReviewListArguments, ReviewState, RewindAnswer, RewindArguments, SaveAnswer, ServerCapabilities,
+    SessionAnswer, SessionArguments, SessionDeleteAnswer, SessionListAnswer, SessionListArguments,
+    SessionOnly, SessionTreeAnswer, Settings, Status, ThinkingSetAnswer, ThinkingSetArguments,
+    TranscriptAnswer, TranscriptArguments, Trust, UiUpdate, UsageAnswer, UsageArguments,
 };
 
 macro_rules! definitions {
@@ -34,6 +34,8 @@ macro_rules! definitions {
 }
 
 definitions!(
+    AgentListAnswer,
+    AgentListArguments,
     AskAnswer,
     AskRequest,
     AuthAnswer,
@@ -81,6 +83,7 @@ definitions!(
     ServerCapabilities,
     SessionAnswer,
     SessionArguments,
+    SessionDeleteAnswer,
     SessionListAnswer,
     SessionListArguments,
     SessionOnly,

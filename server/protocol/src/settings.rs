@@ -116,6 +116,12 @@ pub struct Settings {
     /// Values of options that extensions registered, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<BTreeMap<String, String>>,
+    /// Whether the files of named agents are left out.
+    #[serde(default, alias = "no-agents", skip_serializing_if = "Option::is_none")]
+    pub no_agents: Option<bool>,
+    /// How many subagents of one session run at once; further ones wait. 5 unless set.
+    #[serde(default, alias = "max-subagents", skip_serializing_if = "Option::is_none")]
+    pub max_subagents: Option<u32>,
     /// Rules for tool calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<PermissionRules>,

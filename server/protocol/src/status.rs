@@ -117,12 +117,16 @@ pub struct StatusPending {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusAgent {
-    /// Its id.
+    /// Its id, which is also the id of its session.
     pub id: AgentId,
     /// Its name.
     pub name: String,
     /// What it does.
     pub state: RunState,
-    /// One short phrase.
+    /// One short phrase about what it does right now.
     pub label: String,
+    /// The beginning of its task.
+    pub task: String,
+    /// The session that it works for.
+    pub session: SessionId,
 }

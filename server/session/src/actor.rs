@@ -9,6 +9,7 @@ mod afterwards;
 mod attempt;
 mod branches;
 mod calls;
+mod errand;
 mod gate;
 mod intercept;
 mod logins;
@@ -19,6 +20,9 @@ mod project;
 mod prompts;
 mod pulse;
 mod queue;
+mod rest;
+mod settings;
+mod subagents;
 mod summaries;
 mod tools;
 mod turn;
@@ -33,12 +37,13 @@ use kit_protocol::{
     AskAnswer, ErrorKind, EventBody, KitError, Message, Mode, ModeSetAnswer, ModelId, ModelSetAnswer,
     RunState, SessionId, ThinkingLevel, ThinkingSetAnswer, TurnId,
 };
-use kit_provider::Model;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::attempt::AttemptEvent;
+use self::errand::Work;
 use self::prompts::Waiting;
+pub(crate) use self::rest::run;
 use self::summaries::{Outcome, Summarizing};
 use self::tools::ToolDone;
 use self::turn::Running;
@@ -48,7 +53,7 @@ use crate::conversation;
 use crate::dependencies::Shared;
 use crate::history::{EntryIndex, History};
 use crate::hooks::Observation;
-use crate::journal::entry::{Body, Header, Note, SettingsNote, UsageNote};
+use crate::journal::entry::{Body, Header, Note, SettingsNote, SubagentNote, UsageNote};
 use crate::journal::read::{Lines, Loaded};
 use crate::journal::write::Durability;
 use crate::journal::{Journal, files, lines_of};
@@ -56,6 +61,8 @@ use crate::op::{Changes, Op, Place, reply};
 use crate::replay::{self, Replayed};
 use crate::restore::{self, Remembered};
 use crate::stream::Stream;
+use crate::subagent;
+use crate::subagent::nursery::Nursery;
 use crate::tokens::{self, Meter};
 use crate::turn::Opening;
 use crate::usage::SessionUsage;
@@ -71,21 +78,10 @@ const EVENTS_PER_ENTRY: u64 = 8;
 pub(crate) enum Start {
     /// It is new; its file appears with its first entry.
     New { cwd: PathBuf, name: Option<String>, settings: Changes },
+    /// It is new and works for another session.
+    Subagent { header: Header, settings: Changes },
     /// It lies in a file.
     Stored { path: PathBuf },
-}
-
-/// Runs a session until it is closed or nobody can reach it any more.
-pub(crate) async fn run(shared: Arc<Shared>, session: SessionId, start: Start, mut ops: mpsc::Receiver<Op>) {
-    match Actor::open(Arc::clone(&shared), session, start).await {
-        Ok(actor) => actor.run(ops).await,
-        Err(error) => {
-            ops.close();
-            while let Some(op) = ops.recv().await {
-                op.refuse(error.clone());
-            }
-        }
-    }
 }
 
 struct Actor {
@@ -136,6 +132,14 @@ struct Actor {
     state: RunState,
     label: String,
     closing: Vec<oneshot::Sender<PathBuf>>,
+    /// What the session is, if it works for another one.
+    role: Option<SubagentNote>,
+    /// The task that it works on for another session.
+    work: Option<Work>,
+    /// Whether it lets go of its file as soon as nothing waits.
+    rests: bool,
+    /// Its own subagents.
+    nursery: Arc<Nursery>,
 }
 
 /// What happens next.
@@ -147,6 +151,8 @@ enum Next {
     Summarized(Outcome),
     Tool(ToolDone),
     Output,
+    Relayed,
+    Stopped,
     Timer,
 }
 
@@ -166,6 +172,12 @@ impl Actor {
                     name,
                     settings,
                 )
+            }
+            Start::Subagent { header, settings } => {
+                let cwd = PathBuf::from(&header.cwd);
+                let sessions = &shared.with.paths.sessions;
+                let path = files::new_path(sessions, &header.cwd, &session, Millis::now());
+                (Journal::create(path, header), None, cwd, None, settings)
             }
             Start::Stored { path } => {
                 let opened = tokio::task::spawn_blocking(move || Journal::open(path)).await;
@@ -208,6 +220,12 @@ impl Actor {
             state: RunState::Idle,
             label: String::new(),
             closing: Vec::new(),
+            role: None,
+            work: None,
+            rests: false,
+            nursery: Nursery::new(
+                shared.setup().settings.max_subagents.unwrap_or(subagent::DEFAULT_PARALLEL),
+            ),
             shared,
         };
         match loaded {
@@ -231,7 +249,8 @@ impl Actor {
     async fn restore(&mut self, loaded: Loaded) -> Result<(), KitError> {
         let remembered = restore::remember(loaded.notes);
         self.repairs = remembered.repairs();
-        let Remembered { usage, settings, turns, counts, .. } = remembered;
+        let Remembered { usage, settings, turns, counts, role, .. } = remembered;
+        self.role = role;
         self.purse = Purse::new(&usage.session);
         self.usage = usage;
         self.counts = counts;
@@ -252,9 +271,13 @@ impl Actor {
         Ok(())
     }
 
-    async fn run(mut self, mut ops: mpsc::Receiver<Op>) {
+    /// Runs until the session is closed; answers its file when it rests instead.
+    async fn run(mut self, ops: &mut mpsc::Receiver<Op>, first: Option<Op>) -> Option<PathBuf> {
+        if let Some(op) = first {
+            self.op(op).await;
+        }
         loop {
-            match self.next(&mut ops).await {
+            match self.next(ops).await {
                 Next::Op(Some(op)) => self.op(op).await,
                 Next::Op(None) => self.cancel(None).await,
                 Next::Intercepted(opening) => self.intercepted(opening).await,
@@ -263,6 +286,8 @@ impl Actor {
                 Next::Summarized(outcome) => self.summarized(outcome).await,
                 Next::Tool(done) => self.tool_done(done).await,
                 Next::Output => self.tell_news().await,
+                Next::Relayed => self.tell_relayed().await,
+                Next::Stopped => self.errand_cancelled().await,
                 Next::Timer => self.timer().await,
             }
             self.start_next().await;
@@ -270,12 +295,16 @@ impl Actor {
                 self.begin_asked_compaction().await;
             }
             self.stream_flush_if_due();
+            if self.may_rest() {
+                return Some(self.rest().await);
+            }
             let ends = ops.is_closed() && ops.is_empty() || !self.closing.is_empty();
             if ends && self.running.is_none() {
                 break;
             }
         }
         ops.close();
+        self.nursery.kill_all();
         let closed = KitError::new(ErrorKind::NotFound, format!("the session {} is closed", self.session));
         while let Some(op) = ops.recv().await {
             op.refuse(closed.clone());
@@ -289,18 +318,23 @@ impl Actor {
             // Whoever asked may have given up.
             let _unread = done.send(path.clone());
         }
+        None
     }
 
     async fn next(&mut self, ops: &mut mpsc::Receiver<Op>) -> Next {
         let flush = self.stream.due();
+        let relay = Arc::clone(&self.nursery.relay);
         let Some(running) = &mut self.running else {
             return tokio::select! {
                 op = ops.recv() => Next::Op(op),
                 outcome = summaries::next(&mut self.summarizing) => Next::Summarized(outcome),
+                () = relay.ready() => Next::Relayed,
                 () = sleep_until(flush) => Next::Timer,
             };
         };
-        let timer = [flush, running.retry_at, running.deadline].into_iter().flatten().min();
+        let overdue = self.work.as_ref().map(|work| work.deadline);
+        let cancel = self.work.as_ref().map(|work| work.cancel.clone());
+        let timer = [flush, running.retry_at, running.deadline, overdue].into_iter().flatten().min();
         // Without senders there is nothing to receive, and the running turn is being cancelled.
         let open = !ops.is_closed() || !ops.is_empty();
         tokio::select! {
@@ -311,6 +345,8 @@ impl Actor {
             outcome = summaries::next(&mut self.summarizing) => Next::Summarized(outcome),
             done = running.tools.next() => Next::Tool(done),
             () = running.outputs.ready() => Next::Output,
+            () = relay.ready() => Next::Relayed,
+            () = errand::stopped(cancel) => Next::Stopped,
             () = sleep_until(timer) => Next::Timer,
         }
     }
@@ -414,6 +450,8 @@ impl Actor {
                 let rewound = self.rewind_to(&turn).await;
                 reply(answer, rewound);
             }
+            Op::Heritage(answer) => reply(answer, Ok(self.heritage())),
+            Op::Work(errand) => self.work(*errand).await,
             Op::Close(done) => {
                 self.closing.push(done);
                 self.cancel(None).await;
@@ -427,6 +465,8 @@ impl Actor {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if self.running.as_ref().is_some_and(|running| due(running.deadline)) {
             self.deadline().await;
+        } else if self.running.is_some() && due(self.work.as_ref().map(|work| work.deadline)) {
+            self.errand_overdue().await;
         } else if self.running.as_ref().is_some_and(|running| due(running.retry_at)) {
             self.retry_due().await;
         }
@@ -436,80 +476,6 @@ impl Actor {
         self.append(vec![Body::SessionInfo { name: name.clone() }], Durability::Synced).await?;
         self.name = Some(name).filter(|name| !name.is_empty());
         Ok(())
-    }
-
-    /// Changes settings of the session from here on.
-    async fn change(&mut self, changes: Changes) -> Result<(), KitError> {
-        let Changes { mode, model, thinking, by } = changes;
-        let mode = mode.filter(|mode| *mode != self.mode);
-        let thinking = thinking.filter(|thinking| *thinking != self.thinking);
-        let mut entries = Vec::new();
-        if mode.is_some() || thinking.is_some() {
-            entries.push(Body::from(&Note::Settings(SettingsNote { mode, thinking })));
-        }
-        let model = model.filter(|model| self.model.as_ref() != Some(model));
-        if let Some(model) = &model {
-            self.shared.setup().models.resolve(model).map_err(from_model)?;
-            entries.push(Body::ModelChange {
-                provider: model.provider().to_owned(),
-                model_id: model.name().to_owned(),
-            });
-        }
-        // A session without messages has no file yet, and a choice alone is no reason to make one.
-        if self.journal.history().records().is_empty() {
-            self.repairs.extend(entries);
-        } else if !entries.is_empty() {
-            self.append(entries, Durability::Synced).await?;
-        }
-        self.mode = mode.unwrap_or(self.mode);
-        if let Some(level) = thinking {
-            let previous = std::mem::replace(&mut self.thinking, level);
-            self.told_level = None;
-            let source = by.word().to_owned();
-            self.tell_thinking(level, previous, source);
-        }
-        if let Some(model) = model {
-            self.noted_model = Some(model.clone());
-            self.told_level = None;
-            let previous = self.model.replace(model.clone()).map(|previous| previous.to_string());
-            self.know_window();
-            self.stream.emit(
-                None,
-                EventBody::ModelChange {
-                    model: model.to_string(),
-                    previous: previous.unwrap_or_default(),
-                    source: by.word().to_owned(),
-                },
-            );
-        }
-        Ok(())
-    }
-
-    /// Takes over what new sessions start with, as long as nothing was said or chosen in this one.
-    fn adopt(&mut self, defaults: Changes) {
-        if self.journal.history().records().is_empty() && self.repairs.is_empty() && self.running.is_none() {
-            self.mode = defaults.mode.unwrap_or_default();
-            self.model = defaults.model;
-            self.thinking = defaults.thinking.unwrap_or_default();
-        }
-        self.know_window();
-    }
-
-    /// The event that says that the model lacks the level that was asked for, unless that was told already.
-    fn missing_level(&mut self, model: &dyn Model) -> Option<EventBody> {
-        let level = model.thinking(self.thinking);
-        if level == self.thinking || self.told_level == Some(level) {
-            return None;
-        }
-        self.told_level = Some(level);
-        let (previous, source) = (self.thinking, "model_fallback".to_owned());
-        self.observe(Observation::ThinkingLevelChange { level, previous, source: source.clone() });
-        Some(EventBody::ThinkingChange { level, previous, source })
-    }
-
-    fn know_window(&mut self) {
-        let known = self.model.as_ref().and_then(|model| self.shared.setup().models.resolve(model).ok());
-        self.context_window = known.map_or(0, |model| model.info().context_window);
     }
 
     /// Appends entries, with the repairs that are due, and takes them into the conversation.
@@ -526,7 +492,7 @@ impl Actor {
             match body.note() {
                 Some(Note::Settings(note)) => self.settings.push((index, note)),
                 Some(Note::TurnStart(start)) => self.turns.push((index, start.turn)),
-                Some(Note::Usage(UsageNote { turn: Some(_), usage })) => {
+                Some(Note::Usage(UsageNote { turn: Some(_), agent: None, usage })) => {
                     self.counts.extend(tokens::counted(&usage).map(|tokens| (index, tokens)));
                 }
                 Some(
@@ -536,7 +502,8 @@ impl Actor {
                     | Note::Tool(_)
                     | Note::TurnEnd(_)
                     | Note::TakenBack(_)
-                    | Note::MediaLeftOut(_),
+                    | Note::MediaLeftOut(_)
+                    | Note::Subagent(_),
                 )
                 | None => {}
             }
@@ -563,31 +530,6 @@ impl Actor {
             Ok(work(&history, &lines))
         });
         worked.await.map_err(|error| internal(&error))?.map_err(|error: crate::JournalError| error.into())
-    }
-
-    /// Sets model, mode and thinking level to what the current branch says.
-    async fn read_branch_settings(&mut self) -> Result<(), KitError> {
-        let branch = self.journal.history().current_branch();
-        let entries = restore::settings_entries(self.journal.history(), &branch);
-        let notes: Vec<SettingsNote> = self
-            .settings
-            .iter()
-            .filter(|(index, _)| branch.binary_search(index).is_ok())
-            .map(|(_, note)| *note)
-            .collect();
-        let wanted = entries.clone();
-        let found = self
-            .on_branch(entries, move |history, lines| {
-                restore::settings(history, lines, &wanted, notes.into_iter())
-            })
-            .await?;
-        self.mode = found.mode.unwrap_or(self.mode);
-        self.thinking = found.thinking.unwrap_or(self.thinking);
-        self.noted_model.clone_from(&found.model);
-        self.model = found.model.or(self.model.take());
-        self.know_window();
-        self.measure();
-        Ok(())
     }
 
     /// What the file tells about the current branch.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{
-    AskAnswer, AskRequest, FileDiagnostics, PermissionAnswer, PermissionRequest, SessionId, StatusPending,
+    AgentId, AskAnswer, AskRequest, FileDiagnostics, PermissionAnswer, PermissionRequest, SessionId,
+    StatusPending,
 };
 use kit_workspace::{ApplyAnswer, DocumentEdit, DocumentUri, Editor};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ pub struct Attention {
 
 #[derive(Default)]
 struct Waiting {
-    permissions: HashMap<SessionId, u32>,
+    permissions: HashMap<(SessionId, AgentId), u32>,
     questions: u32,
 }
 
@@ -54,7 +55,12 @@ impl Attention {
 
     /// Whether a permission request of the session waits.
     pub(crate) fn waits_for(&self, session: &SessionId) -> bool {
-        self.lock().permissions.get(session).is_some_and(|count| *count > 0)
+        self.lock().permissions.keys().any(|(of, _)| of == session)
+    }
+
+    /// Whether a permission request of the agent waits.
+    pub(crate) fn waits_for_agent(&self, agent: &AgentId) -> bool {
+        self.lock().permissions.keys().any(|(_, of)| of == agent)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -72,25 +78,25 @@ impl Attention {
 /// Counts one request as waiting until it is dropped.
 struct Counted<'a> {
     attention: &'a Attention,
-    /// The session of a permission request; `None` for a question.
-    session: Option<SessionId>,
+    /// Who asks for permission; `None` for a question.
+    asks: Option<(SessionId, AgentId)>,
 }
 
 impl<'a> Counted<'a> {
-    fn begin(attention: &'a Attention, session: Option<SessionId>) -> Self {
-        attention.change(|waiting| match &session {
-            Some(session) => *waiting.permissions.entry(session.clone()).or_default() += 1,
+    fn begin(attention: &'a Attention, asks: Option<(SessionId, AgentId)>) -> Self {
+        attention.change(|waiting| match &asks {
+            Some(asks) => *waiting.permissions.entry(asks.clone()).or_default() += 1,
             None => waiting.questions += 1,
         });
-        Self { attention, session }
+        Self { attention, asks }
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.attention.change(|waiting| match &self.session {
-            Some(session) => {
-                if let Some(count) = waiting.permissions.get_mut(session) {
+        self.attention.change(|waiting| match &self.asks {
+            Some(asks) => {
+                if let Some(count) = waiting.permissions.get_mut(asks) {
                     *count = count.saturating_sub(1);
                 }
                 waiting.permissions.retain(|_, count| *count > 0);
@@ -120,7 +126,8 @@ impl Editor for Watched {
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Option<PermissionAnswer>> {
         async move {
-            let _counted = Counted::begin(&self.attention, Some(request.session.clone()));
+            let asks = (request.session.clone(), request.agent.id.clone());
+            let _counted = Counted::begin(&self.attention, Some(asks));
             self.editor.permission(request, cancel).await
         }
         .boxed()
@@ -145,7 +152,7 @@ impl Editor for Watched {
 
 #[cfg(test)]
 mod tests {
-    use kit_protocol::{AgentId, AgentRef, PermissionSubject, QuestionId, RunState, ToolKind};
+    use kit_protocol::{AgentRef, PermissionSubject, QuestionId, RunState, ToolKind};
     use tokio::sync::Notify;
 
     use super::*;
@@ -206,7 +213,7 @@ mod tests {
         let request = PermissionRequest {
             id: QuestionId::random(),
             session,
-            agent: AgentRef { id: AgentId::main(), name: None, path: Vec::new() },
+            agent: AgentRef::main(),
             title: String::new(),
             tool_kind: ToolKind::Execute,
             subject: PermissionSubject::default(),

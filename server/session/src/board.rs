@@ -2,15 +2,17 @@
 //!
 //! Sessions post their `Pulse`; review, waiting questions and today's spending are posted by their owners. After every
 //! post the status is computed anew and sent if it differs from the one before. It is about the current session, or
-//! about another one that runs while the current one does not.
+//! about another one that runs while the current one does not; subagents have their own list in it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kit_protocol::{
-    Mode, ModelId, ReviewSummary, RunState, SessionId, Status, StatusBudget, StatusReview, StatusUsage,
-    TurnId, UsageTotals,
+    AgentId, Mode, ModelId, ReviewSummary, RunState, SessionId, Status, StatusAgent, StatusBudget,
+    StatusReview, StatusUsage, TurnId, UsageTotals,
 };
+
+use tokio_util::sync::CancellationToken;
 
 use crate::attention::Attention;
 use crate::sink::Sink;
@@ -20,6 +22,7 @@ const WAITS: &str = "waiting for permission";
 const UNCHECKED: &str = "certificates are not checked";
 /// What the status says where there is neither key nor login.
 pub(crate) const SIGNED_OUT: &str = "signed out";
+const WAITS_FOR_PLACE: &str = "waiting for others to finish";
 
 /// What a session says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,10 +59,37 @@ pub(crate) struct Defaults {
     pub(crate) is_signed_out: bool,
 }
 
+/// A subagent that works or waits for its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Agent {
+    pub(crate) session: SessionId,
+    /// The session that it works for.
+    pub(crate) parent: SessionId,
+    pub(crate) name: String,
+    /// The beginning of its task.
+    pub(crate) task: String,
+    /// Stops it, wherever it is.
+    pub(crate) cancel: CancellationToken,
+}
+
+/// Keeps a subagent in the status until it is dropped.
+pub(crate) struct Enlisted {
+    board: Arc<Board>,
+    session: SessionId,
+}
+
+impl Drop for Enlisted {
+    fn drop(&mut self) {
+        self.board.change(|posted| posted.agents.retain(|agent| agent.session != self.session));
+    }
+}
+
 #[derive(Default)]
 struct Posted {
     current: Option<SessionId>,
     pulses: HashMap<SessionId, Pulse>,
+    /// In the order in which they were started.
+    agents: Vec<Agent>,
     defaults: Defaults,
     review: ReviewSummary,
     today: UsageTotals,
@@ -85,6 +115,18 @@ impl Board {
         self.change(|posted| {
             posted.pulses.insert(session.clone(), pulse);
         });
+    }
+
+    /// A subagent begins or waits for its place.
+    pub(crate) fn enlist(self: &Arc<Self>, agent: Agent) -> Enlisted {
+        let session = agent.session.clone();
+        self.change(|posted| posted.agents.push(agent));
+        Enlisted { board: Arc::clone(self), session }
+    }
+
+    /// The subagents that work or wait, in the order in which they were started.
+    pub(crate) fn agents(&self) -> Vec<Agent> {
+        self.lock().agents.clone()
     }
 
     /// A session is gone.
@@ -186,7 +228,8 @@ impl Board {
         let runs =
             |session: &&SessionId| posted.pulses.get(*session).is_some_and(|pulse| pulse.turn.is_some());
         let current = posted.current.as_ref();
-        let other = || posted.pulses.keys().filter(runs).min();
+        let is_agent = |session: &SessionId| posted.agents.iter().any(|agent| agent.session == *session);
+        let other = || posted.pulses.keys().filter(runs).filter(|session| !is_agent(session)).min();
         let session = current.filter(runs).or_else(other).or(current);
         let signed_out = posted.defaults.is_signed_out;
         let idle = Pulse {
@@ -228,7 +271,25 @@ impl Board {
             },
             review: StatusReview { files: posted.review.files, hunks: posted.review.hunks },
             pending,
-            agents: Vec::new(),
+            agents: posted.agents.iter().map(|agent| self.agent(posted, agent)).collect(),
+        }
+    }
+
+    fn agent(&self, posted: &Posted, agent: &Agent) -> StatusAgent {
+        let id = AgentId::new(agent.session.as_str());
+        let pulse = posted.pulses.get(&agent.session).filter(|pulse| pulse.turn.is_some());
+        let (state, label) = match pulse {
+            None => (RunState::Waiting, WAITS_FOR_PLACE.to_owned()),
+            Some(_) if self.attention.waits_for_agent(&id) => (RunState::Waiting, WAITS.to_owned()),
+            Some(pulse) => (pulse.state, pulse.label.clone()),
+        };
+        StatusAgent {
+            id,
+            name: agent.name.clone(),
+            state,
+            label,
+            task: agent.task.clone(),
+            session: agent.parent.clone(),
         }
     }
 }
@@ -282,6 +343,35 @@ mod tests {
         board.set_current(&session);
         board.post(&session, pulse("thinking", Some("t")));
         assert_eq!(board.status().label, "thinking · certificates are not checked");
+    }
+
+    #[test]
+    fn subagents_are_listed_as_long_as_they_work_and_the_status_is_not_about_them() {
+        let board = Board::new(Arc::new(Sent::default()), Attention::new());
+        let (parent, child) = (SessionId::from("p"), SessionId::from("c"));
+        board.post(&parent, pulse("explore: look", Some("t")));
+        let agent = |session: &SessionId| Agent {
+            session: session.clone(),
+            parent: parent.clone(),
+            name: "explore".into(),
+            task: "look".into(),
+            cancel: CancellationToken::new(),
+        };
+        let first = board.enlist(agent(&child));
+        let second = board.enlist(agent(&"d".into()));
+        board.post(&child, pulse("thinking", Some("u")));
+        let listed = || {
+            let agents = board.status().agents.into_iter();
+            agents.map(|agent| (agent.id.to_string(), agent.state, agent.label)).collect::<Vec<_>>()
+        };
+        let waits = ("d".to_owned(), RunState::Waiting, WAITS_FOR_PLACE.to_owned());
+        assert_eq!(listed(), [("c".into(), RunState::Running, "thinking".into()), waits.clone()]);
+        assert_eq!(board.status().session, Some(parent.clone()));
+        assert_eq!(board.agents().iter().filter(|agent| agent.parent == parent).count(), 2);
+        drop(first);
+        assert_eq!(listed(), [waits]);
+        drop(second);
+        assert_eq!(listed(), []);
     }
 
     #[test]

@@ -70,6 +70,7 @@ mod restore;
 mod sessions;
 mod sink;
 mod stream;
+mod subagent;
 mod system;
 mod tokens;
 mod tree;
@@ -95,3 +96,7 @@ pub use sessions::look::{ContextStats, SessionView};
 pub use sessions::programs::{Script, SessionTool};
 pub use sessions::{Sessions, TemplateAction};
 pub use sink::Sink;
+pub use subagent::{
+    DEFAULT_PARALLEL, DEFAULT_TIMEOUT, LONGEST_TIMEOUT, SpawnRequest, Spawner, Subagent, SubagentListener,
+    SubagentOutcome, SubagentReport,
+};

@@ -1,5 +1,6 @@
 //! What a session can be asked to do. Each request carries the channel of its answer.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,10 +11,13 @@ use kit_protocol::{
 };
 use tokio::sync::oneshot;
 
+use crate::budget::Purse;
 use crate::history::History;
 use crate::hooks::InputSource;
 use crate::sessions::look::SessionView;
 use crate::sessions::programs::SessionTool;
+use crate::subagent::Errand;
+use crate::subagent::nursery::Nursery;
 
 /// Where an answer goes.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, KitError>>;
@@ -88,6 +92,23 @@ pub(crate) struct View {
     pub(crate) facts: SessionView,
 }
 
+/// What a subagent gets from the session that it works for.
+pub(crate) struct Heritage {
+    pub(crate) cwd: PathBuf,
+    /// The session's file, which the subagent's header names.
+    pub(crate) file: PathBuf,
+    pub(crate) mode: Mode,
+    pub(crate) model: Option<ModelId>,
+    pub(crate) thinking: ThinkingLevel,
+    /// The tools that it may use right now, without the one that starts subagents.
+    pub(crate) tools: BTreeSet<String>,
+    /// Whether it is a subagent itself.
+    pub(crate) is_subagent: bool,
+    pub(crate) nursery: Arc<Nursery>,
+    /// What the subagent's calls are paid from.
+    pub(crate) purse: Arc<Purse>,
+}
+
 /// A request to a session.
 pub(crate) enum Op {
     /// Starts, queues or steers.
@@ -144,6 +165,10 @@ pub(crate) enum Op {
     TurnsFrom(TurnId, Answer<Vec<TurnId>>),
     /// Continues from before a turn.
     RewindTo(TurnId, Answer<()>),
+    /// Tells what a subagent inherits.
+    Heritage(Answer<Heritage>),
+    /// Works on a task for another session, and reports to whoever waits for it.
+    Work(Box<Errand>),
     /// Cancels what runs, saves, and lets go of the file.
     Close(oneshot::Sender<PathBuf>),
 }
@@ -181,6 +206,8 @@ impl Op {
             Self::SetMode(_, answer) => answer.send(Err(error)).is_ok(),
             Self::TurnsFrom(_, answer) => answer.send(Err(error)).is_ok(),
             Self::RewindTo(_, answer) | Self::SetActiveTools(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Heritage(answer) => answer.send(Err(error)).is_ok(),
+            Self::Work(errand) => errand.refuse(error),
             Self::Cancel(_) | Self::Adopt(_) | Self::LookAtLogins | Self::Close(_) => false,
         };
     }

@@ -1,9 +1,10 @@
-//! What the project and the user bring to a session: instructions, skills and prompt templates.
+//! What the project and the user bring to a session: instructions, skills, prompt templates and named agents.
 //!
 //! Everything here is read from files when it is needed. What lies in a project counts only while its root is trusted
 //! (I19); what lies with the user, or is named by the user's settings, always does. The user is asked about a root once,
 //! when there is something in it that trust would bring to life.
 
+pub(crate) mod agents;
 mod conditions;
 mod folders;
 pub(crate) mod front_matter;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use kit_protocol::{FileProblem, Settings};
+use kit_protocol::{AgentListAnswer, FileProblem, Settings};
 use kit_workspace::{Paths, Trust};
 
 use self::folders::Fence;
@@ -82,6 +83,11 @@ impl Projects {
     pub fn apply(&self, settings: &Settings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.clone());
         self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The answer of `kit.agent.list` for a folder. Reads files.
+    pub fn agent_list(&self, folder: &Path) -> AgentListAnswer {
+        self.load(folder).agents.answer()
     }
 
     /// Whether the user trusts a folder or one above it.

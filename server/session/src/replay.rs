@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use kit_protocol::{
-    ErrorKind, EventBody, Message, Part, Role, StopReason, ToolCallId, ToolCallPart, ToolKind,
+    AgentRef, ErrorKind, EventBody, Message, Part, Role, StopReason, ToolCallId, ToolCallPart, ToolKind,
     ToolResultPart, TurnId, UsageTotals,
 };
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub(crate) const INTERRUPTED: &str = "Kit was stopped before this turn ended; se
 pub(crate) struct Replayed {
     pub(crate) turn: Option<TurnId>,
     pub(crate) at: Millis,
+    /// The subagent that it comes from.
+    pub(crate) agent: Option<AgentRef>,
     pub(crate) body: EventBody,
 }
 
@@ -94,7 +96,7 @@ struct Teller {
 impl Teller {
     fn tell(&mut self, body: EventBody) {
         let turn = self.turn.as_ref().map(|turn| turn.id.clone());
-        self.told.push(Replayed { turn, at: self.at, body });
+        self.told.push(Replayed { turn, at: self.at, agent: None, body });
     }
 
     fn entry(&mut self, id: &str, body: Body, note: Option<Note>) {
@@ -113,8 +115,8 @@ impl Teller {
                 }
             }
             (_, Some(Note::Prompt(prompt))) if !prompt.steer => self.waiting.push(prompt),
-            (_, Some(Note::Usage(UsageNote { turn, usage }))) => {
-                self.told.push(Replayed { turn, at: self.at, body: EventBody::StepUsage(usage) });
+            (_, Some(Note::Usage(UsageNote { turn, agent, usage }))) => {
+                self.told.push(Replayed { turn, at: self.at, agent, body: EventBody::StepUsage(usage) });
             }
             (
                 _,
@@ -124,7 +126,8 @@ impl Teller {
                     | Note::Tool(_)
                     | Note::Settings(_)
                     | Note::TakenBack(_)
-                    | Note::MediaLeftOut(_),
+                    | Note::MediaLeftOut(_)
+                    | Note::Subagent(_),
                 ),
             ) => {}
             (Body::Message { role, parts, .. }, None) => self.message(id, Message { role, parts }),

@@ -3,7 +3,9 @@
 use kit_protocol::{Mode, ModelId, Part, Role, StopReason, ThinkingLevel, TurnId, UsageTotals};
 
 use crate::history::{EntryIndex, History, RecordKind};
-use crate::journal::entry::{Body, JoinNote, Note, PromptNote, SettingsNote, TurnEndNote, UsageNote};
+use crate::journal::entry::{
+    Body, JoinNote, Note, PromptNote, SettingsNote, SubagentNote, TurnEndNote, UsageNote,
+};
 use crate::journal::read::Lines;
 use crate::replay::INTERRUPTED;
 use crate::tokens;
@@ -23,6 +25,8 @@ pub(crate) struct Remembered {
     pub(crate) turns: Vec<(EntryIndex, TurnId)>,
     /// How large the context was after calls of the conversation, where the provider counted, on whatever branch.
     pub(crate) counts: Vec<(EntryIndex, u64)>,
+    /// What a subagent is.
+    pub(crate) role: Option<SubagentNote>,
 }
 
 /// Reads the notes of a file in order.
@@ -41,13 +45,17 @@ pub(crate) fn remember(notes: Vec<(EntryIndex, Note)>) -> Remembered {
                 found.turns.push((index, start.turn));
             }
             Note::TurnEnd(end) => found.waiting.retain(|prompt| prompt.turn != end.turn),
-            Note::Usage(UsageNote { turn: Some(_), usage }) => {
+            Note::Usage(UsageNote { turn: Some(_), agent: None, usage }) => {
                 found.counts.extend(tokens::counted(&usage).map(|tokens| (index, tokens)));
                 found.usage.add(usage);
             }
-            Note::Usage(UsageNote { turn: None, usage }) => found.usage.add_aside(usage),
+            Note::Usage(UsageNote { turn: Some(_), agent: Some(_), usage }) => {
+                found.usage.add_of_subagent(usage);
+            }
+            Note::Usage(UsageNote { turn: None, usage, .. }) => found.usage.add_aside(usage),
             Note::Settings(note) => found.settings.push((index, note)),
             Note::TakenBack(taken) => found.unjoined.retain(|prompt| prompt.id != taken.id),
+            Note::Subagent(note) => found.role = Some(note),
             Note::Tool(_) | Note::MediaLeftOut(_) => {}
         }
     }

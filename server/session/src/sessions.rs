@@ -13,6 +13,7 @@ mod prompts;
 mod queue;
 mod review;
 mod settings;
+mod subagents;
 mod vetoes;
 
 use std::collections::HashMap;
@@ -22,8 +23,9 @@ use std::time::Duration;
 
 use kit_protocol::{
     CancelAnswer, CancelArguments, ErrorKind, KitError, LabelArguments, ListScope, PromptAnswer,
-    ReviewListArguments, SessionAnswer, SessionArguments, SessionId, SessionListAnswer, SessionListArguments,
-    SessionOnly, SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments, TurnId,
+    ReviewListArguments, SessionAnswer, SessionArguments, SessionDeleteAnswer, SessionId, SessionListAnswer,
+    SessionListArguments, SessionOnly, SessionTreeAnswer, Status, TranscriptAnswer, TranscriptArguments,
+    TurnId,
 };
 use kit_workspace::DocumentUri;
 use tokio::sync::{mpsc, oneshot};
@@ -83,6 +85,7 @@ impl Sessions {
             lanes: Mutex::default(),
         });
         sessions.offer_context_tools();
+        sessions.offer_subagents();
         sessions.find_default_model();
         sessions
     }
@@ -90,9 +93,16 @@ impl Sessions {
     /// `kit.session.cancel`: the turns that end now. Without arguments, all running ones. A summary that is being written
     /// is given up, too.
     pub fn cancel(&self, arguments: CancelArguments) -> CancelAnswer {
-        let mut cancelled = Vec::new();
+        let mut cancelled: Vec<(SessionId, TurnId)> = Vec::new();
+        let agents = self.shared.board.agents();
+        let parent_of = |session: &SessionId| {
+            agents.iter().find(|agent| agent.session == *session).map(|agent| &agent.parent)
+        };
+        let wanted = |session: &SessionId| {
+            arguments.session.as_ref().is_none_or(|of| of == session || parent_of(session) == Some(of))
+        };
         for (session, pulse) in self.shared.board.turns() {
-            if arguments.session.as_ref().is_some_and(|wanted| *wanted != session) {
+            if !wanted(&session) {
                 continue;
             }
             let turn = match &arguments.turn {
@@ -101,7 +111,7 @@ impl Sessions {
             };
             let Some(turn) = turn else { continue };
             if self.handle(&session).is_some_and(|ops| ops.try_send(Op::Cancel(Some(turn.clone()))).is_ok()) {
-                cancelled.push(turn);
+                cancelled.push((session, turn));
             }
         }
         if arguments.turn.is_none() {
@@ -115,8 +125,15 @@ impl Sessions {
                     tracing::debug!(%session, "a session is too busy to be told to stop");
                 }
             }
+            // Some of them may still wait for their place and have no turn yet.
+            for agent in agents.iter().filter(|agent| wanted(&agent.session)) {
+                agent.cancel.cancel();
+            }
         }
-        CancelAnswer { cancelled }
+        // A subagent ends with its parent and is not told beside it.
+        let sessions: Vec<SessionId> = cancelled.iter().map(|(session, _)| session.clone()).collect();
+        cancelled.retain(|(session, _)| parent_of(session).is_none_or(|parent| !sessions.contains(parent)));
+        CancelAnswer { cancelled: cancelled.into_iter().map(|(_, turn)| turn).collect() }
     }
 
     /// Cancels one turn, wherever it runs or waits.
@@ -207,25 +224,39 @@ impl Sessions {
         self.ask(&session, |answer| Op::Rename(name, answer)).await
     }
 
-    /// `kit.session.delete`: cancels its turn and removes its file and what lies beside it.
-    pub async fn delete(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
+    /// `kit.session.delete`: cancels its turn and removes its file and what lies beside it, and those of its subagents. A
+    /// subagent that another process has open stays.
+    pub async fn delete(&self, arguments: SessionArguments) -> Result<SessionDeleteAnswer, KitError> {
         let session = self.named(arguments.session)?;
+        let file = self.remove_session(&session).await?;
+        let mut deleted = vec![session.clone()];
+        for subagent in self.stored_subagents(&session, &file).await? {
+            match self.remove_session(&subagent).await {
+                Ok(_) => deleted.push(subagent),
+                Err(error) => tracing::warn!(%subagent, %error, "a subagent of a deleted session stays"),
+            }
+        }
+        Ok(SessionDeleteAnswer { session, deleted })
+    }
+
+    /// Removes one session and answers where its file was.
+    async fn remove_session(&self, session: &SessionId) -> Result<PathBuf, KitError> {
         let (done, closed) = oneshot::channel();
         // Opening it first takes the lock, so that no other process is in the middle of it.
-        self.ask(&session, Op::Describe).await?;
-        self.hand_over(&session, Op::Close(done))?;
+        self.ask(session, Op::Describe).await?;
+        self.hand_over(session, Op::Close(done))?;
         let gone = |_| KitError::new(ErrorKind::Internal, "the session could not be closed");
         let path = closed.await.map_err(gone)?;
-        self.lock().remove(&session);
+        self.lock().remove(session);
         let removed = path.clone();
         blocking(move || remove_files(&removed)).await?.map_err(|error| {
             let message = format!("cannot delete the session file {}: {error}", path.display());
             KitError::new(ErrorKind::Unavailable, message)
         })?;
-        self.shared.with.policy.end_session(&session);
-        self.shared.with.desk.forget(&session).await;
-        self.shared.board.remove(&session);
-        Ok(SessionAnswer { session, path: None, name: None })
+        self.shared.with.policy.end_session(session);
+        self.shared.with.desk.forget(session).await;
+        self.shared.board.remove(session);
+        Ok(path)
     }
 
     /// `kit.session.export`: a copy of the file, or Markdown when the path ends in `.md`.

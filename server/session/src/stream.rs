@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kit_protocol::{Event, EventBody, SessionId, TurnId};
+use kit_protocol::{AgentRef, Event, EventBody, SessionId, TurnId};
 use tokio::time::Instant;
 
 use crate::clock::Millis;
 use crate::replay::Replayed;
 use crate::sink::Sink;
+use crate::subagent::relay::Channel;
 
 /// How long deltas are collected.
 const MERGE: Duration = Duration::from_millis(33);
@@ -32,6 +33,8 @@ pub(crate) struct Stream {
     /// Deltas that wait to go out, with their turn.
     held: Vec<(Option<TurnId>, EventBody)>,
     last_delta: Option<Instant>,
+    /// Where events go instead of the sink, while the session works for another one.
+    channel: Option<Channel>,
 }
 
 impl Stream {
@@ -45,13 +48,20 @@ impl Stream {
             bytes: 0,
             held: Vec::new(),
             last_delta: None,
+            channel: None,
         }
+    }
+
+    /// Sends events into the stream of another session from here on, or to the sink again.
+    pub(crate) fn lend(&mut self, channel: Option<Channel>) {
+        self.flush();
+        self.channel = channel;
     }
 
     /// Numbers and remembers what the session's file tells, without sending it.
     pub(crate) fn remember_told(&mut self, told: Vec<Replayed>) {
-        for Replayed { turn, at, body } in told {
-            let event = self.stamp(turn, at, body);
+        for Replayed { turn, at, agent, body } in told {
+            let event = Event { agent, ..self.stamp(turn, at, body) };
             self.remember(event);
         }
     }
@@ -77,7 +87,7 @@ impl Stream {
     pub(crate) fn emit(&mut self, turn: Option<&TurnId>, body: EventBody) {
         if delta_key(&body).is_none() {
             self.flush();
-            self.send(turn.cloned(), body);
+            self.send(None, turn.cloned(), body);
             return;
         }
         if let Some(body) = self.merge(turn, body) {
@@ -86,6 +96,12 @@ impl Stream {
         if self.last_delta.is_none_or(|last| last.elapsed() >= MERGE) {
             self.flush();
         }
+    }
+
+    /// Sends an event of a subagent, whose own stream has merged its deltas.
+    pub(crate) fn relay(&mut self, agent: AgentRef, turn: Option<TurnId>, body: EventBody) {
+        self.flush();
+        self.send(Some(agent), turn, body);
     }
 
     /// When held deltas have to go out.
@@ -101,7 +117,7 @@ impl Stream {
         }
         self.last_delta = Some(Instant::now());
         for (turn, body) in std::mem::take(&mut self.held) {
-            self.send(turn, body);
+            self.send(None, turn, body);
         }
     }
 
@@ -125,8 +141,9 @@ impl Stream {
         let cut = told.len().saturating_sub(room);
         let count = u64::try_from(told.len() - cut).unwrap_or(0);
         let mut events: Vec<Event> = Vec::with_capacity(told.len() + remembered.len());
-        for (seq, Replayed { turn, at, body }) in (first_seq - count..).zip(told.into_iter().skip(cut)) {
-            events.push(Event { session: self.session.clone(), turn, seq, at: at.0, agent: None, body });
+        let told = told.into_iter().skip(cut);
+        for (seq, Replayed { turn, at, agent, body }) in (first_seq - count..).zip(told) {
+            events.push(Event { session: self.session.clone(), turn, seq, at: at.0, agent, body });
         }
         events.extend(remembered.into_iter().cloned());
         events
@@ -149,18 +166,16 @@ impl Stream {
             }
         };
         let Some((_, held)) = target else { return Some(body) };
-        let Some(into) = delta_text(held) else { return Some(body) };
-        let mut body = body;
-        if let Some(more) = delta_text(&mut body) {
-            into.push_str(more);
-        }
-        None
+        join(held, body)
     }
 
-    fn send(&mut self, turn: Option<TurnId>, body: EventBody) {
-        let event = self.stamp(turn, Millis::now(), body);
+    fn send(&mut self, agent: Option<AgentRef>, turn: Option<TurnId>, body: EventBody) {
+        let event = Event { agent, ..self.stamp(turn, Millis::now(), body) };
         self.remember(event.clone());
-        self.sink.event(event);
+        match &self.channel {
+            Some(channel) => channel.tell(&event),
+            None => self.sink.event(event),
+        }
     }
 
     fn stamp(&mut self, turn: Option<TurnId>, at: Millis, body: EventBody) -> Event {
@@ -179,6 +194,23 @@ impl Stream {
             self.bytes = self.bytes.saturating_sub(weight(&forgotten));
         }
     }
+}
+
+/// Whether an event is a piece of a text that a later event tells as a whole.
+pub(crate) fn is_delta(body: &EventBody) -> bool {
+    delta_key(body).is_some()
+}
+
+/// Appends a delta to one of the same kind; answers the event when it is none.
+pub(crate) fn join(into: &mut EventBody, body: EventBody) -> Option<EventBody> {
+    if delta_key(&body).is_none() || delta_key(&body) != delta_key(into) {
+        return Some(body);
+    }
+    let mut body = body;
+    let Some(more) = delta_text(&mut body) else { return Some(body) };
+    let Some(text) = delta_text(into) else { return Some(body) };
+    text.push_str(more);
+    None
 }
 
 /// What two deltas must share to become one.
@@ -386,6 +418,7 @@ mod tests {
         let told = ["t1", "t1", "t2"].map(|turn| Replayed {
             turn: Some(turn.into()),
             at: Millis(0),
+            agent: None,
             body: EventBody::StreamReset {},
         });
         let all = stream.all(told.into());

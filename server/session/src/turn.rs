@@ -8,7 +8,8 @@
 //! outcome, and every call that the model made exactly one result (I14); a turn always ends, once, with `turn_end`.
 //!
 //! The tool calls of one answer run in the order in which the model made them: read-only calls that stand side by
-//! side run together, at most `PARALLEL_CALLS` at once, and any other call runs alone.
+//! side run together, at most `PARALLEL_CALLS` at once, and any other call runs alone. Calls for subagents count among
+//! the read-only ones, but are not counted: subagents have a limit of their own.
 
 mod calls;
 mod opening;
@@ -197,7 +198,8 @@ pub(crate) struct Machine {
     state: State,
     step: u32,
     llm_calls: u64,
-    usage: UsageTotals,
+    /// What its model calls and those of its subagents used.
+    pub(crate) usage: UsageTotals,
     tool_names: Vec<String>,
     response: String,
     truncated_streak: u32,

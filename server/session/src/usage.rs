@@ -10,6 +10,8 @@ pub(crate) struct SessionUsage {
     pub(crate) session: UsageTotals,
     /// The running or last turn.
     pub(crate) turn: Option<UsageTotals>,
+    /// The last call of the session's own conversation.
+    pub(crate) last: Option<Usage>,
 }
 
 impl SessionUsage {
@@ -25,9 +27,14 @@ impl SessionUsage {
 
     /// Adds a call.
     pub(crate) fn add(&mut self, usage: Usage) {
-        self.session.add(&usage);
+        self.last = Some(usage.clone());
+        self.add_of_subagent(usage);
+    }
+
+    /// Adds a call that a subagent made for the running turn.
+    pub(crate) fn add_of_subagent(&mut self, usage: Usage) {
         self.turn.get_or_insert_default().add(&usage);
-        self.calls.push(usage);
+        self.add_aside(usage);
     }
 
     /// Adds a call beside the conversation: it was paid for, and belongs to no turn.
@@ -70,7 +77,9 @@ pub(crate) mod tests {
         session.begin_turn();
         session.add(usage(2));
         session.add_aside(usage(3));
+        session.add_of_subagent(usage(4));
         let turn = session.turn.clone().unwrap();
-        assert_eq!((turn.output_tokens, session.session.output_tokens, session.next_call()), (1, 3, 4));
+        assert_eq!((turn.output_tokens, session.session.output_tokens, session.next_call()), (2, 4, 5));
+        assert_eq!(session.last, Some(usage(2)));
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 use std::sync::Arc;
 
-use kit_protocol::{AgentId, AgentRef, Mode, SessionId, Settings, ToolCallId, TurnId};
+use kit_protocol::{AgentRef, Mode, SessionId, Settings, ToolCallId, TurnId};
 use kit_tools::sandbox::{self, HELPER_ARGUMENT, Sandbox, SandboxStatus};
 use kit_tools::{Policy, Registry, RuleLayer, ToolContext, ToolOutput, ToolSettings, run_call};
 use kit_workspace::{Change, ChangeObserver, DiskEditor, DocumentUri, Paths, Root, Workspace};
@@ -204,7 +204,7 @@ fn commands_run_confined_and_unasked_in_auto_mode() {
             session: SessionId::new("s"),
             turn: TurnId::new("t"),
             call: ToolCallId::new("c"),
-            agent: AgentRef { id: AgentId::main(), name: None, path: Vec::new() },
+            agent: AgentRef::main(),
             output: Arc::new(|_, _| {}),
             cancel: CancellationToken::new(),
             policy: Arc::new(Policy::new(&Paths::below(&fixture.top.join("home")), &[layer])),

@@ -36,6 +36,7 @@ M.commands = {
   { id = "kit.model.set", title = "Set Model", description = "Chooses the model." },
   { id = "kit.thinking.set", title = "Set Thinking Level", description = "Chooses how much the model reasons." },
   { id = "kit.mode.set", title = "Set Mode", description = "Chooses what the agent may do without asking." },
+  { id = "kit.agent.list", title = "Agents", description = "Lists the named agents that a subagent can run as." },
   { id = "kit.usage.get", title = "Usage", description = "Gives tokens and money per call, turn, session and day." },
   { id = "kit.command.list", title = "Commands", description = "Lists prompt templates, skills, and commands of extensions and MCP servers." },
   { id = "kit.command.run", title = "Run Command", description = "Runs a prompt template, a skill or a contributed command by its name." },
@@ -53,11 +54,31 @@ M.commands = {
 --- An agent: `main` for the session itself, else the subagent's id.
 ---@alias kit.AgentId string
 
+--- An agent that a subagent can run as.
+---@class kit.AgentInfo
+---@field name string Its name.
+---@field description string What it is good for.
+---@field source string Its file, or `built-in`.
+---@field model? string Its model, where it is not that of the parent.
+---@field tools? string[] The only tools that it keeps of its parent's.
+---@field timeoutSeconds? number How long it may work, where it says so.
+---@field hidden? boolean Whether it works without being offered to models.
+
+--- Answer of `kit.agent.list`.
+---@class kit.AgentListAnswer
+---@field agents kit.AgentInfo[] The agents by name.
+---@field problems? kit.FileProblem[] Files that were left out, and why.
+
+--- Argument of `kit.agent.list`.
+---@class kit.AgentListArguments
+---@field session? kit.SessionId The session whose folder counts; the current one otherwise, or the first root.
+
 --- A subagent as events name it.
 ---@class kit.AgentRef
----@field id kit.AgentId The agent's id.
+---@field id kit.AgentId The agent's id, which is also the id of its session.
 ---@field name? string The named agent that it runs as.
 ---@field path string[] The names from the session's own agent down to this one.
+---@field toolCallId? kit.ToolCallId The tool call that started it, where one did.
 
 --- The answer to `kit/ask`.
 ---@class kit.AskAnswer
@@ -245,7 +266,7 @@ M.commands = {
 --- One event. `seq` starts at 1 and has no gaps within a session.
 ---@class kit.Event
 ---@field session kit.SessionId The session whose stream this belongs to.
----@field turn? kit.TurnId The turn, for everything that belongs to one.
+---@field turn? kit.TurnId The turn, for everything that belongs to one. What a subagent does belongs to the turn that waits for it; its `turn_start` and `turn_end`, and everything of one that no turn waits for, name the subagent's own turn.
 ---@field seq number Position in the session's stream.
 ---@field at number When, in milliseconds since the Unix epoch.
 ---@field agent? kit.AgentRef The subagent that it comes from; absent for the session's own agent.
@@ -624,6 +645,11 @@ M.commands = {
 ---@field focus? string What a compaction or the summary of a branch should keep in mind.
 ---@field summarize? boolean For `branch`: whether the entries that are left are summarized for the model on the new branch.
 
+--- Answer of `kit.session.delete`.
+---@class kit.SessionDeleteAnswer
+---@field session kit.SessionId The session.
+---@field deleted kit.SessionId[] All sessions that are gone: this one and its subagents.
+
 --- A session: 32 lower-case hexadecimal digits.
 ---@alias kit.SessionId string
 
@@ -683,10 +709,12 @@ M.commands = {
 
 --- A subagent in the status.
 ---@class kit.StatusAgent
----@field id kit.AgentId Its id.
+---@field id kit.AgentId Its id, which is also the id of its session.
 ---@field name string Its name.
 ---@field state kit.RunState What it does.
----@field label string One short phrase.
+---@field label string One short phrase about what it does right now.
+---@field task string The beginning of its task.
+---@field session kit.SessionId The session that it works for.
 
 --- A budget and how much of it is used, in money or in tokens. Of several, the one that is used up most.
 ---@class kit.StatusBudget

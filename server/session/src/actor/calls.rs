@@ -1,8 +1,9 @@
-//! Runs the tool calls of an answer: what a call is given, and what is looked at before and after it.
+//! Runs the tool calls of an answer: what a call is given, and what is looked at before and after it. What a subagent
+//! asks, changes and lets extensions see is its parent's.
 
 use std::sync::Arc;
 
-use kit_protocol::{AgentId, AgentRef, ToolCallId, ToolKind, TurnId};
+use kit_protocol::{AgentRef, ToolCallId, ToolKind, TurnId};
 use kit_tools::{OutputSink, ToolContext, ToolOutput, run_call};
 use kit_workspace::Author;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use super::Actor;
 use super::afterwards::Afterwards;
 use super::turn::short;
 use crate::activate_skill;
+use crate::subagent::Origin;
 use crate::turn::CallNumber;
 
 impl Actor {
@@ -64,7 +66,7 @@ impl Actor {
         });
     }
 
-    /// What a call is given.
+    /// What a call is given, in whose name it runs included.
     pub(super) fn context(
         &self,
         turn: &TurnId,
@@ -72,19 +74,25 @@ impl Actor {
         output: OutputSink,
         cancel: CancellationToken,
     ) -> ToolContext {
+        // What a subagent asks and changes is its parent's.
+        let origin = self.work.as_ref().map(|work| work.origin.clone()).unwrap_or_else(|| Origin {
+            session: self.session.clone(),
+            turn: turn.clone(),
+            agent: AgentRef::main(),
+        });
         ToolContext {
             workspace: Arc::clone(&self.shared.with.workspace),
             cwd: self.cwd.clone(),
-            session: self.session.clone(),
-            turn: turn.clone(),
+            session: origin.session,
+            turn: origin.turn,
             call: call.clone(),
-            agent: AgentRef { id: AgentId::main(), name: None, path: Vec::new() },
+            agent: origin.agent,
             output,
             cancel,
             policy: Arc::clone(&self.shared.with.policy),
             mode: self.mode,
             settings: Arc::clone(&self.shared.setup().tool_settings),
-            gate: self.gate(self.session.clone(), turn.clone(), None),
+            gate: self.gate(turn.clone()),
         }
     }
 }

@@ -140,7 +140,7 @@ impl Actor {
             let model = self.shared.setup().models.resolve(model).ok()?;
             model.info().price
         });
-        let next = budget::least_cost(self.meter.size().tokens, price, self.usage.calls.last());
+        let next = budget::least_cost(self.meter.size().tokens, price, self.usage.last.as_ref());
         if self.running.as_ref().is_some_and(|running| running.allowed) {
             return Passage::Open(Some(self.purses().reserve_anyway(next)));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kit_protocol::{AgentRef, EventBody, Message, Part, SessionId, TextPart, ThinkingLevel, TurnId};
+use kit_protocol::{EventBody, Message, Part, TextPart, ThinkingLevel, TurnId};
 use kit_tools::{CallGate, GatedCall, Passage, ToolOutput};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,6 +17,7 @@ use crate::conversation;
 use crate::hooks::{
     HookCall, HookPoint, HookResult, HookScope, Hooks, InputSource, InputVerdict, Observation, Verdict,
 };
+use crate::subagent::Origin;
 use crate::turn::{Input, Opening};
 
 /// The running interceptors of a prompt.
@@ -183,9 +184,15 @@ impl CallGate for HookGate {
 }
 
 impl Actor {
-    /// Whose hooks these are.
+    /// Whose hooks these are: those of a subagent's parent, for the subagent.
     pub(super) fn scope(&self, turn: Option<TurnId>) -> HookScope {
-        HookScope { session: self.session.clone(), turn, agent: None }
+        match &self.work {
+            Some(work) => {
+                let Origin { session, turn, agent } = work.origin.clone();
+                HookScope { session, turn: Some(turn), agent: Some(agent) }
+            }
+            None => HookScope { session: self.session.clone(), turn, agent: None },
+        }
     }
 
     pub(super) fn observe(&self, observation: Observation) {
@@ -245,16 +252,11 @@ impl Actor {
         })
     }
 
-    /// Who may stop and change a tool call of a session, turn and agent.
-    pub(super) fn gate(
-        &self,
-        session: SessionId,
-        turn: TurnId,
-        agent: Option<AgentRef>,
-    ) -> Option<Arc<dyn CallGate>> {
+    /// Who may stop and change a tool call of a turn.
+    pub(super) fn gate(&self, turn: TurnId) -> Option<Arc<dyn CallGate>> {
         let hooks = &self.shared.with.hooks;
         let wanted = hooks.wants(HookPoint::ToolCall) || hooks.wants(HookPoint::ToolResult);
-        let scope = HookScope { session, turn: Some(turn), agent };
+        let scope = self.scope(Some(turn));
         wanted.then(|| Arc::new(HookGate { hooks: Arc::clone(hooks), scope }) as Arc<dyn CallGate>)
     }
 }

@@ -20,25 +20,37 @@ pub(super) struct Plan {
     pub(super) tool: Option<Arc<dyn AnyTool>>,
 }
 
-/// Plans the calls of an answer. `context` makes the context of a call.
+/// Plans the calls of an answer. `names` are the tools that the session may use, `context` makes the context of a call.
 pub(super) fn plan(
     message: &Message,
     registry: &Registry,
+    names: &[String],
     context: impl Fn(&ToolCallId) -> ToolContext,
 ) -> Vec<Plan> {
     let calls = message.tool_calls().enumerate();
-    calls.map(|(number, part)| plan_one(CallNumber(number), part, registry, &context(&part.id))).collect()
+    calls
+        .map(|(number, part)| {
+            let found = registry.get(&part.name);
+            let tool = found.filter(|tool| names.iter().any(|name| *name == tool.name()));
+            plan_one(CallNumber(number), part, tool, names, &context(&part.id))
+        })
+        .collect()
 }
 
-fn plan_one(number: CallNumber, part: &ToolCallPart, registry: &Registry, context: &ToolContext) -> Plan {
+fn plan_one(
+    number: CallNumber,
+    part: &ToolCallPart,
+    tool: Option<Arc<dyn AnyTool>>,
+    names: &[String],
+    context: &ToolContext,
+) -> Plan {
     let parsed: Option<Value> = if part.input.trim().is_empty() {
         Some(Value::Object(serde_json::Map::new()))
     } else {
         serde_json::from_str(&part.input).ok()
     };
-    let tool = registry.get(&part.name);
     let refusal = match &tool {
-        None => Some(unknown(&part.name, &registry.names())),
+        None => Some(unknown(&part.name, names)),
         Some(_) if !part.finished => Some(TRUNCATED.to_owned()),
         Some(_) => None,
     };

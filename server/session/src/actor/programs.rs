@@ -77,7 +77,7 @@ impl Actor {
     /// Counts a model call that a program made beside the conversation.
     pub(super) async fn paid_aside(&mut self, usage: Usage) -> Result<Usage, KitError> {
         let usage = Usage { call: self.usage.next_call(), ..usage };
-        let note = Body::from(&Note::Usage(UsageNote { turn: None, usage: usage.clone() }));
+        let note = Body::from(&Note::Usage(UsageNote { turn: None, agent: None, usage: usage.clone() }));
         // A session without messages has no file yet, and a call alone is no reason to make one.
         if self.journal.history().records().is_empty() {
             self.repairs.push(note);
@@ -173,7 +173,7 @@ fn copied(bodies: impl Iterator<Item = Body>) -> Vec<Body> {
             true
         }
         (_, Some(Note::TurnEnd(end))) => begun.contains(&end.turn),
-        (_, Some(Note::Tool(_) | Note::Settings(_) | Note::MediaLeftOut(_))) => true,
+        (_, Some(Note::Tool(_) | Note::Settings(_) | Note::MediaLeftOut(_) | Note::Subagent(_))) => true,
         (_, Some(Note::Prompt(_) | Note::Join(_) | Note::Usage(_) | Note::TakenBack(_)))
         | (Body::Unknown, None) => false,
         (

@@ -1,6 +1,7 @@
-//! What a session takes from the project: instructions and skills in its system prompt, and skills that are active.
+//! What a session takes from the project: instructions and skills in its system prompt, the agents that its subagents can
+//! run as, and skills that are active.
 //!
-//! Instructions and the list of skills are read once, when the first request is made, and then stay as they are, byte by
+//! Instructions and the lists of skills and agents are read once, when the first request is made, and then stay as they are, byte by
 //! byte: a provider's cache works only on what does not change. Only when trust or settings change are they read again.
 //! A skill is active from its activation until the turn ends.
 
@@ -13,6 +14,7 @@ use super::Actor;
 use crate::activate_skill;
 use crate::compose;
 use crate::project::{instructions, skill};
+use crate::subagent;
 
 /// What the system prompt says of the project.
 pub(super) struct Pinned {
@@ -21,6 +23,8 @@ pub(super) struct Pinned {
     catalogue: String,
     /// The skills that the model may activate.
     skills: Vec<String>,
+    /// What the model reads about the agents that subagents can run as.
+    agents: String,
 }
 
 impl Actor {
@@ -35,6 +39,7 @@ impl Actor {
                 instructions: instructions::section(&library.instructions),
                 catalogue: skill::catalogue(library.skills.values()),
                 skills: offered.map(|skill| skill.name.clone()).collect(),
+                agents: library.agents.description(),
             });
         }
         let Some(pinned) = &self.pinned else { return (String::new(), tools) };
@@ -43,7 +48,11 @@ impl Actor {
         if tools.iter().any(|tool| tool.name == activate_skill::NAME) {
             section.push_str(&pinned.catalogue);
         }
-        (section, activate_skill::offer(tools, &pinned.skills))
+        let mut tools = activate_skill::offer(tools, &pinned.skills);
+        for tool in tools.iter_mut().filter(|tool| tool.name == subagent::tool::NAME) {
+            tool.description.push_str(&pinned.agents);
+        }
+        (section, tools)
     }
 
     /// Lets the skill that a prompt begins with narrow the turn.

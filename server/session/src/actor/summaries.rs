@@ -264,7 +264,7 @@ impl Actor {
     /// Counts a call that no turn made.
     async fn spend_aside(&mut self, spent: Spent) {
         let usage = Usage { call: self.usage.next_call(), ..spent.into_usage(0) };
-        let note = Note::Usage(UsageNote { turn: None, usage: usage.clone() });
+        let note = Note::Usage(UsageNote { turn: None, agent: None, usage: usage.clone() });
         if let Err(error) = self.append(vec![Body::from(&note)], Durability::Written).await {
             tracing::error!(%error, "the usage of a summary is not saved");
         }

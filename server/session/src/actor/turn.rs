@@ -33,6 +33,8 @@ use crate::turn::{Answer, Effect, Failure, Input, Machine, RetryPlan, Spent, Too
 
 /// How long cancelled tools have to end by themselves; the turn has ended a second after the cancel.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(800);
+/// The same for those of a subagent, whose parent waits for it.
+const SUBAGENT_PATIENCE: Duration = Duration::from_millis(500);
 const THINKING: &str = "thinking";
 /// The longest label of the status.
 const LONGEST_LABEL: usize = 48;
@@ -153,10 +155,13 @@ impl Actor {
                     self.label = format!("retry in {} s", after.as_secs_f64().ceil());
                     self.with_running(|running| running.retry_at = Some(Instant::now() + after));
                 }
-                Effect::CancelTools => self.with_running(|running| {
-                    running.cancel.cancel();
-                    running.deadline = Some(Instant::now() + CANCEL_PATIENCE);
-                }),
+                Effect::CancelTools => {
+                    let patience = if self.work.is_some() { SUBAGENT_PATIENCE } else { CANCEL_PATIENCE };
+                    self.with_running(|running| {
+                        running.cancel.cancel();
+                        running.deadline = Some(Instant::now() + patience);
+                    });
+                }
                 Effect::AbortTools => self.with_running(|running| running.tools.abort()),
                 Effect::Finish => self.finish_turn().await,
             }
@@ -175,6 +180,7 @@ impl Actor {
     }
 
     pub(super) async fn emit(&mut self, body: EventBody) {
+        self.overhear(&body);
         match &body {
             EventBody::Error { kind, message } => {
                 let signed_out = *kind == ErrorKind::Auth;
@@ -219,7 +225,7 @@ impl Actor {
             return Ok(());
         };
         let usage = Usage { call: self.usage.next_call(), ..usage };
-        let note = Note::Usage(UsageNote { turn: Some(turn), usage: usage.clone() });
+        let note = Note::Usage(UsageNote { turn: Some(turn), agent: None, usage: usage.clone() });
         self.append(vec![Body::from(&note)], Durability::Written).await?;
         self.usage.add(usage.clone());
         self.paid(&usage);
@@ -228,13 +234,14 @@ impl Actor {
         Ok(())
     }
 
-    /// Takes waiting prompts and news of the review into the conversation.
+    /// Takes waiting prompts, news of the review and of subagents into the conversation.
     async fn join(&mut self) -> Result<(), KitError> {
         let steers = self.running.as_ref().map(|running| running.steers.clone()).unwrap_or_default();
         let mut entries = restore::join_entries(&steers);
         if let Some(feedback) = self.news().await {
             entries.push(Body::message(Role::User, vec![Part::Text(TextPart { text: feedback })]));
         }
+        entries.extend(self.subagent_news());
         if entries.is_empty() {
             return Ok(());
         }
@@ -290,22 +297,28 @@ impl Actor {
         let setup = self.shared.setup();
         let settings = &setup.settings;
         let roots = self.shared.with.workspace.roots();
-        let (project, definitions) =
-            self.project_section(self.shared.with.tools.definitions(self.mode)).await;
-        let offered = definitions.into_iter().filter(|tool| self.is_enabled(&tool.name));
-        let tools = offered.map(|tool| ToolDefinition {
+        let offered = self.shared.with.tools.definitions(self.mode).into_iter();
+        let offered =
+            offered.filter(|tool| self.has_tool(&tool.name) && self.is_enabled(&tool.name)).collect();
+        let (project, definitions) = self.project_section(offered).await;
+        let tools = definitions.into_iter().map(|tool| ToolDefinition {
             name: tool.name,
             description: tool.description,
             input_schema: tool.input_schema,
         });
+        let own = settings.system_prompt.as_deref();
+        let mut system = system::prompt(&self.cwd, &roots, self.mode, own, &project);
+        let role = self.role.as_ref();
+        if let Some(role) = role {
+            system.push_str(&role.instructions);
+        }
         let request = Request {
-            system: system::prompt(&self.cwd, &roots, self.mode, settings.system_prompt.as_deref(), &project)
-                .into(),
+            system: system.into(),
             messages,
             tools: tools.collect(),
             parameters: Parameters {
                 max_output_tokens: settings.max_tokens,
-                temperature: settings.temperature,
+                temperature: role.and_then(|role| role.temperature).or(settings.temperature),
                 top_p: settings.top_p,
                 stop_sequences: settings.stop_sequences.clone().unwrap_or_default(),
                 thinking: self.thinking,
@@ -367,7 +380,8 @@ impl Actor {
                     return;
                 };
                 let quiet: OutputSink = Arc::new(|_, _| {});
-                let mut plans = plan::plan(&message, &self.shared.with.tools, |call| {
+                let names: Vec<String> = self.own_tools().collect();
+                let mut plans = plan::plan(&message, &self.shared.with.tools, &names, |call| {
                     self.context(&turn, call, Arc::clone(&quiet), CancellationToken::new())
                 });
                 self.refuse_disabled(&mut plans);
@@ -454,6 +468,8 @@ impl Actor {
 
     pub(super) async fn tool_done(&mut self, done: ToolDone) {
         self.tell_news().await;
+        // All that a subagent did comes before the result of the call that waited for it.
+        self.tell_relayed().await;
         self.input(Input::ToolDone(done.number, done.outcome)).await;
     }
 
@@ -475,6 +491,9 @@ impl Actor {
             .running
             .as_ref()
             .is_some_and(|running| turn.as_ref().is_none_or(|turn| running.machine.turn() == turn));
+        if runs || turn.is_none() {
+            self.nursery.kill_all();
+        }
         if self.running.is_none() && turn.is_none() {
             self.cancel_summary().await;
         } else if runs {
@@ -491,6 +510,7 @@ impl Actor {
     async fn finish_turn(&mut self) {
         let Some(running) = self.running.take() else { return };
         self.shared.with.policy.widen(&self.session);
+        self.report();
         if !running.steers.is_empty() {
             if let Err(error) = self.append(restore::join_entries(&running.steers), Durability::Written).await
             {

@@ -5,9 +5,11 @@
 //! `data` is JSON text, which upstream carries along and never sends to a model. Whatever this version does not know
 //! is `Body::Unknown`, and its line stays as it is.
 
+use std::collections::BTreeSet;
+
 use kit_protocol::{
-    EntryId, ErrorKind, Mode, Part, Role, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind,
-    ToolMetadata, TurnId, Usage, UsageTotals,
+    AgentRef, EntryId, ErrorKind, Mode, Part, Role, SessionId, StopReason, ThinkingLevel, ToolCallId,
+    ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -217,6 +219,8 @@ pub(crate) enum Note {
     TakenBack(TakenBackNote),
     /// Images and documents before this entry are no longer sent, because the context overflowed.
     MediaLeftOut(MediaLeftOutNote),
+    /// The session works for another one from here on.
+    Subagent(SubagentNote),
 }
 
 impl Note {
@@ -231,7 +235,8 @@ impl Note {
             | Self::TurnEnd(_)
             | Self::Settings(_)
             | Self::TakenBack(_)
-            | Self::MediaLeftOut(_) => None,
+            | Self::MediaLeftOut(_)
+            | Self::Subagent(_) => None,
         }
     }
 
@@ -247,6 +252,7 @@ impl Note {
             "settings" => serde_json::from_str(data).map(Self::Settings).ok(),
             "taken-back" => serde_json::from_str(data).map(Self::TakenBack).ok(),
             "media-left-out" => serde_json::from_str(data).map(Self::MediaLeftOut).ok(),
+            "subagent" => serde_json::from_str(data).map(Self::Subagent).ok(),
             _ => None,
         }
     }
@@ -314,8 +320,26 @@ pub(crate) struct UsageNote {
     /// The turn; absent for a call beside the conversation, which says nothing about its context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) turn: Option<TurnId>,
+    /// The subagent that made the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<AgentRef>,
     /// The call's usage.
     pub(crate) usage: Usage,
+}
+
+/// `kit-ls/subagent`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SubagentNote {
+    /// The named agent that it runs as.
+    pub(crate) agent: String,
+    /// What is added to its instructions.
+    pub(crate) instructions: String,
+    /// All tools that it may use.
+    pub(crate) tools: BTreeSet<String>,
+    /// Its sampling temperature, where it is another than that of the settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) temperature: Option<f64>,
 }
 
 /// `kit-ls/tool`.

@@ -44,16 +44,17 @@ pub(crate) fn sidecar(path: &Path) -> PathBuf {
 
 /// All session files of one working directory.
 pub(crate) fn in_directory(sessions: &Path, cwd: &str) -> Vec<PathBuf> {
-    session_files(&sessions.join(encode_directory(cwd)))
+    in_folder(&sessions.join(encode_directory(cwd)))
 }
 
 /// All session files of the user.
 pub(crate) fn everywhere(sessions: &Path) -> Vec<PathBuf> {
     let Ok(folders) = sessions.read_dir() else { return Vec::new() };
-    folders.flatten().flat_map(|folder| session_files(&folder.path())).collect()
+    folders.flatten().flat_map(|folder| in_folder(&folder.path())).collect()
 }
 
-fn session_files(folder: &Path) -> Vec<PathBuf> {
+/// All session files of a folder.
+pub(crate) fn in_folder(folder: &Path) -> Vec<PathBuf> {
     let Ok(files) = folder.read_dir() else { return Vec::new() };
     let paths = files.flatten().map(|file| file.path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect()

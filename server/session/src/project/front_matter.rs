@@ -215,6 +215,9 @@ mod tests {
         let source = "---\nname: x\ndescription: Use when: you \"deploy\"\ntags: [a, b]\n---\n";
         assert_eq!(text(source, "description").as_deref(), Some("Use when: you \"deploy\""));
         assert_eq!(parse(source).unwrap().list("tags"), Ok(Some(vec!["a".into(), "b".into()])));
+        let source = "---\ndescription: Use when: you deploy\ntimeout: 90\nhidden: true\n---\n";
+        let parsed = parse(source).unwrap();
+        assert_eq!((parsed.number("timeout"), parsed.flag("hidden")), (Ok(Some(90.0)), Ok(true)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! All that holds for one folder: instructions, skills and templates, read from disk at one moment.
+//! All that holds for one folder: instructions, skills, templates and agents, read from disk at one moment.
 //!
 //! Of two skills or templates with one name the one that a setting names wins over the project's, and that over the
 //! user's; among folders of one kind the later in the lists below. A file that is wrong is left out alone, with its
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use kit_protocol::{FileProblem, Settings};
 use kit_workspace::Paths;
 
+use super::agents::Agents;
 use super::folders::{self, Fence};
 use super::front_matter::FrontMatterError;
 use super::instructions::{self, Instructions};
@@ -33,7 +34,7 @@ const PROJECT_THINGS: [&str; 11] = [
 ];
 
 /// What was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Library {
     /// Outermost first.
     pub(crate) instructions: Vec<Instructions>,
@@ -41,6 +42,8 @@ pub(crate) struct Library {
     pub(crate) skills: BTreeMap<String, Skill>,
     /// By name.
     pub(crate) templates: BTreeMap<String, Template>,
+    /// What subagents can run as.
+    pub(crate) agents: Agents,
     /// Files that were left out, and things that hide each other.
     pub(crate) problems: Vec<FileProblem>,
 }
@@ -86,6 +89,10 @@ impl Search<'_> {
                     Ok(())
                 });
             }
+        }
+        if !self.settings.no_agents.unwrap_or(false) {
+            library.agents = Agents::read(self.paths, self.cwd, self.trusted);
+            library.problems.extend_from_slice(library.agents.problems());
         }
         library.problems.sort();
         library

@@ -58,7 +58,7 @@ pub(super) async fn transcript(path: PathBuf, session: SessionId) -> Result<Tran
                 turn: one.turn,
                 seq,
                 at: one.at.0,
-                agent: None,
+                agent: one.agent,
                 body: one.body,
             })
             .collect();

@@ -72,7 +72,11 @@ impl Sessions {
             self.shared.board.set_defaults(|board| board.mode = mode);
         }
         match self.target(session) {
-            Some(session) => self.ask(&session, |answer| Op::SetMode(mode, answer)).await,
+            Some(session) => {
+                let answer = self.ask(&session, |answer| Op::SetMode(mode, answer)).await?;
+                self.lead_subagents(&session, mode);
+                Ok(answer)
+            }
             None => Ok(ModeSetAnswer { mode }),
         }
     }

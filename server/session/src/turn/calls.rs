@@ -180,18 +180,26 @@ impl Calls {
     /// Marks the calls that may start now as started.
     pub(super) fn start(&mut self) -> Vec<PlannedCall> {
         let mut started = Vec::new();
-        let mut running = 0;
+        let (mut running, mut agents) = (0, 0);
         for (call, progress) in &mut self.calls {
             match progress {
                 Progress::Done => {}
+                Progress::Started | Progress::Executing if call.kind == ToolKind::Agent && call.parallel => {
+                    agents += 1;
+                }
                 Progress::Started | Progress::Executing if call.parallel => running += 1,
                 Progress::Started | Progress::Executing => break,
+                Progress::Pending if call.kind == ToolKind::Agent && call.parallel => {
+                    *progress = Progress::Started;
+                    agents += 1;
+                    started.push(call.clone());
+                }
                 Progress::Pending if call.parallel && running < PARALLEL_CALLS => {
                     *progress = Progress::Started;
                     running += 1;
                     started.push(call.clone());
                 }
-                Progress::Pending if running == 0 => {
+                Progress::Pending if running + agents == 0 => {
                     *progress = Progress::Started;
                     started.push(call.clone());
                     break;

@@ -29,6 +29,10 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
     fn told(&self) {
         self.count.send_modify(|count| *count += 1);
     }
@@ -309,11 +313,17 @@ impl Turn {
 
     /// `(content, is error)` of the tool results in order.
     pub(crate) fn results(&self) -> Vec<(String, bool)> {
-        self.values("tool_result")
-            .iter()
-            .map(|event| (event["result"].as_str().unwrap().to_owned(), event["isError"] == true))
-            .collect()
+        results(self.values("tool_result").iter())
     }
+
+    /// The same without those of subagents.
+    pub(crate) fn own_results(&self) -> Vec<(String, bool)> {
+        results(self.values("tool_result").iter().filter(|event| event.get("agent").is_none()))
+    }
+}
+
+fn results<'a>(events: impl Iterator<Item = &'a Value>) -> Vec<(String, bool)> {
+    events.map(|event| (event["result"].as_str().unwrap().to_owned(), event["isError"] == true)).collect()
 }
 
 pub(crate) fn kind(body: &EventBody) -> String {

@@ -14,4 +14,5 @@ mod prompts;
 mod review;
 mod settings;
 mod spending;
+mod subagents;
 mod turns;

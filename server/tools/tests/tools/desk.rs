@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{
-    AgentId, AgentRef, AskAnswer, AskRequest, FileDiagnostics, Mode, PermissionAnswer, PermissionRequest,
-    SessionId, Settings, ToolCallId, TurnId,
+    AgentRef, AskAnswer, AskRequest, FileDiagnostics, Mode, PermissionAnswer, PermissionRequest, SessionId,
+    Settings, ToolCallId, TurnId,
 };
 use kit_text::{Encoding, Text};
 use kit_tools::{AnyTool, Policy, Registry, RuleLayer, ToolContext, ToolOutput, ToolSettings, run_call};
@@ -169,7 +169,7 @@ impl Desk {
             session: SessionId::new("s1"),
             turn: TurnId::new("t1"),
             call: ToolCallId::new("c1"),
-            agent: AgentRef { id: AgentId::main(), name: None, path: vec!["main".to_owned()] },
+            agent: AgentRef::main(),
             output: Arc::new(move |chunk, is_stderr| {
                 // The test may have stopped listening, or not listen at all.
                 let _ = sender.try_send((chunk, is_stderr));

@@ -1,0 +1,108 @@
+//! The subagents of one session, as long as the session is open.
+//!
+//! A subagent that a turn waits for is forgotten when it is done. One in the background is kept with its report until
+//! as many newer ones are done, so that it can be asked for; the session learns of its end once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kit_protocol::SessionId;
+use tokio::sync::Semaphore;
+
+use super::relay::Relay;
+use super::{Subagent, SubagentReport};
+
+/// Reports of background subagents that are kept.
+const MOST_KEPT: usize = 100;
+
+/// How a subagent's end reaches its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Somebody waits for it.
+    Awaited,
+    /// The session is told.
+    Told,
+}
+
+struct Child {
+    subagent: Subagent,
+    ending: Ending,
+}
+
+/// The subagents of one session.
+pub(crate) struct Nursery {
+    pub(crate) relay: Arc<Relay>,
+    /// One permit for each subagent that may run.
+    pub(crate) places: Arc<Semaphore>,
+    children: Mutex<Vec<Child>>,
+}
+
+impl Nursery {
+    /// For a session of which so many subagents may run at once.
+    pub(crate) fn new(parallel: u32) -> Arc<Self> {
+        let places = usize::try_from(parallel.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            relay: Arc::default(),
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            children: Mutex::default(),
+        })
+    }
+
+    /// A subagent begins or waits for its place. Forgets an earlier task of the same one.
+    pub(crate) fn take_in(&self, subagent: Subagent, ending: Ending) {
+        let mut children = self.lock();
+        children.retain(|child| child.subagent.id() != subagent.id());
+        children.push(Child { subagent, ending });
+        let done = children.iter().filter(|child| child.subagent.report().is_some()).count();
+        let mut surplus = done.saturating_sub(MOST_KEPT);
+        children.retain(|child| {
+            let forget = surplus > 0 && child.subagent.report().is_some();
+            surplus -= usize::from(forget);
+            !forget
+        });
+    }
+
+    /// A subagent is done.
+    pub(crate) fn ended(&self, session: &SessionId) {
+        self.lock().retain(|child| child.subagent.id() != session || child.ending == Ending::Told);
+    }
+
+    /// A subagent that works, waits, or is done and kept.
+    pub(crate) fn find(&self, session: &SessionId) -> Option<Subagent> {
+        self.lock().iter().find(|child| child.subagent.id() == session).map(|child| child.subagent.clone())
+    }
+
+    /// All that work, wait, or are done and kept.
+    pub(crate) fn all(&self) -> Vec<Subagent> {
+        self.lock().iter().map(|child| child.subagent.clone()).collect()
+    }
+
+    /// Stops all.
+    pub(crate) fn kill_all(&self) {
+        for child in self.lock().iter() {
+            child.subagent.kill();
+        }
+    }
+
+    /// Somebody reads the report of a subagent, so the session need not be told.
+    pub(crate) fn read(&self, session: &SessionId) {
+        for child in self.lock().iter_mut().filter(|child| child.subagent.id() == session) {
+            child.ending = Ending::Awaited;
+        }
+    }
+
+    /// The ends that the session has to be told.
+    pub(crate) fn news(&self) -> Vec<(Subagent, Arc<SubagentReport>)> {
+        let mut news = Vec::new();
+        for child in self.lock().iter_mut().filter(|child| child.ending == Ending::Told) {
+            if let Some(report) = child.subagent.report() {
+                child.ending = Ending::Awaited;
+                news.push((child.subagent.clone(), report));
+            }
+        }
+        news
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Child>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
