@@ -6,9 +6,19 @@ use e2e::{launch, permit, run_call};
 use kit_testkit::{Answer, LanguageClient, ModelServer, Project, Reply, deadline};
 use serde_json::{Value, json};
 
-/// A project whose extensions are these files of `.kit/extensions`.
+/// A project whose extensions are these files of `.kit/extensions`. All projects share what was compiled before, where
+/// the system has links.
 fn project(extensions: &[(&str, &str)]) -> Project {
-    extensions.iter().fold(Project::new(), |project, (name, source)| {
+    let project = Project::new();
+    #[cfg(unix)]
+    {
+        let shared = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-extensions");
+        let cache = project.kit_home().join("cache");
+        std::fs::create_dir_all(&shared).expect("the shared folder");
+        std::fs::create_dir_all(&cache).expect("the cache");
+        std::os::unix::fs::symlink(shared, cache.join("extensions")).expect("a link");
+    }
+    extensions.iter().fold(project, |project, (name, source)| {
         project.file(&format!(".kit/extensions/{name}"), source)
     })
 }

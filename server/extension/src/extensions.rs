@@ -36,7 +36,7 @@ use crate::tool::RunningTools;
 const DEEPEST: u32 = 8;
 
 /// How long a turn waits for extensions that are being loaded at the start.
-const FIRST_LOAD: Duration = Duration::from_secs(10);
+const FIRST_LOAD: Duration = Duration::from_secs(30);
 
 /// The host of all extensions.
 pub struct Extensions {

@@ -174,3 +174,41 @@ fn covers(patterns: &[PathPattern], location: &Location, cwd: &Path) -> bool {
 
 /// A shared permit that is replaced when the user decides.
 pub(crate) type SharedPermit = std::sync::RwLock<Arc<Permit>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permit(permissions: serde_json::Value) -> Permit {
+        Permit::new(serde_json::from_value(permissions).unwrap())
+    }
+
+    #[test]
+    fn hosts_are_compared_by_name_and_port() {
+        let granted = ["api.example.com", "*.example.org", "localhost:8080"].map(str::to_owned);
+        let covered = |host: &str, port: u16, usual: bool| covers_host(&granted, host, port, usual);
+        assert!(covered("api.example.com", 443, true) && covered("API.example.com.", 443, true));
+        assert!(covered("a.b.example.org", 443, true) && covered("localhost", 8080, false));
+        assert!(!covered("api.example.com", 8443, false) && !covered("localhost", 80, true));
+        assert!(!covered("example.org", 443, true) && !covered("evilexample.org", 443, true));
+        assert!(!covered("api.example.com.evil.net", 443, true));
+    }
+
+    #[test]
+    fn every_part_of_a_command_must_be_granted() {
+        let permit = permit(serde_json::json!({ "exec": ["git *", "cargo test"] }));
+        let session = SessionId::from("s");
+        let runs = |command: &str| permit.command(command, Path::new("/tmp"), &session).is_ok();
+        assert!(runs("git status") && runs("git log | git cat-file -p HEAD") && runs("cargo test"));
+        for command in ["rm -rf x", "git status; rm x", "git status && touch x", "cargo test --all", "git log $(touch x)"] {
+            assert!(!runs(command), "{command}");
+        }
+        assert!(Permit::new(Permissions::default()).command("ls", Path::new("/tmp"), &session).is_err());
+    }
+
+    #[test]
+    fn only_named_variables_are_read() {
+        let permit = permit(serde_json::json!({ "env": ["HOME"] }));
+        assert!(permit.environment("HOME").is_ok() && permit.environment("PATH").is_err());
+    }
+}

@@ -274,3 +274,77 @@ fn replace(folder: &Path, file: &Path, values: &BTreeMap<String, String>) -> io:
     temporary.persist(file)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = sidecar(&folder.path().join("2026_abc.jsonl"));
+        (folder, file)
+    }
+
+    #[test]
+    fn the_file_lies_beside_the_session_and_keys_belong_to_their_extension() {
+        assert_eq!(sidecar(Path::new("/s/2026_abc.jsonl")), Path::new("/s/2026_abc.ext-state.json"));
+        let state = State::at(None);
+        for (extension, key) in [("a", "x"), ("b", "x"), ("b", "shared:y")] {
+            drop(state.change(key_of(extension, key), Some("1".to_owned())));
+        }
+        assert_eq!(keys_for("a", &state), ["x", "shared:y"]);
+        assert_eq!(keys_for("c", &state), ["shared:y"]);
+    }
+
+    /// Statement 32.
+    #[tokio::test]
+    async fn a_missing_or_empty_file_is_an_empty_state_and_a_damaged_one_changes_nothing() {
+        let (_folder, file) = fixture();
+        let state = Arc::new(State::at(Some(file.clone())));
+        state.load().unwrap();
+        state.set("a:x", "1").await.unwrap();
+        fs::write(&file, "{ torn").unwrap();
+        assert!(matches!(state.load(), Err(StateError::Read { .. })));
+        assert_eq!(state.get("a:x"), Some("1".to_owned()));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "{ torn");
+        state.set("a:y", "2").await.unwrap();
+        let written: BTreeMap<String, String> = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let expected = [("a:x", "1"), ("a:y", "2")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(written, BTreeMap::from(expected));
+        fs::write(&file, "").unwrap();
+        state.load().unwrap();
+        assert_eq!(state.get("a:x"), None);
+    }
+
+    /// Statement 32.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_writers_leave_the_last_value_of_each() {
+        let (_folder, file) = fixture();
+        // Two states of one file stand for two processes.
+        let states = [Arc::new(State::at(Some(file.clone()))), Arc::new(State::at(Some(file.clone())))];
+        let writers = (0..16_usize).map(|writer| {
+            let state = Arc::clone(&states[writer % 2]);
+            tokio::spawn(async move {
+                for value in 0..100 {
+                    state.set(&format!("a:{writer}"), &value.to_string()).await.unwrap();
+                }
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+        let written: BTreeMap<String, String> = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let expected = (0..16).map(|writer| (format!("a:{writer}"), "99".to_owned()));
+        assert_eq!(written, expected.collect::<BTreeMap<_, _>>());
+    }
+
+    #[tokio::test]
+    async fn an_error_reaches_whoever_set_the_value() {
+        let (folder, _) = fixture();
+        let blocked = folder.path().join("file");
+        fs::write(&blocked, "").unwrap();
+        let state = Arc::new(State::at(Some(blocked.join("x.ext-state.json"))));
+        assert!(matches!(state.set("a:x", "1").await, Err(StateError::Write { .. })));
+        assert_eq!(state.get("a:x"), Some("1".to_owned()));
+    }
+}

@@ -53,7 +53,7 @@ impl Ticker {
     /// Polls may run guests until the answer is dropped.
     pub(super) fn poll(&self) -> Polling<'_> {
         self.shared.polls.fetch_add(1, Ordering::AcqRel);
-        self.shared.active.store(true, Ordering::Release);
+        self.shared.active.store(true, Ordering::SeqCst);
         if self.shared.sleeps.load(Ordering::SeqCst) {
             self.shared.notify();
         }

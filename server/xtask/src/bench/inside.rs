@@ -27,13 +27,19 @@ const TARGETS: &[(&str, f64)] = &[
     ("model stream/1,000 events of ollama", 5.0),
     ("model stream/one event of messages", 0.1),
     ("catalogue/first look-up", 1.0),
+    ("extension/JavaScript file to live", 1.0),
+    ("extension/one hundred JavaScript files to live", 100.0),
+    ("extension/empty event", 0.012),
+    ("extension/event of 4 KB", 0.025),
+    // An interpreter of Go takes 88 ms on the same machine.
+    ("extension/fib(25)", 14.7),
 ];
 
 /// Our search may take this many times as long as ripgrep.
 const SEARCH_FACTOR: f64 = 1.3;
 
 pub(super) fn measure() -> Result<Vec<Figure>> {
-    let crates = ["kit-provider", "kit-text", "kit-workspace", "kit-review"];
+    let crates = ["kit-provider", "kit-text", "kit-workspace", "kit-review", "kit-extension"];
     let crates = crates.map(|name| ["--package", name]).concat();
     run::succeed(run::cargo().args(["bench", "--quiet", "--benches"]).args(crates))?;
     let metadata = run::output(run::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;

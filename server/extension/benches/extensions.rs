@@ -1,0 +1,99 @@
+//! Loading an extension, its events through its actor, and computing in it.
+#![allow(clippy::expect_used, reason = "a bench stops at what it cannot set up")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use kit_extension::javascript::ENGINE;
+use kit_extension::sandbox::{
+    Body, Engine, Failure, FailureCode, Guest, Host, HostAnswer, Limits, LogLevel, Program, Recipe, Weight,
+};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+const SOURCE: &str = r#"
+export default function (kit) {
+  kit.on("message_start", () => {});
+  kit.on("tool_call", (event) => { if (event.input.includes("rm -rf")) return { block: true, reason: "no" }; });
+  const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2));
+  kit.registerTool({ name: "fib", description: "fib", execute: ({ n }) => String(fib(n)) });
+}
+"#;
+
+/// A host that knows nothing.
+struct Nobody;
+
+impl Host for Nobody {
+    fn log(&self, _level: LogLevel, _text: &str) {}
+    fn notify(&self, _method: &str, _parameters: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn get(&self, _method: &str, _parameters: &str) -> Result<String, Failure> {
+        Ok("null".to_owned())
+    }
+    fn call(&self, _method: String, _parameters: String, _body: Body) -> BoxFuture<'static, HostAnswer> {
+        std::future::ready(Err(Failure::new(FailureCode::Unavailable, "nobody is there"))).boxed()
+    }
+    fn waits_for_people(&self, _method: &str) -> bool {
+        false
+    }
+    fn crashed(&self, _why: &str, _disabled: bool) {}
+}
+
+fn recipe(program: &Program) -> Recipe {
+    let configuration = json!({
+        "api": 1, "name": "bench", "path": "/bench.js", "methods": [], "events": ["message_start", "tool_call"],
+        "options": {}, "context": { "sessionId": "s", "cwd": "/", "model": "a/b", "interactive": true },
+        "source": SOURCE, "fileName": "bench.js",
+    });
+    Recipe {
+        program: program.clone(),
+        configuration: configuration.to_string().into(),
+        host: Arc::new(Nobody),
+        limits: Limits { heavy_computing: Duration::from_mins(1), ..Limits::default() },
+    }
+}
+
+async fn start(program: &Program) -> Guest {
+    Guest::start(recipe(program)).await.expect("it loads").0
+}
+
+fn extensions(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Engine::new(folder.path()).compile(ENGINE).expect("the engine compiles");
+    let runtime = Runtime::new().expect("a runtime");
+    let limit = Duration::from_secs(60);
+    criterion.bench_function("extension/JavaScript file to live", |bench| {
+        bench.iter(|| runtime.block_on(async { black_box(start(&program).await) }));
+    });
+    criterion.bench_function("extension/one hundred JavaScript files to live", |bench| {
+        bench.iter(|| runtime.block_on(async { join_all((0..100).map(|_| start(&program))).await }));
+    });
+    let guest = Arc::new(runtime.block_on(start(&program)));
+    let context = json!({ "sessionId": "s", "cwd": "/", "model": "a/b", "interactive": true });
+    let input = "cargo test --workspace -- --nocapture 2>&1 | tail -n 40; ".repeat(72);
+    let events = [
+        ("extension/empty event", "message_start", json!({ "context": context })),
+        ("extension/event of 4 KB", "tool_call", json!({ "input": input, "context": context })),
+    ];
+    for (name, event, payload) in events {
+        let (event, payload): (Arc<str>, Arc<str>) = (event.into(), payload.to_string().into());
+        criterion.bench_function(name, |bench| {
+            bench.iter(|| runtime.block_on(guest.event(&event, &payload, limit)).expect("an answer"));
+        });
+    }
+    let call = json!({ "toolCallId": "c", "arguments": { "n": 25 }, "input": "{}", "context": context }).to_string();
+    criterion.bench_function("extension/fib(25)", |bench| {
+        bench.iter(|| {
+            let call = guest.invoke("tool", "fib", call.clone(), Weight::Heavy, limit);
+            runtime.block_on(call).expect("an answer")
+        });
+    });
+}
+
+criterion_group!(benches, extensions);
+criterion_main!(benches);
