@@ -70,7 +70,7 @@ events! {
     Error "error" ErrorEvent => (), "Something failed.";
     StreamChunk "stream.chunk" StreamChunkEvent => (), "A piece of a streamed answer that this extension asked for.";
     ToolCancelled "tool.cancelled" ToolCancelledEvent => (), "A call of a tool of this extension is no longer wanted.";
-    SubagentEvent "subagent.event" SubagentEvent => (), "Something happened in a subagent that this extension spawned with `events`.";
+    SubagentEvent "subagent.event" kit_contract::SubagentEvent => (), "Something happened in a subagent that this extension spawned with `events`.";
 }
 
 #[cfg(test)]

@@ -67,10 +67,11 @@ pub trait Extension: 'static {
     fn init(kit: &mut Kit) -> Result<(), Error>;
 }
 
-/// Exports an [`Extension`] from its component.
+/// Exports an [`Extension`] from its component. Elsewhere, as in `cargo test`, there is nothing to export from.
 #[macro_export]
 macro_rules! export {
     ($extension:ty) => {
+        #[cfg(target_family = "wasm")]
         const _: () = {
             struct Component;
 

@@ -1,5 +1,6 @@
 //! The engine that all guests share, and the programs that it compiled.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -85,9 +86,13 @@ fn linker(engine: &wasmtime::Engine, component: &Component) -> wasmtime::Result<
     let mut linker: Linker<State> = Linker::new(engine);
     Extension::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     // Only components of targets with WASI import it, and most of what they import they never call.
-    let imports_wasi = component.component_type().imports(engine).any(|(name, _)| name.starts_with("wasi:"));
-    if imports_wasi {
-        wasi::add_to_linker(&mut linker)?;
+    let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned());
+    let wasi_versions: BTreeSet<String> =
+        imports.filter_map(|name| Some(name.strip_prefix("wasi:")?.split_once('@')?.1.to_owned())).collect();
+    for version in &wasi_versions {
+        wasi::add_to_linker(&mut linker, version)?;
+    }
+    if !wasi_versions.is_empty() {
         linker.define_unknown_imports_as_traps(component)?;
     }
     Ok(linker)

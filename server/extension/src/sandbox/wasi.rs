@@ -41,22 +41,24 @@ const RANDOM: u64 = 64 << 10;
 
 type Written = (Result<(), StreamError>,);
 
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    let mut environment = linker.instance("wasi:cli/environment@0.2.0")?;
+/// Adds the functions in one version of WASI: exactly the one that a component names, because unknown imports of that
+/// version become traps.
+pub(super) fn add_to_linker(linker: &mut Linker<State>, version: &str) -> wasmtime::Result<()> {
+    let mut environment = linker.instance(&format!("wasi:cli/environment@{version}"))?;
     environment.func_wrap("get-environment", |_, ()| Ok((Vec::<(String, String)>::new(),)))?;
     environment.func_wrap("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
     environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
 
     linker
-        .instance("wasi:cli/exit@0.2.0")?
+        .instance(&format!("wasi:cli/exit@{version}"))?
         .func_wrap("exit", |_, (_status,): (Result<(), ()>,)| -> wasmtime::Result<()> {
             Err(wasmtime::Error::msg("it exited"))
         })?;
 
-    let mut errors = linker.instance("wasi:io/error@0.2.0")?;
+    let mut errors = linker.instance(&format!("wasi:io/error@{version}"))?;
     errors.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(()))?;
 
-    let mut streams = linker.instance("wasi:io/streams@0.2.0")?;
+    let mut streams = linker.instance(&format!("wasi:io/streams@{version}"))?;
     streams.resource("input-stream", ResourceType::host::<Input>(), |_, _| Ok(()))?;
     streams.resource("output-stream", ResourceType::host::<Output>(), |mut store, id| {
         store.data_mut().resources.delete(Resource::<Output>::new_own(id))?;
@@ -77,7 +79,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     for (name, function, level) in
         [("stdout", "get-stdout", LogLevel::Info), ("stderr", "get-stderr", LogLevel::Error)]
     {
-        linker.instance(&format!("wasi:cli/{name}@0.2.0"))?.func_wrap(
+        linker.instance(&format!("wasi:cli/{name}@{version}"))?.func_wrap(
             function,
             move |mut store: StoreContextMut<'_, State>, ()| {
                 Ok((store.data_mut().resources.push(Output(level))?,))
@@ -86,19 +88,19 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     }
 
     let begun = Instant::now();
-    let mut monotonic = linker.instance("wasi:clocks/monotonic-clock@0.2.0")?;
+    let mut monotonic = linker.instance(&format!("wasi:clocks/monotonic-clock@{version}"))?;
     monotonic.func_wrap("now", move |_, ()| {
         Ok((u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),))
     })?;
     monotonic.func_wrap("resolution", |_, ()| Ok((1_000_u64,)))?;
-    let mut wall = linker.instance("wasi:clocks/wall-clock@0.2.0")?;
+    let mut wall = linker.instance(&format!("wasi:clocks/wall-clock@{version}"))?;
     wall.func_wrap("now", |_, ()| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok((WallClock { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() },))
     })?;
     wall.func_wrap("resolution", |_, ()| Ok((WallClock { seconds: 0, nanoseconds: 1_000 },)))?;
 
-    let mut random = linker.instance("wasi:random/random@0.2.0")?;
+    let mut random = linker.instance(&format!("wasi:random/random@{version}"))?;
     random.func_wrap("get-random-bytes", |_, (length,): (u64,)| {
         if length > RANDOM {
             return Err(wasmtime::Error::msg(format!(
@@ -109,7 +111,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         Ok((bytes.take(usize::try_from(length).unwrap_or_default()).collect::<Vec<u8>>(),))
     })?;
     random.func_wrap("get-random-u64", |_, ()| Ok((random_u64(),)))?;
-    let mut seed = linker.instance("wasi:random/insecure-seed@0.2.0")?;
+    let mut seed = linker.instance(&format!("wasi:random/insecure-seed@{version}"))?;
     seed.func_wrap("insecure-seed", |_, ()| Ok(((random_u64(), random_u64()),)))?;
     Ok(())
 }
