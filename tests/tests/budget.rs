@@ -136,7 +136,7 @@ async fn the_day_is_shared_by_all_processes_and_survives_them() {
 async fn sessions_side_by_side_cannot_take_the_same_rest() {
     let project = Project::new();
     let model = ModelServer::start().await;
-    let client = with_budget(&project, &model, json!({ "day": { "tokens": 12_000 } })).await;
+    let client = with_budget(&project, &model, json!({ "day": { "tokens": 16_000 } })).await;
     let sessions = |count: usize| {
         let client = &client;
         async move {

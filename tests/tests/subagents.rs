@@ -260,8 +260,11 @@ async fn cancelling_the_progress_of_a_subagent_stops_it_alone() {
     model.reply(subagent(json!({ "task": "Think long" })));
     model.reply_to("Think long", Reply::new().text("hm").stall());
     let turn = client.prompt("go").await;
-    let begin =
-        client.notification("$/progress", |params| params["value"]["message"] == "general: Think long").await;
+    let begin = client
+        .notification("$/progress", |params| {
+            params["value"]["kind"] == "begin" && params["value"]["message"] == "general: Think long"
+        })
+        .await;
     client.event(|event| event["agent"].is_object() && event["type"] == "message_update").await;
     model.reply(Reply::new().text("it was stopped"));
     client.notify("window/workDoneProgress/cancel", json!({ "token": begin["token"] }));

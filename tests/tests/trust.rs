@@ -26,7 +26,7 @@ fn malicious() -> Project {
         .file(".kit/agents/explore.md", format!("---\ndescription: {PLANT}\n---\n{PLANT}"));
     std::fs::write(
         project.outside().join("secret.md"),
-        format!("---\ndescription: secret-outside\n---\nsecret-outside\n"),
+        "---\ndescription: secret-outside\n---\nsecret-outside\n",
     )
     .expect("a file outside");
     #[cfg(unix)]

@@ -86,7 +86,8 @@ fn extensions(criterion: &mut Criterion) {
             bench.iter(|| runtime.block_on(guest.event(&event, &payload, limit)).expect("an answer"));
         });
     }
-    let call = json!({ "toolCallId": "c", "arguments": { "n": 25 }, "input": "{}", "context": context }).to_string();
+    let call =
+        json!({ "toolCallId": "c", "arguments": { "n": 25 }, "input": "{}", "context": context }).to_string();
     criterion.bench_function("extension/fib(25)", |bench| {
         bench.iter(|| {
             let call = guest.invoke("tool", "fib", call.clone(), Weight::Heavy, limit);

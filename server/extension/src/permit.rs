@@ -200,7 +200,13 @@ mod tests {
         let session = SessionId::from("s");
         let runs = |command: &str| permit.command(command, Path::new("/tmp"), &session).is_ok();
         assert!(runs("git status") && runs("git log | git cat-file -p HEAD") && runs("cargo test"));
-        for command in ["rm -rf x", "git status; rm x", "git status && touch x", "cargo test --all", "git log $(touch x)"] {
+        for command in [
+            "rm -rf x",
+            "git status; rm x",
+            "git status && touch x",
+            "cargo test --all",
+            "git log $(touch x)",
+        ] {
             assert!(!runs(command), "{command}");
         }
         assert!(Permit::new(Permissions::default()).command("ls", Path::new("/tmp"), &session).is_err());

@@ -367,8 +367,8 @@ mod tests {
 
     #[test]
     fn classes_lose_what_is_only_for_types() {
-        let typed = "abstract class A<T> extends B<T> implements C, D {\n  private readonly a?: string = '';\n  static b!: number;\n  declare c: string;\n  [key: string]: unknown;\n  abstract d(): void;\n  protected override async e(): Promise<void> {}\n  public static readonly f = 1;\n}";
-        let plain = "class A extends B {\n a = '';\n static b ;\n async e() {}\n static f = 1;\n}";
+        let typed = "abstract class A<T> extends B<T> implements C, D {\n  private readonly a?: string = '';\n  b!: number;\n  declare c: string;\n  [key: string]: unknown;\n  abstract d(): void;\n  protected override async e(): Promise<void> {}\n  public static readonly f = 1;\n}";
+        let plain = "class A extends B {\n a = '';\n b ;\n async e() {}\n static f = 1;\n}";
         check(typed, plain);
     }
 

@@ -29,9 +29,12 @@ pub struct FetchRequest {
     pub timeout: Duration,
     /// The largest body of an answer.
     pub largest: usize,
-    /// Whether it may go to a host and port; the last says whether the port is the usual one of the scheme.
-    pub allowed: Arc<dyn Fn(&str, u16, bool) -> bool + Send + Sync>,
+    /// Where it, and what it is redirected to, may go.
+    pub allowed: AddressGate,
 }
+
+/// Whether a request may go to a host and port; the last argument says whether the port is the usual one of the scheme.
+pub type AddressGate = Arc<dyn Fn(&str, u16, bool) -> bool + Send + Sync>;
 
 /// An answer, whatever its status.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ mod wire;
 
 pub use environment::Environment;
 pub use error::{ModelError, Retry};
-pub use fetch::{FetchError, FetchRequest, FetchResponse, Fetcher};
+pub use fetch::{AddressGate, FetchError, FetchRequest, FetchResponse, Fetcher};
 pub use http::ConnectionStats;
 pub use model::{Completion, Model, ModelEvent, ModelStream, Parameters, Request, ToolDefinition};
 pub use models::{Models, ProviderListing};

@@ -179,11 +179,12 @@ mod tests {
             let block = fixture.given(&[item(range)], &[]).await.unwrap().block.finish();
             assert_eq!(block, Some(format!("\n\n<context>\n{expected}</context>")));
         };
-        let selection = "<selection path=\"a.rs\" lines=\"1-2\">\n1: 😀 one\n2: two\n</selection>\n";
+        let selection =
+            "<selection path=\"a.rs\" lines=\"1-2\" unsaved=\"true\">\n1: 😀 one\n2: two\n</selection>\n";
         check(Some(range((0, 0), (2, 0))), selection).await;
-        let word = "<selection path=\"a.rs\" lines=\"1-1\">\n1: 😀 one\n[selected: one]\n</selection>\n";
+        let word = "<selection path=\"a.rs\" lines=\"1-1\" unsaved=\"true\">\n1: 😀 one\n[selected: one]\n</selection>\n";
         check(Some(range((0, 3), (0, 6))), word).await;
-        let whole = "<document path=\"a.rs\">\n1: 😀 one\n2: two\n3: three\n</document>\n";
+        let whole = "<document path=\"a.rs\" unsaved=\"true\">\n1: 😀 one\n2: two\n3: three\n</document>\n";
         check(None, whole).await;
     }
 

@@ -76,9 +76,11 @@ impl Trust {
         let texts = |roots: &BTreeSet<PathBuf>| -> Vec<String> {
             roots.iter().map(|root| root.to_string_lossy().into_owned()).collect()
         };
-        let mut value = json!({ "version": 1, "trusted": texts(&roots.trusted) });
+        let mut value = serde_json::Map::new();
+        value.insert("version".to_owned(), json!(1));
+        value.insert("trusted".to_owned(), json!(texts(&roots.trusted)));
         if !roots.declined.is_empty() {
-            value["declined"] = json!(texts(&roots.declined));
+            value.insert("declined".to_owned(), json!(texts(&roots.declined)));
         }
         let mut text = serde_json::to_string_pretty(&value)?;
         text.push('\n');

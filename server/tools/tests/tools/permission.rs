@@ -1,5 +1,5 @@
 use crate::desk::{Answer, Desk, failed, succeeded};
-use kit_protocol::{Denial, DiffBlock, LineSpan, Mode, PermissionSubject, SessionId, ToolKind};
+use kit_protocol::{AgentRef, Denial, DiffBlock, LineSpan, Mode, PermissionSubject, SessionId, ToolKind};
 use serde_json::json;
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn a_command_asks_once_and_runs_after_a_yes() {
     assert_eq!(questions[0].title, "$ echo ran > made && cat made");
     assert_eq!(questions[0].tool_kind, ToolKind::Execute);
     assert_eq!(questions[0].why.as_deref(), Some("it redirects to or from a file: `>made`"));
-    assert_eq!(questions[0].agent.path, ["main"]);
+    assert_eq!(questions[0].agent, AgentRef::main());
     let cwd = desk.context.cwd.to_str().unwrap().to_owned();
     let subject = PermissionSubject {
         command: Some("echo ran > made && cat made".to_owned()),

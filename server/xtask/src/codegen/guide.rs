@@ -60,7 +60,7 @@ mod tests {
         let updated = update("a\n<!-- generated -->\nold\n<!-- /generated -->\nb\n").unwrap();
         assert!(updated.starts_with("a\n<!-- generated -->\n### Events"));
         assert!(updated.ends_with("<!-- /generated -->\nb\n"));
-        assert!(updated.contains("| `tool_call` | waits |") && !updated.contains("old"));
+        assert!(updated.contains("| `tool_call` | waits |") && !updated.contains("\nold\n"));
         assert!(update("no marks").is_err());
     }
 }
