@@ -86,7 +86,8 @@ fn linker(engine: &wasmtime::Engine, component: &Component) -> wasmtime::Result<
     let mut linker: Linker<State> = Linker::new(engine);
     Extension::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     // Only components of targets with WASI import it, and most of what they import they never call.
-    let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned());
+    let named = component.component_type();
+    let imports = named.imports(engine).map(|(name, _)| name.to_owned());
     let wasi_versions: BTreeSet<String> =
         imports.filter_map(|name| Some(name.strip_prefix("wasi:")?.split_once('@')?.1.to_owned())).collect();
     for version in &wasi_versions {
