@@ -163,7 +163,7 @@ struct SettingOptions {
     #[arg(long, value_name = "TEXT", global = true)]
     system_prompt: Option<String>,
     /// A further extension: a file, or a folder that holds some
-    #[arg(long, short, value_name = "PATH", global = true)]
+    #[arg(id = "extension_paths", long, short, value_name = "PATH", global = true)]
     extension: Vec<PathBuf>,
     /// Load no extension
     #[arg(long, global = true)]
