@@ -10,15 +10,29 @@ export interface Card {
   id: string;
   session: string | undefined;
   title: string;
+  /** The subagent that asks, by the names from the session's own agent down to it, and its id. */
   agent: string;
+  agentId: string;
   /** Markdown under the title. */
   text: string;
   /** A command line or tool arguments, shown as they are. */
   code: string;
+  /** The folder that a command runs in, where it is not the workspace's. */
+  place: string;
+  /** A text that the user needs elsewhere. */
+  copy: string;
   uri: string | undefined;
   blocks: DiffBlock[];
   /** An answer that holds from now on says in `rule`, as Markdown, what it writes and where. */
-  options: { id: string; label: string; kind: PermissionOption["kind"]; rule: string }[];
+  options: CardOption[];
+}
+
+export interface CardOption {
+  id: string;
+  label: string;
+  /** Permissions are allowed or rejected, other questions have choices. */
+  kind: PermissionOption["kind"] | "choice";
+  rule: string;
 }
 
 export interface CardAnswer {
@@ -36,6 +50,8 @@ interface Pending {
 const patienceMs = 10_000;
 /** The longest command that a notification shows whole. */
 const notificationLimit = 160;
+/** The most buttons of a question that a notification has room for. */
+const notificationChoices = 3;
 
 export class Cards implements vscode.Disposable {
   private readonly pending = new Map<string, Pending>();
@@ -108,12 +124,15 @@ export class Cards implements vscode.Disposable {
     pending.notified = true;
     // Nothing is allowed from a notification that cannot show all of it.
     const fits = card.blocks.length === 0 && card.code.length <= notificationLimit && !card.code.includes("\n");
-    const kinds: PermissionOption["kind"][] = fits ? ["allowOnce", "rejectOnce"] : ["rejectOnce"];
-    const quick = kinds.flatMap((kind) => card.options.find((option) => option.kind === kind) ?? []);
+    const kinds: CardOption["kind"][] = fits ? ["allowOnce", "rejectOnce"] : ["rejectOnce"];
+    const choices = card.options.filter((option) => option.kind === "choice").slice(0, notificationChoices);
+    const quick = [...kinds.flatMap((kind) => card.options.find((option) => option.kind === kind) ?? []), ...choices];
     const buttons = quick.map((option) => ({ title: option.label, option: option.id }));
     const detail = card.code || card.uri ? `: ${card.code.split("\n", 1)[0] || (card.uri ?? "")}` : "";
-    const message = card.title.includes(detail.slice(2)) ? card.title : card.title + detail;
-    void vscode.window.showInformationMessage(`Kit: ${withoutLinks(message)}`, ...buttons, { title: "More…", option: "" }).then((choice) => {
+    const asks = card.title || (card.text.replace(/^#+ /, "").split("\n", 1)[0] ?? "");
+    const whole = asks.includes(detail.slice(2)) ? asks : asks + detail;
+    const message = card.agent ? `${card.agent}: ${whole}` : whole;
+    void vscode.window.showInformationMessage(`Kit: ${withoutLinks(message.replace(/^Kit:? /, ""))}${card.copy ? ` (${card.copy})` : ""}`, ...buttons, { title: "More…", option: "" }).then((choice) => {
       if (!choice) return;
       if (choice.option) this.settle(card.id, { option: choice.option, feedback: "" });
       else void vscode.commands.executeCommand("kit.showSession");

@@ -22,7 +22,8 @@ import {
   type StaticFeature,
 } from "vscode-languageclient/node";
 import { report, sentence } from "./errors.ts";
-import { protocolVersion, type Commands, type KitEvent, type ReviewState, type ServerCapabilities as KitCapabilities, type Status } from "./protocol.ts";
+import { showProgress } from "./progress.ts";
+import { protocolVersion, type Commands, type KitEvent, type ReviewState, type ServerCapabilities as KitCapabilities, type Status, type UiUpdate } from "./protocol.ts";
 import { serverSettings, setting } from "./settings.ts";
 
 const replacedFeatures = new Set(["workspace/executeCommand", "workspace/textDocumentContent", "window/workDoneProgress/create"]);
@@ -39,6 +40,7 @@ const experimental = {
   ask: true,
   save: true,
   diagnostics: true,
+  ui: true,
 };
 
 export type ConnectionState = "starting" | "running" | "stopped" | "missing";
@@ -47,12 +49,15 @@ export class Client implements vscode.Disposable {
   private readonly eventEmitter = new vscode.EventEmitter<KitEvent>();
   private readonly statusEmitter = new vscode.EventEmitter<Status>();
   private readonly reviewEmitter = new vscode.EventEmitter<ReviewState>();
+  private readonly uiEmitter = new vscode.EventEmitter<UiUpdate>();
   private readonly contentEmitter = new vscode.EventEmitter<vscode.Uri>();
   private readonly stateEmitter = new vscode.EventEmitter<ConnectionState>();
 
   readonly onEvent = this.eventEmitter.event;
   readonly onStatus = this.statusEmitter.event;
   readonly onReview = this.reviewEmitter.event;
+  /** Something that an extension shows or takes away. */
+  readonly onUi = this.uiEmitter.event;
   /** A virtual document that the server says has changed. */
   readonly onContent = this.contentEmitter.event;
   readonly onState = this.stateEmitter.event;
@@ -101,6 +106,11 @@ export class Client implements vscode.Disposable {
     language.onNotification("kit/event", (event: KitEvent) => this.eventEmitter.fire(event));
     language.onNotification("kit/status", (status: Status) => this.statusEmitter.fire(status));
     language.onNotification("kit/review", (review: ReviewState) => this.reviewEmitter.fire(review));
+    language.onNotification("kit/ui", (update: UiUpdate) => this.uiEmitter.fire(update));
+    language.onRequest("window/workDoneProgress/create", ({ token }: { token: string | number }) => {
+      showProgress(language, token);
+      return null;
+    });
     language.onRequest("workspace/textDocumentContent/refresh", ({ uri }: { uri: string }) => {
       this.contentEmitter.fire(vscode.Uri.parse(uri));
       return null;
@@ -161,6 +171,11 @@ export class Client implements vscode.Disposable {
     return answer.text;
   }
 
+  /** The server's program, for a terminal. */
+  get program(): string | undefined {
+    return findServer(this.context.extensionPath, setting("server.path", ""));
+  }
+
   /** The server reads its settings at start; a change that concerns it needs a new start, when the user likes. */
   settingsChanged(): void {
     if (JSON.stringify(serverSettings()) === this.settings) return;
@@ -179,7 +194,7 @@ export class Client implements vscode.Disposable {
 
   async dispose(): Promise<void> {
     await this.stop();
-    for (const emitter of [this.eventEmitter, this.statusEmitter, this.reviewEmitter, this.contentEmitter, this.stateEmitter]) {
+    for (const emitter of [this.eventEmitter, this.statusEmitter, this.reviewEmitter, this.uiEmitter, this.contentEmitter, this.stateEmitter]) {
       emitter.dispose();
     }
   }
@@ -207,6 +222,7 @@ class KitFeature implements StaticFeature {
   ) {}
 
   fillClientCapabilities(capabilities: ClientCapabilities): void {
+    capabilities.window = { ...capabilities.window, workDoneProgress: true };
     capabilities.experimental = { ...(capabilities.experimental as object | undefined), kit: experimental };
   }
 

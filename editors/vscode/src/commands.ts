@@ -2,19 +2,26 @@
 // code actions of the server carry them, and here the session view follows the turn that they start.
 
 import * as vscode from "vscode";
+import type { Agents } from "./agents.ts";
 import type { Cards } from "./cards.ts";
 import type { Client } from "./client.ts";
 import { report } from "./errors.ts";
+import type { Extensions } from "./extensions.ts";
+import type { Logins } from "./logins.ts";
 import { showApprovals, showMenu } from "./menu.ts";
 import type { Pickers } from "./pickers.ts";
 import type { PromptArguments, SessionSummary } from "./protocol.ts";
+import type { Queue } from "./queue.ts";
 import type { Reports } from "./reports.ts";
 import type { ReviewActions } from "./review/actions.ts";
 import type { LineChange } from "./review/hunks.ts";
 import type { ReviewStore } from "./review/store.ts";
 import { openAll } from "./review/surface.ts";
+import type { Rewinder } from "./rewind.ts";
+import type { CommandRunner } from "./runCommand.ts";
 import type { SessionView } from "./session/view.ts";
 import type { Sessions } from "./sessions.ts";
+import type { SessionTree } from "./sessionTree.ts";
 import type { StatusItem } from "./status.ts";
 
 export interface Parts {
@@ -25,16 +32,23 @@ export interface Parts {
   actions: ReviewActions;
   view: SessionView;
   sessions: Sessions;
+  tree: SessionTree;
+  rewinder: Rewinder;
   status: StatusItem;
+  agents: Agents;
+  extensions: Extensions;
+  logins: Logins;
   pickers: Pickers;
+  queue: Queue;
   reports: Reports;
+  runner: CommandRunner;
 }
 
 // The arguments come from VS Code's menus, lenses and keys; each menu passes its own.
 type Handler = (...args: any[]) => unknown;
 
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const { client, output, cards, review, actions, view, sessions, status, pickers, reports } = parts;
+  const { client, output, cards, review, actions, view, sessions, tree, rewinder, status, agents, extensions, logins, pickers, queue, reports, runner } = parts;
   const { prompter } = view;
   const handlers: Record<string, Handler> = {
     "kit.ask": () => prompter.ask(undefined),
@@ -42,6 +56,8 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.attach": () => view.focus(),
     "kit.session.prompt": (prompt: PromptArguments) => prompter.send(prompt),
     "kit.session.ask": (prompt: PromptArguments) => prompter.ask(prompt.context),
+    "kit.steer": () => prompter.steer(),
+    "kit.runCommand": () => runner.pick(),
     "kit.stop": () => prompter.stop(),
     "kit.menu": () => showMenu(status.last, cards),
     "kit.showSession": () => view.focus(),
@@ -83,6 +99,28 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.openTranscript": (session?: SessionSummary) => sessions.openTranscript(session),
     "kit.refreshSessions": () => sessions.refresh(),
     "kit.retry": () => sessions.retry(),
+    "kit.exportSession": (session?: SessionSummary) => sessions.export(session),
+    "kit.importSession": () => sessions.import(),
+    "kit.compact": () => sessions.compact(),
+    "kit.queue": () => queue.pick(),
+    "kit.clearQueue": () => queue.clear(),
+
+    "kit.tree": () => tree.show(),
+    "kit.refreshTree": () => tree.refresh(),
+    "kit.branch": (entry) => tree.branch(entry, false),
+    "kit.branchWithSummary": (entry) => tree.branch(entry, true),
+    "kit.forkEntry": (entry) => tree.fork(entry),
+    "kit.labelEntry": (entry) => tree.label(entry),
+    "kit.rewindEntry": (entry) => tree.rewind(entry),
+    "kit.rewind": (target?: { turn?: string }) => rewinder.rewind(target?.turn),
+
+    "kit.agents": () => agents.pick(),
+    "kit.openAgent": (session: string) => agents.open(session),
+    "kit.stopAgent": (session: string) => agents.stop(session),
+    "kit.extensions": () => extensions.pick(),
+    "kit.reloadExtensions": () => extensions.reload(),
+    "kit.login": () => logins.logIn(),
+    "kit.logout": () => logins.logOut(),
 
     "kit.usage": () => reports.usage(),
     "kit.doctor": () => reports.doctor(),

@@ -30,7 +30,7 @@ function dataOf(error: unknown): KitErrorData {
 export function report(error: unknown): void {
   const kind = errorKind(error);
   if (kind === "cancelled" || error instanceof vscode.CancellationError) return;
-  const [label, command] = kind === "auth" ? ["Doctor", "kit.doctor"] as const : ["Show Log", "kit.log"] as const;
+  const [label, command] = kind === "auth" ? ["Log In…", "kit.login"] as const : ["Show Log", "kit.log"] as const;
   void vscode.window.showErrorMessage(`Kit: ${sentence(error)}`, label).then((choice) => {
     if (choice) void vscode.commands.executeCommand(command);
   });

@@ -58,8 +58,8 @@ export function asSentence(phrase: string): string {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
-export function plural(amount: number, noun: string): string {
-  return `${amount} ${noun}${amount === 1 ? "" : "s"}`;
+export function plural(amount: number, noun: string, several = `${noun}s`): string {
+  return `${amount} ${amount === 1 ? noun : several}`;
 }
 
 /** Cuts the middle out of a long text, so that both the start and the extension of a file name stay. */

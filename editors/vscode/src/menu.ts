@@ -12,19 +12,27 @@ interface Entry extends vscode.QuickPickItem {
 export async function showMenu(status: Status | undefined, cards: Cards): Promise<void> {
   const running = status?.state === "running" || status?.state === "waiting";
   const hunks = status?.review.hunks ?? 0;
+  const agents = status?.agents.length ?? 0;
   const approvals = cards.list().length;
   const entries: Entry[] = [
     ...(running ? [{ label: "$(debug-stop) Stop", description: status?.label ?? "", command: "kit.stop" }] : []),
     ...(approvals > 0 ? [{ label: `$(bell-dot) Approvals (${approvals})`, command: "kit.approvals" }] : []),
     ...(hunks > 0 ? [{ label: `$(diff-multiple) Review ${plural(hunks, "hunk")}`, command: "kit.review.open" }] : []),
+    ...(agents > 0 ? [{ label: `$(organization) Agents (${agents})`, command: "kit.agents" }] : []),
+    ...(status?.state === "signedOut" ? [{ label: "$(key) Log In…", command: "kit.login" }] : []),
     { label: "$(sparkle) Ask…", command: "kit.ask" },
+    { label: "$(terminal) Run Command…", command: "kit.runCommand" },
     { label: "$(comment-discussion) Session", command: "kit.showSession" },
     { label: "$(list-unordered) Sessions…", command: "kit.sessions" },
+    { label: "$(list-tree) Session Tree", command: "kit.tree" },
     { label: "$(server) Model…", description: status?.model ?? "", command: "kit.selectModel" },
     { label: "$(shield) Mode…", description: status?.mode ?? "", command: "kit.selectMode" },
     { label: "$(lightbulb) Thinking…", command: "kit.selectThinking" },
+    ...(agents === 0 ? [{ label: "$(organization) Agents…", command: "kit.agents" }] : []),
+    { label: "$(extensions) Extensions…", command: "kit.extensions" },
     { label: "$(graph) Usage and Cost", command: "kit.usage" },
     { label: "$(pulse) Doctor", command: "kit.doctor" },
+    ...(status?.state === "signedOut" ? [] : [{ label: "$(key) Log In…", command: "kit.login" }]),
     { label: "$(output) Log", command: "kit.log" },
   ];
   const choice = await vscode.window.showQuickPick(entries, { title: "Kit", placeHolder: status?.label ?? "Not connected" });
@@ -35,7 +43,7 @@ export async function showMenu(status: Status | undefined, cards: Cards): Promis
 export async function showApprovals(cards: Cards): Promise<void> {
   const waiting = cards.list();
   const card = waiting.length > 1
-    ? (await vscode.window.showQuickPick(waiting.map((each) => ({ label: each.title, detail: each.code || (each.uri ?? ""), each })), { title: "Kit: Approvals" }))?.each
+    ? (await vscode.window.showQuickPick(waiting.map((each) => ({ label: each.title || each.text, description: each.agent, detail: each.code || (each.uri ?? ""), each })), { title: "Kit: Approvals" }))?.each
     : waiting[0];
   if (!card) {
     if (waiting.length === 0) void vscode.window.showInformationMessage("Kit: Nothing waits for approval.");
@@ -43,7 +51,7 @@ export async function showApprovals(cards: Cards): Promise<void> {
   }
   const option = await vscode.window.showQuickPick(
     card.options.map((choice) => ({ label: choice.label, description: choice.rule, choice })),
-    { title: `Kit: ${card.title}`, placeHolder: card.code || (card.uri ?? "") });
+    { title: `Kit: ${card.agent ? `${card.agent}: ` : ""}${card.title || card.text}`, placeHolder: card.code || (card.uri ?? "") });
   if (!option) return;
   const reason = option.choice.kind.startsWith("reject")
     ? await vscode.window.showInputBox({ title: `Kit: ${option.label}`, prompt: "Why? The agent is told. Empty: no reason." })

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { Card, Cards } from "./cards.ts";
 import type { Client } from "./client.ts";
 import { asSentence } from "./format.ts";
-import type { PermissionAnswer, PermissionOption, PermissionRequest } from "./protocol.ts";
+import type { AgentRef, PermissionAnswer, PermissionOption, PermissionRequest } from "./protocol.ts";
 
 export function answerPermissions(client: Client, cards: Cards): vscode.Disposable {
   client.answer<PermissionRequest, PermissionAnswer>("kit/permission", async (request, token) => {
@@ -14,7 +14,8 @@ export function answerPermissions(client: Client, cards: Cards): vscode.Disposab
   });
   return vscode.Disposable.from(
     client.onEvent((event) => {
-      if (event.type === "turn_end" && !event.agent) cards.withdraw((card) => card.session === event.session);
+      // What a subagent asked ends with it, and with its parent.
+      if (event.type === "turn_end") cards.withdraw((card) => card.session === event.session && (!event.agent || card.agentId === event.agent.id));
     }),
     client.onState((state) => {
       if (state !== "running") cards.withdraw(() => true);
@@ -24,18 +25,32 @@ export function answerPermissions(client: Client, cards: Cards): vscode.Disposab
 
 function toCard(request: PermissionRequest): Card {
   const { subject, agent } = request;
-  const name = agent.name ?? agent.id;
   return {
     id: request.id,
     session: request.session,
     title: subject.command && request.title.includes(subject.command) ? "Run this command?" : request.title,
-    agent: name === "main" ? "" : name,
+    agent: agentPath(agent),
+    agentId: agent.id,
     text: request.why ? asSentence(request.why) : "",
     code: subject.command ?? (subject.args !== undefined && !subject.diffBlocks?.length ? pretty(subject.args) : ""),
+    place: subject.command && subject.cwd ? folderName(subject.cwd) : "",
+    copy: "",
     uri: subject.uri,
     blocks: subject.diffBlocks ?? [],
     options: request.options.map(toOption),
   };
+}
+
+/** `main ▸ explore`; nothing for the session's own agent, whose question needs no name. */
+function agentPath({ id, name, path }: AgentRef): string {
+  if (id === "main") return "";
+  return path.length > 0 ? path.join(" ▸ ") : (name ?? id);
+}
+
+/** The folder relative to the workspace; its root goes without saying. */
+function folderName(folder: string): string {
+  const roots = vscode.workspace.workspaceFolders ?? [];
+  return roots.some((root) => root.uri.fsPath === folder) ? "" : vscode.workspace.asRelativePath(folder);
 }
 
 /** An answer that writes a rule gets a short button, and the rule with its place beside it. */

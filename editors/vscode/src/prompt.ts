@@ -48,13 +48,19 @@ export class Prompter {
     if (text?.trim()) await this.send({ text, context: items });
   }
 
+  /** Tells the running turn something that it reads before its next model call. */
+  async steer(): Promise<void> {
+    const text = await vscode.window.showInputBox({ title: "Kit: Steer the running turn", placeHolder: "Read before the next model call" });
+    if (text?.trim()) await this.send({ text, delivery: "steer" });
+  }
+
   async send(prompt: PromptArguments): Promise<boolean> {
     const session = prompt.session ?? this.sessions.current;
     const started = await attempt(async () => {
       await this.showSession();
       return this.client.call("kit.session.prompt", { ...prompt, ...(session ? { session } : {}) });
     });
-    if (started) this.sessions.started(started);
+    if (started) this.sessions.show(started.session);
     return started !== undefined;
   }
 

@@ -138,6 +138,8 @@ export interface AskRequest {
   placeholder?: string;
   /** Whether the input is hidden while it is typed. */
   masked?: boolean;
+  /** A text of the message that the user needs elsewhere, such as the code of a login; clients offer to copy it. */
+  copy?: string;
 }
 
 /**
@@ -169,6 +171,10 @@ export interface AuthProvider {
   expires?: string;
   /** One sentence on how it is, for people. */
   detail: string;
+  /** What `kit.auth.login` logs in with, such as `a ChatGPT subscription`; absent where there are keys alone. */
+  login?: string;
+  /** Whether a key can be stored, with `kit-ls auth login` in a terminal. */
+  takesKey: boolean;
 }
 
 /** Where a key or token comes from; an earlier one wins. */
@@ -596,7 +602,9 @@ export type Event = {
       content: string;
     }
     /** Usage of one model call. */
-    | Usage
+    | Usage & {
+      type: "step_usage";
+    }
     /** The turn's final answer. */
     | {
       type: "response";
@@ -1346,6 +1354,8 @@ export interface SessionNode {
   current: boolean;
   /** The label that it was given. */
   label?: string;
+  /** The turn that it belongs to, for `kit.review.rewind`. */
+  turn?: TurnId;
 }
 
 /** Argument of commands that name one session. */

@@ -5,14 +5,15 @@ import type { Client } from "./client.ts";
 import type { Content } from "./content.ts";
 import { attempt } from "./errors.ts";
 import { cachedPercent, cost, count, sentTokens } from "./format.ts";
-import type { UsageTotals } from "./protocol.ts";
-import { escapeCell } from "./statusText.ts";
+import type { Status, UsageAnswer, UsageTotals } from "./protocol.ts";
+import { budgetText, escapeCell } from "./statusText.ts";
 
 export class Reports {
   constructor(
     private readonly client: Client,
     private readonly content: Content,
     private readonly session: () => string | undefined,
+    private readonly status: () => Status | undefined,
   ) {}
 
   async doctor(): Promise<void> {
@@ -31,14 +32,25 @@ export class Reports {
     await attempt(async () => {
       const session = this.session();
       const usage = await this.client.call("kit.usage.get", session ? { session } : {});
-      const sums = [["Turn", usage.turn], ["Session", usage.session], ["Today", usage.today]] as const;
-      const calls = usage.calls.map((call) => row(`${call.step} ${call.provider}/${call.model}`, call));
-      await this.content.showReport("Kit Usage", [
-        "# Kit Usage\n", head("Total"), ...sums.flatMap(([name, tokens]) => (tokens ? [row(name, tokens)] : [])),
-        ...(calls.length > 0 ? ["\n## Calls of this session\n", head("Step and model"), ...calls] : []), "",
-      ].join("\n"));
+      await this.content.showReport("Kit Usage", usageReport(usage, this.status()));
     });
   }
+}
+
+/** Sums, the context, the budget, and the calls by model and one by one. */
+export function usageReport(usage: UsageAnswer, status: Status | undefined): string {
+  const sums = [["Turn", usage.turn], ["Session", usage.session], ["Today", usage.today]] as const;
+  const { context } = usage;
+  const budget = status && budgetText(status);
+  const facts = [
+    ...(context?.window ? [`Context: ${context.estimated ? "about " : ""}${count(context.used)} of ${count(context.window)} tokens (${Math.round((100 * context.used) / context.window)}%)`] : []),
+    ...(budget ? [`Budget: ${budget} per ${status.usage.budget?.scope}`] : []),
+  ];
+  const calls = usage.calls.map((call) => row(`${call.call}. ${call.provider}/${call.model}`, call));
+  return [
+    "# Kit Usage\n", ...facts.map((fact) => `- ${escapeCell(fact)}`), "", head("Total"), ...sums.flatMap(([name, tokens]) => (tokens ? [row(name, tokens)] : [])),
+    ...(calls.length > 0 ? ["\n## Calls of this session, those of its subagents included\n", head("Call and model"), ...calls] : []), "",
+  ].join("\n");
 }
 
 function head(first: string): string {

@@ -8,10 +8,22 @@ import { plural } from "./format.ts";
 import type { SessionSummary } from "./protocol.ts";
 import type { SessionStore } from "./session/store.ts";
 
+/** What can be done with a session from the pick list. */
+const buttons = {
+  rename: button("edit", "Rename"),
+  fork: button("repo-forked", "Fork"),
+  export: button("export", "Export"),
+  transcript: button("markdown", "Open Transcript"),
+  delete: button("trash", "Delete"),
+};
+const importButton = button("desktop-download", "Import a Session File");
+const newButton = button("add", "New Session");
+
 export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<SessionSummary> {
   private readonly emitter = new vscode.EventEmitter<void>();
   readonly onDidChangeTreeData = this.emitter.event;
   private readonly subscriptions: vscode.Disposable[];
+  private listed: SessionSummary[] = [];
 
   constructor(
     private readonly client: Client,
@@ -32,16 +44,20 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     this.emitter.fire();
   }
 
-  async getChildren(): Promise<SessionSummary[]> {
-    return this.client.state === "running" ? this.list() : [];
+  /** Sessions by the one that they were forked or spawned from. */
+  async getChildren(session?: SessionSummary): Promise<SessionSummary[]> {
+    if (this.client.state !== "running") return [];
+    if (!session) this.listed = await this.list();
+    return childrenOf(this.listed, session);
   }
 
   getTreeItem(session: SessionSummary): vscode.TreeItem {
-    const item = new vscode.TreeItem(titleOf(session));
+    const { Collapsed, None } = vscode.TreeItemCollapsibleState;
+    const item = new vscode.TreeItem(titleOf(session), childrenOf(this.listed, session).length > 0 ? Collapsed : None);
     item.id = session.id;
     item.description = ago(session.modified);
     item.tooltip = `${titleOf(session)}\n${plural(session.messageCount, "message")}\n${session.path}`;
-    item.iconPath = new vscode.ThemeIcon(session.running ? "loading~spin" : session.id === this.store.current ? "circle-filled" : "comment");
+    item.iconPath = new vscode.ThemeIcon(session.running ? "loading~spin" : session.id === this.store.current ? "circle-filled" : session.subagentTask ? "organization" : "comment");
     item.command = { title: "Open Session", command: "kit.openSession", arguments: [session] };
     item.accessibilityInformation = { label: `Session ${titleOf(session)}, ${plural(session.messageCount, "message")}${session.running ? ", running" : ""}` };
     return item;
@@ -52,47 +68,59 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     return sessions.toSorted((left, right) => right.modified.localeCompare(left.modified));
   }
 
-  /** Opens, renames, forks or deletes from one list. */
+  /** Opens a session, or does with it what the button says. */
   async pick(): Promise<void> {
-    const chosen = await this.choose("Sessions", [
-      { iconPath: new vscode.ThemeIcon("edit"), tooltip: "Rename" },
-      { iconPath: new vscode.ThemeIcon("repo-forked"), tooltip: "Fork" },
-      { iconPath: new vscode.ThemeIcon("trash"), tooltip: "Delete" },
-    ]);
-    switch (chosen?.action) {
-      case undefined:
-        return chosen ? this.open(chosen.session) : undefined;
-      case "Rename":
-        return this.rename(chosen?.session);
-      case "Fork":
-        return this.fork(chosen?.session);
-      case "Delete":
-        return this.remove(chosen?.session);
+    const chosen = await this.choose("Sessions", Object.values(buttons), [newButton, importButton]);
+    if (!chosen) return;
+    const { session, button } = chosen;
+    if (button === newButton) return this.create();
+    if (button === importButton) return this.import();
+    if (!session) return;
+    switch (button) {
+      case buttons.rename:
+        return this.rename(session);
+      case buttons.fork:
+        return this.fork(session);
+      case buttons.export:
+        return this.export(session);
+      case buttons.transcript:
+        return this.openTranscript(session);
+      case buttons.delete:
+        return this.remove(session);
+      default:
+        return this.open(session);
     }
   }
 
-  private async choose(title: string, buttons: vscode.QuickInputButton[]): Promise<{ session: SessionSummary; action: string | undefined } | undefined> {
+  private async choose(title: string, itemButtons: vscode.QuickInputButton[], listButtons: vscode.QuickInputButton[] = []): Promise<{ session?: SessionSummary; button?: vscode.QuickInputButton } | undefined> {
     const sessions = await attempt(() => this.list());
     if (!sessions) return undefined;
+    const rows = (parent: SessionSummary | undefined, depth: number): { session: SessionSummary; depth: number }[] =>
+      childrenOf(sessions, parent).flatMap((session) => [{ session, depth }, ...rows(session, depth + 1)]);
     const pick = vscode.window.createQuickPick<vscode.QuickPickItem & { session: SessionSummary }>();
     pick.title = `Kit: ${title}`;
     pick.placeholder = sessions.length > 0 ? "Search sessions" : "No sessions in this workspace yet";
     pick.matchOnDetail = true;
-    pick.items = sessions.map((session) => ({
+    pick.buttons = listButtons;
+    pick.items = rows(undefined, 0).map(({ session, depth }) => ({
       session,
-      label: `${session.running ? "$(loading~spin) " : ""}${titleOf(session)}`,
-      description: `${ago(session.modified)} · ${plural(session.messageCount, "message")}`,
+      label: `${"    ".repeat(depth)}${session.running ? "$(loading~spin)" : session.subagentTask ? "$(organization)" : depth > 0 ? "$(repo-forked)" : "$(comment)"} ${titleOf(session)}`,
+      description: `${ago(session.modified)} · ${plural(session.messageCount, "message")}${session.id === this.store.current ? " · open" : ""}`,
       ...(session.name && session.firstMessage ? { detail: session.firstMessage } : {}),
-      buttons,
+      buttons: itemButtons,
     }));
     return new Promise((resolve) => {
       pick.onDidAccept(() => {
         const item = pick.selectedItems[0];
-        resolve(item && { session: item.session, action: undefined });
+        resolve(item && { session: item.session });
         pick.hide();
       });
       pick.onDidTriggerItemButton(({ item, button }) => {
-        resolve({ session: item.session, action: button.tooltip });
+        resolve({ session: item.session, button });
+        pick.hide();
+      });
+      pick.onDidTriggerButton((button) => {
+        resolve({ button });
         pick.hide();
       });
       pick.onDidHide(() => {
@@ -122,7 +150,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
   }
 
   async rename(target?: SessionSummary): Promise<void> {
-    const session = target ?? (await this.choose("Rename session", []))?.session;
+    const session = target ?? (await this.choose("Rename Session", []))?.session;
     const name = session && (await vscode.window.showInputBox({ title: "Kit: Rename session", value: session.name ?? "" }));
     if (!session || !name) return;
     await attempt(() => this.client.call("kit.session.rename", { session: session.id, name }));
@@ -142,11 +170,12 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
   async remove(target?: SessionSummary): Promise<void> {
     const session = target ?? (await this.choose("Delete session", []))?.session;
     if (!session) return;
-    const choice = await vscode.window.showWarningMessage(
-      `Delete the session “${titleOf(session)}”?`, { modal: true, detail: "Its file is deleted. Changes in your files stay." }, "Delete");
+    const children = childrenOf(await this.list(), session).filter((child) => child.subagentTask).length;
+    const detail = `${children > 0 ? `Its file and those of its ${plural(children, "subagent")} are deleted.` : "Its file is deleted."} Changes in your files stay.`;
+    const choice = await vscode.window.showWarningMessage(`Delete the session “${titleOf(session)}”?`, { modal: true, detail }, "Delete");
     if (choice !== "Delete") return;
-    await attempt(() => this.client.call("kit.session.delete", { session: session.id }));
-    if (this.store.current === session.id) this.store.clear();
+    const answer = await attempt(() => this.client.call("kit.session.delete", { session: session.id }));
+    if (this.store.current && answer?.deleted.includes(this.store.current)) this.store.clear();
     this.refresh();
   }
 
@@ -158,7 +187,41 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
   }
 
   async retry(): Promise<void> {
-    await attempt(() => this.client.call("kit.session.retry", this.reference()));
+    if (await attempt(() => this.client.call("kit.session.retry", this.reference()))) this.store.reload();
+  }
+
+  /** Saves a session as the file it is, or as Markdown. */
+  async export(target?: SessionSummary): Promise<void> {
+    const session = target?.id ?? this.store.current;
+    const name = (target ? titleOf(target) : "session").replace(/[^\p{L}\p{N} ._-]+/gu, " ").trim().slice(0, 60) || "session";
+    const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+    const file = session && (await vscode.window.showSaveDialog({
+      title: "Kit: Export Session", ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, `${name}.jsonl`) } : {}), filters: { "Session file": ["jsonl"], Markdown: ["md"] },
+    }));
+    if (!session || !file) return;
+    const exported = await attempt(() => this.client.call("kit.session.export", { session, path: file.fsPath }));
+    if (!exported) return;
+    const choice = await vscode.window.showInformationMessage(`Kit: The session was exported to ${vscode.workspace.asRelativePath(file)}.`, "Open");
+    if (choice) await vscode.window.showTextDocument(file);
+  }
+
+  async import(): Promise<void> {
+    const [file] = (await vscode.window.showOpenDialog({ title: "Kit: Import Session", openLabel: "Import", filters: { "Session file": ["jsonl"] } })) ?? [];
+    if (!file) return;
+    await attempt(async () => {
+      const { session } = await this.client.call("kit.session.import", { path: file.fsPath });
+      this.store.show(session);
+      this.refresh();
+      await this.showSession();
+    });
+  }
+
+  async compact(): Promise<void> {
+    const focus = await vscode.window.showInputBox({
+      title: "Kit: Compact Session", placeHolder: "Focus (optional)", prompt: "Older messages are replaced by a summary. What should it keep in mind?",
+    });
+    if (focus === undefined) return;
+    await attempt(() => this.client.call("kit.session.compact", { ...this.reference(), ...(focus.trim() ? { focus: focus.trim() } : {}) }));
   }
 
   private reference(): { session?: string } {
@@ -170,6 +233,16 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     for (const subscription of this.subscriptions) subscription.dispose();
     this.emitter.dispose();
   }
+}
+
+function button(icon: string, tooltip: string): vscode.QuickInputButton {
+  return { iconPath: new vscode.ThemeIcon(icon), tooltip };
+}
+
+/** Whose parent is not listed stands at the top. */
+function childrenOf(sessions: SessionSummary[], parent: SessionSummary | undefined): SessionSummary[] {
+  const known = new Set(sessions.map((session) => session.id));
+  return sessions.filter(({ parentSession }) => (parentSession !== undefined && known.has(parentSession) ? parentSession : undefined) === parent?.id);
 }
 
 function titleOf(session: SessionSummary): string {

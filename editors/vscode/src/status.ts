@@ -6,18 +6,18 @@ import type { Status } from "./protocol.ts";
 import { setting } from "./settings.ts";
 import { spoken, statusText, tooltip, type StatusField } from "./statusText.ts";
 
-const links = ["kit.stop", "kit.review.open", "kit.usage", "kit.log"];
+const links = ["kit.stop", "kit.review.open", "kit.usage", "kit.log", "kit.agents", "kit.login"];
 
 export class StatusItem implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem("kit.status", vscode.StatusBarAlignment.Right, 100);
   private readonly subscriptions: vscode.Disposable[];
   private running: boolean | undefined;
+  private signedOut: boolean | undefined;
 
   last: Status | undefined;
 
   constructor(private readonly client: Client) {
     this.item.name = "Kit";
-    this.item.command = "kit.menu";
     this.subscriptions = [
       this.item,
       client.onStatus((status) => this.take(status)),
@@ -42,8 +42,12 @@ export class StatusItem implements vscode.Disposable {
     const running = status?.state === "running" || status?.state === "waiting";
     if (running !== this.running) void vscode.commands.executeCommand("setContext", "kit.running", running);
     this.running = running;
+    const signedOut = status?.state === "signedOut";
+    if (signedOut !== this.signedOut) void vscode.commands.executeCommand("setContext", "kit.signedOut", signedOut);
+    this.signedOut = signedOut;
     const { text, severity } = statusText(status, this.client.state, setting<StatusField[]>("statusBar.items", ["context", "cost", "hunks"]));
     this.item.text = text;
+    this.item.command = signedOut ? "kit.login" : "kit.menu";
     this.item.accessibilityInformation = { label: spoken(text), role: "button" };
     this.item.backgroundColor = severity === "none" ? undefined : new vscode.ThemeColor(`statusBarItem.${severity}Background`);
     this.item.tooltip = status ? trusted(tooltip(status)) : "Kit";

@@ -19,24 +19,24 @@ export function statusText(status: Status | undefined, connection: ConnectionSta
   if (connection === "missing") return { text: "$(error) Kit: no server", severity: "error" };
   if (connection === "stopped") return { text: "$(error) Kit: server down", severity: "error" };
   if (connection === "starting" || !status) return { text: "$(sparkle) Kit", severity: "none" };
-  const spent = fields.includes("cost") ? spend(status.usage.session) : undefined;
+  const spent = fields.includes("cost") ? (budgetText(status) ?? spend(status.usage.session)) : undefined;
   const context = contextPercent(status);
   switch (status.state) {
     case "signedOut":
-      return { text: "$(error) Kit: sign in", severity: "error" };
+      return { text: "$(error) Kit: log in", severity: "error" };
     case "error":
       return { text: `$(error) ${elideMiddle(status.label || "Kit: error", labelLimit)}`, severity: "error" };
     case "waiting":
       return { text: `$(bell-dot) ${waitingFor(status)}`, severity: "warning" };
     case "running":
-      return { text: line("$(loading~spin)", elideMiddle(status.label || "working", labelLimit), spent), severity: "none" };
+      return { text: line("$(loading~spin)", elideMiddle(status.label || "working", labelLimit), agents(status), spent), severity: "none" };
     case "idle": {
       const budget = budgetPercent(status);
       if ((context ?? 0) >= alarmPercent || (budget ?? 0) >= alarmPercent) {
-        return { text: line("$(warning)", percent(context), budgetText(status) ?? spent), severity: "warning" };
+        return { text: line("$(warning)", contextText(status), budgetText(status) ?? spent), severity: "warning" };
       }
       const hunks = fields.includes("hunks") && status.review.hunks > 0 ? plural(status.review.hunks, "hunk") : undefined;
-      const parts = [hunks, fields.includes("context") ? percent(context) : undefined, spent];
+      const parts = [hunks, fields.includes("context") ? contextText(status) : undefined, agents(status), spent];
       return { text: line(hunks ? "$(diff)" : "$(sparkle)", ...(parts.some(Boolean) ? parts : ["Kit"])), severity: "none" };
     }
   }
@@ -48,6 +48,17 @@ function line(icon: string, ...parts: (string | undefined)[]): string {
 
 function percent(value: number | undefined): string | undefined {
   return value === undefined ? undefined : value === 0 ? "<1%" : `${value}%`;
+}
+
+/** Agents in the background go on while nothing else runs. */
+function agents(status: Status): string | undefined {
+  return status.agents.length > 0 ? plural(status.agents.length, "agent") : undefined;
+}
+
+/** A tilde marks what nobody has counted. */
+function contextText(status: Status): string | undefined {
+  const text = percent(contextPercent(status));
+  return text && status.usage.contextEstimated ? `~${text}` : text;
 }
 
 /** Without a price the tokens tell what was spent; nothing spent yet is not worth a word. */
@@ -68,7 +79,7 @@ function budgetPercent(status: Status): number | undefined {
   return budget && limit > 0 ? (100 * (budget.usedMicros ?? budget.usedTokens ?? 0)) / limit : undefined;
 }
 
-function budgetText(status: Status): string | undefined {
+export function budgetText(status: Status): string | undefined {
   const budget = status.usage.budget;
   if (budget?.limitMicros !== undefined) return `${money(budget.usedMicros ?? 0)}/${money(budget.limitMicros)}`;
   return budget?.limitTokens !== undefined ? `${count(budget.usedTokens ?? 0)}/${count(budget.limitTokens)} tokens` : undefined;
@@ -94,7 +105,6 @@ export function tooltip(status: Status): string {
   const used = usage.contextUsed ?? 0;
   const context = contextPercent(status);
   const cached = usage.session && cachedPercent(usage.session);
-  const running = status.agents.filter((agent) => agent.id !== "main");
   const budget = usage.budget;
   const rows: [string, string | undefined][] = [
     ["Model", status.model],
@@ -104,13 +114,16 @@ export function tooltip(status: Status): string {
     ["Session", spent(usage.session)],
     ["Today", spent(usage.today)],
     ["Cache hits", cached === undefined ? undefined : `${cached}%`],
-    ["Budget", budget && `${budgetText(status)} per ${budget.scope}`],
+    ["Budget", budget && `${bar(budgetPercent(status) ?? 0)} ${budgetText(status)} per ${budget.scope}`],
+    ["Login", status.state === "signedOut" ? "signed out: run Kit: Log In…" : undefined],
     ["To review", status.review.hunks > 0 ? `${plural(status.review.hunks, "hunk")} in ${plural(status.review.files, "file")}` : undefined],
-    ...running.map((agent): [string, string] => ["Agent", `${agent.name ?? agent.id}: ${agent.label ?? agent.state}`]),
+    ...status.agents.map((agent): [string, string] => ["Agent", `${agent.name}: ${agent.label || agent.state} (${agent.task})`]),
   ];
   const table = rows.filter((row): row is [string, string] => Boolean(row[1])).map(([name, value]) => `| ${name} | ${escapeCell(value)} |`);
   const links = [
     ...(status.state === "running" || status.state === "waiting" ? ["[$(debug-stop) Stop](command:kit.stop)"] : []),
+    ...(status.state === "signedOut" ? ["[$(key) Log In](command:kit.login)"] : []),
+    ...(status.agents.length > 0 ? ["[$(organization) Agents](command:kit.agents)"] : []),
     ...(status.review.hunks > 0 ? ["[$(diff-multiple) Review](command:kit.review.open)"] : []),
     "[Usage](command:kit.usage)",
     "[Log](command:kit.log)",

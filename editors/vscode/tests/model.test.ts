@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KitEvent } from "../src/protocol.ts";
-import { apply, emptySession, type Change, type SessionModel } from "../src/session/model.ts";
+import { runLine } from "../src/runText.ts";
+import type { Change, Item, SessionModel } from "../src/session/items.ts";
+import { apply, emptySession } from "../src/session/model.ts";
 
 type Without<Whole, Key extends PropertyKey> = Whole extends unknown ? Omit<Whole, Key> : never;
 /** An event without what every event has. */
@@ -25,7 +27,7 @@ test("chunks grow one text, and the whole answer replaces them", () => {
   const { model, changes } = play(
     { type: "turn_start", prompt: "hi" }, { type: "message_start" }, { type: "message_update", chunk: "Hel" }, { type: "message_update", chunk: "lo" }, { type: "message_end", content: "Hello" });
   assert.deepEqual(model.items, [
-    { kind: "user", id: "e1", text: "hi" },
+    { kind: "user", id: "e1", text: "hi", turn: "t" },
     { kind: "text", id: "e3", agent: "", text: "Hello", done: true },
   ]);
   assert.deepEqual(changes.map((change) => change.drawn), [["e1"], [], ["e3"], ["e3"], ["e3"]]);
@@ -74,13 +76,56 @@ test("a stream reset takes back what the step has shown, and nothing before it",
   assert.deepEqual(changes[7], { drawn: [], removed: ["e6", "e7"] });
 });
 
-test("a subagent's text does not mix with its parent's", () => {
-  const agent = { id: "a2", name: "tests", path: ["main", "tests"] };
+const agent = { id: "a2", name: "tests", path: ["main", "tests"], toolCallId: "c1" };
+const spawn: Step = { type: "tool_call", toolCallId: "c1", toolName: "subagent", toolKind: "agent", toolArgs: "{}", title: "tests: run them" };
+const spawnIds = { toolCallId: "c1", toolName: "subagent", toolKind: "agent" } as const;
+const inside = (model: SessionModel, id: string) => model.items.filter((item) => item.within === id).map((item) => item.kind);
+const tool = (item: Item | undefined) => (item?.kind === "tool" ? item : assert.fail("no tool row"));
+
+test("a subagent works inside the call that started it, whatever its parent says meanwhile", () => {
   const { model } = play(
-    { type: "message_start" }, { type: "message_update", chunk: "par" }, { type: "message_start", agent }, { type: "message_update", chunk: "child", agent },
-    { type: "message_update", chunk: "ent" }, { ...end, agent });
-  assert.deepEqual(kinds(model), ["text:parent…", "text:child"]);
-  assert.equal(model.items[1]?.kind === "text" && model.items[1].agent, "tests");
+    { type: "turn_start", prompt: "hi" }, { type: "message_start" }, { type: "message_update", chunk: "par" }, spawn, { type: "turn_start", prompt: "run them all", agent },
+    { type: "message_start", agent }, { type: "message_update", chunk: "child", agent }, { ...call, agent }, { type: "notice", message: "still here" },
+    { type: "tool_result", ...edit, toolArgs: "{}", result: "edited", isError: false, metadata: { fileDiffs: [diff] }, agent });
+  assert.deepEqual(model.items.filter((item) => item.within === undefined).map((item) => item.kind), ["user", "text", "tool", "notice"]);
+  assert.deepEqual(inside(model, "e4"), ["user", "text", "tool"]);
+  const row = tool(model.items.find((item) => item.id === "e4"));
+  assert.deepEqual([row.status, row.run?.state, row.run?.tools, row.run?.activity], ["pending", "running", 1, "edit a.rs"]);
+  assert.equal(tool(model.items.find((item) => item.id === "e8")).status, "done", "the child's call with the parent's id is the child's own");
+});
+
+test("the row of a subagent sums up what it used, and its end closes nothing of its parent", () => {
+  const spent = { type: "step_usage", call: 1, step: 0, provider: "p", model: "m", ...usage, agent } as const;
+  const running = play({ type: "turn_start", prompt: "hi" }, spawn, { type: "turn_start", prompt: "x", agent }, spent, spent).model;
+  const row = tool(running.items[1]);
+  assert.equal(row.run && runLine(row.run), "running · 19k tokens · $0.12");
+  const done = play({ type: "turn_start", prompt: "hi" }, spawn, { type: "turn_start", prompt: "x", agent }, { ...end, toolCallCount: 2, agent }).model;
+  const ended = tool(done.items[1]);
+  assert.equal(ended.run && runLine(ended.run), "done in 1.4 s · 2 tools · 9.5k tokens · $0.06");
+  assert.deepEqual([ended.status, done.running], ["pending", "t"]);
+});
+
+test("a subagent that no call started has a row of its own, and so has the second one of a call", () => {
+  const program = { id: "a3", name: "explore", path: ["main", "explore"] };
+  const { model } = play({ type: "turn_start", prompt: "look\naround", agent: program }, { type: "message_update", chunk: "found", agent: program }, { ...end, stopReason: "cancelled", agent: program });
+  const row = tool(model.items[0]);
+  assert.deepEqual([row.title, row.run?.state, row.status, model.running], ["explore: look", "stopped", "failed", undefined]);
+  assert.deepEqual(inside(model, row.id), ["user", "text"]);
+  const two = play(spawn, { type: "turn_start", prompt: "x", agent }, { type: "turn_start", prompt: "y", agent: { ...agent, id: "a4" } }).model;
+  assert.equal(two.items.filter((item) => item.kind === "tool" && item.run).length, 2);
+});
+
+test("a session that is told from its file shows what a subagent spent, and nothing that runs", () => {
+  const { model } = play(
+    { type: "turn_start", prompt: "hi" }, spawn, { type: "step_usage", call: 1, step: 0, provider: "p", model: "m", ...usage, agent },
+    { type: "tool_result", ...spawnIds, toolArgs: "{}", result: "all green", isError: false, metadata: { subagentSession: "a2" } });
+  const row = tool(model.items[1]);
+  assert.deepEqual([row.run?.state, row.status, row.session, row.output], ["done", "done", "a2", "all green"]);
+});
+
+test("a subagent's events leave the queue and the turn of its parent alone", () => {
+  const { model } = play({ type: "turn_start", prompt: "hi" }, spawn, { type: "turn_start", prompt: "x", agent }, { type: "queue", length: 3, agent }, { ...end, agent });
+  assert.deepEqual([model.queued, model.running], [0, "t"]);
 });
 
 test("the end of a turn sums it up and closes what is open", () => {

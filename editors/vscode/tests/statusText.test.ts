@@ -38,10 +38,25 @@ test("a budget nearly spent warns with its limit", () =>
 
 test("a budget in tokens is shown in tokens", () =>
   check({ usage: { ...status({}).usage, budget: { limitTokens: 500_000, usedTokens: 480_000, scope: "turn" } } }, "$(warning) 34% · 480k/500k tokens", "warning"));
+test("a budget stands where the cost would", () =>
+  check({ usage: { ...status({}).usage, budget: { limitMicros: 5_000_000, usedMicros: 610_000, scope: "session" } } }, "$(sparkle) 34% · $0.61/$5.00"));
+test("what nobody counted is marked", () => check({ usage: { ...status({}).usage, contextEstimated: true } }, "$(sparkle) ~34% · $0.43"));
+test("agents at work are counted, also those that go on when the turn is over", () => {
+  const agents = [{ id: "a", name: "explore", state: "running" as const, label: "grep foo", task: "find foo", session: "s" }];
+  check({ state: "running", label: "explore", agents }, "$(loading~spin) explore · 1 agent · $0.43");
+  check({ agents }, "$(sparkle) 34% · 1 agent · $0.43");
+  assert.match(tooltip(status({ agents })), /\| Agent \| explore: grep foo \(find foo\) \|/);
+});
+test("the tooltip tells the budget, and how to log in", () => {
+  const budget = { limitMicros: 5_000_000, usedMicros: 2_500_000, scope: "day" };
+  assert.match(tooltip(status({ usage: { ...status({}).usage, budget } })), /\| Budget \| █████░░░░░ \\\$2\.50\/\\\$5\.00 per day \|/);
+  assert.match(tooltip(status({ state: "signedOut", label: "signed out" })), /run Kit: Log In….*\(command:kit\.login\)/s);
+});
+
 test("without a price the tokens are shown", () =>
   check({ usage: { ...status({}).usage, session: { ...tokens, costKind: "unknown" } } }, "$(sparkle) 34% · 9.5k tokens"));
 test("signed out and errors stand out", () => {
-  check({ state: "signedOut" }, "$(error) Kit: sign in", "error");
+  check({ state: "signedOut" }, "$(error) Kit: log in", "error");
   check({ state: "error", label: "no route to host" }, "$(error) no route to host", "error");
 });
 
@@ -54,7 +69,7 @@ test("a lost server stands out whatever it said last", () => {
 test("screen readers hear no icon names", () => {
   assert.equal(spoken("$(diff) 7 hunks · $0.43"), "Kit: 7 hunks · $0.43");
   assert.equal(spoken("$(sparkle) Kit"), "Kit");
-  assert.equal(spoken("$(error) Kit: sign in"), "Kit: sign in");
+  assert.equal(spoken("$(error) Kit: log in"), "Kit: sign in");
 });
 
 test("the tooltip is a table whose cells cannot break out of it", () => {

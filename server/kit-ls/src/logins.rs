@@ -208,6 +208,7 @@ impl LoginUi for EditorUi {
                 let text = format!("Kit: to log in with {name}, enter the code **{code}** at {url}");
                 let mut question = question(AskKind::Overlay, text);
                 question.options = vec!["Open the page".to_owned(), "Cancel the login".to_owned()];
+                question.copy = Some(code);
                 let (editor, window) = (Arc::clone(&self.editor), Arc::clone(&self.window));
                 let (cancel, over) = (self.cancel.clone(), self.over.clone());
                 self.spawn(async move {
@@ -263,6 +264,7 @@ fn question(kind: AskKind, message: String) -> AskRequest {
         default: None,
         placeholder: None,
         masked: false,
+        copy: None,
     }
 }
 
@@ -309,6 +311,8 @@ pub(crate) fn described(status: &LoginStatus, pending: bool) -> AuthProvider {
         account: in_use.and_then(|stored| stored.account.clone()),
         expires: in_use.and_then(|stored| stored.expires).map(|expires| expires.to_string()),
         detail,
+        login: status.account.as_ref().map(|account| account.name.clone()),
+        takes_key: status.account.as_ref().is_none_or(|account| !account.only_way),
     }
 }
 

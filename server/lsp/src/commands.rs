@@ -213,6 +213,7 @@ fn ask(
             default: (!arguments.text.is_empty()).then(|| Value::String(arguments.text.clone())),
             placeholder: Some("explain this, rename x to y, add a test …".to_owned()),
             masked: false,
+            copy: None,
         };
         let answer = running.workspace.editor().ask(question, CancellationToken::new()).await;
         let text = answer.value.as_ref().and_then(Value::as_str).unwrap_or_default().trim().to_owned();

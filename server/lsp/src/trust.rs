@@ -24,6 +24,7 @@ pub(crate) fn ask(shared: &Arc<Shared>, running: &Running) {
                 default: Some(Value::Bool(false)),
                 placeholder: None,
                 masked: false,
+                copy: None,
             };
             let answer = running.workspace.editor().ask(request, CancellationToken::new()).await;
             match answer.value.as_ref().and_then(Value::as_bool).filter(|_| !answer.cancelled) {

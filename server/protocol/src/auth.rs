@@ -22,6 +22,7 @@ pub struct AuthAnswer {
 
 /// The login at one provider, without any secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct AuthProvider {
     /// The provider.
     pub id: String,
@@ -38,6 +39,12 @@ pub struct AuthProvider {
     pub expires: Option<String>,
     /// One sentence on how it is, for people.
     pub detail: String,
+    /// What `kit.auth.login` logs in with, such as `a ChatGPT subscription`; absent where there are keys alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// Whether a key can be stored, with `kit-ls auth login` in a terminal.
+    #[serde(default)]
+    pub takes_key: bool,
 }
 
 /// Whether requests to a provider can be sent.

@@ -273,6 +273,9 @@ pub struct SessionNode {
     /// The label that it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The turn that it belongs to, for `kit.review.rewind`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnId>,
 }
 
 /// Argument of `kit.session.transcript`.

@@ -146,6 +146,9 @@ pub struct AskRequest {
     /// Whether the input is hidden while it is typed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
+    /// A text of the message that the user needs elsewhere, such as the code of a login; clients offer to copy it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<String>,
 }
 
 /// The answer to `kit/ask`.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use kit_protocol::{EntryId, SessionNode};
+use kit_protocol::{EntryId, SessionNode, TurnId};
 
 use crate::clock::Millis;
 use crate::history::{EntryIndex, History, RecordKind};
-use crate::journal::entry::{self, Body};
+use crate::journal::entry::{self, Body, Note};
 use crate::journal::list::preview;
 use crate::journal::read::Lines;
 use crate::restore::own_text;
@@ -15,18 +15,25 @@ use crate::restore::own_text;
 pub(crate) fn nodes(history: &History, lines: &Lines) -> Vec<SessionNode> {
     let branch = history.current_branch();
     let labels = labels(history, lines);
-    let mut shown: HashMap<EntryIndex, Option<EntryId>> = HashMap::new();
+    let mut places: HashMap<EntryIndex, Place> = HashMap::new();
     let mut nodes = Vec::new();
     for (number, record) in history.records().iter().enumerate() {
         let index = EntryIndex(number);
-        let parent = record.parent.and_then(|parent| shown.get(&parent).cloned().flatten());
+        let Place { shown: parent, turn } =
+            record.parent.and_then(|parent| places.get(&parent).cloned()).unwrap_or_default();
+        let line = lines.get(record.span);
+        let body = Body::parse(&line);
         if record.kind == RecordKind::Note {
-            shown.insert(index, parent);
+            let turn = match body.note() {
+                Some(Note::TurnStart(start)) => Some(start.turn),
+                Some(Note::TurnEnd(_)) => None,
+                Some(_) | None => turn,
+            };
+            places.insert(index, Place { shown: parent, turn });
             continue;
         }
-        shown.insert(index, Some(record.id.clone()));
-        let line = lines.get(record.span);
-        let (role, text) = describe(&Body::parse(&line));
+        places.insert(index, Place { shown: Some(record.id.clone()), turn: turn.clone() });
+        let (role, text) = describe(&body);
         nodes.push(SessionNode {
             id: record.id.clone(),
             parent,
@@ -36,9 +43,17 @@ pub(crate) fn nodes(history: &History, lines: &Lines) -> Vec<SessionNode> {
             at: entry::time_of(&line).map(Millis::to_rfc3339).unwrap_or_default(),
             current: branch.binary_search(&index).is_ok(),
             label: labels.get(&record.id).cloned(),
+            turn,
         });
     }
     nodes
+}
+
+/// What holds behind an entry: the last one that is shown, and the turn that is not over there.
+#[derive(Clone, Default)]
+struct Place {
+    shown: Option<EntryId>,
+    turn: Option<TurnId>,
 }
 
 /// The labels of entries. The last one counts, and an empty one is none.

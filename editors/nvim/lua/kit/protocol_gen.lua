@@ -99,6 +99,7 @@ M.commands = {
 ---@field default? any The answer that is offered.
 ---@field placeholder? string A hint inside an empty input.
 ---@field masked? boolean Whether the input is hidden while it is typed.
+---@field copy? string A text of the message that the user needs elsewhere, such as the code of a login; clients offer to copy it.
 
 --- Answer of `kit.auth.status`, `.login` and `.logout`: how it is right now. A login that was started goes on by itself and
 --- is `pending` until then.
@@ -270,7 +271,7 @@ M.commands = {
 ---@field seq number Position in the session's stream.
 ---@field at number When, in milliseconds since the Unix epoch.
 ---@field agent? kit.AgentRef The subagent that it comes from; absent for the session's own agent.
----@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_call_content"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
+---@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_call_content"|"step_usage"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
 ---@field prompt? string The prompt as the user wrote it.
 ---@field chunk? string The text to append.
 ---@field content? string The whole text of this answer.
@@ -285,6 +286,19 @@ M.commands = {
 ---@field result? string What the model reads.
 ---@field isError? boolean Whether the call failed.
 ---@field metadata? kit.ToolMetadata Facts that are not for the model.
+---@field call? number The call, unique within the session, counted from 1.
+---@field step? number The step within the turn, counted from 0.
+---@field provider? string The provider that answered.
+---@field model? string The model that answered.
+---@field inputTokens? number Fresh input tokens, without those read from or written to a cache.
+---@field outputTokens? number Output tokens, reasoning included.
+---@field cacheReadTokens? number Input tokens read from the provider's cache.
+---@field cacheWriteTokens? number Input tokens written to the provider's cache.
+---@field reasoningTokens? number Reasoning tokens among the output, where the provider says so.
+---@field costMicros? number Cost in micro-USD; absent when unknown.
+---@field costKind? kit.CostKind Where the cost comes from.
+---@field finishReason? string The provider's own word for why it stopped.
+---@field requestId? string The provider's id of the request.
 ---@field summary? string The summary.
 ---@field originalTokens? number Tokens before.
 ---@field compactedTokens? number Tokens after.
@@ -297,7 +311,6 @@ M.commands = {
 ---@field length? number The number of waiting prompts.
 ---@field message? string One sentence for the user.
 ---@field kind? kit.ErrorKind The kind.
----@field model? string The new model.
 ---@field previous? string|kit.ThinkingLevel The one before.
 ---@field source? string Who changed it: `user`, `extension` or `fallback`.
 ---@field level? kit.ThinkingLevel The level from now on.
@@ -671,6 +684,7 @@ M.commands = {
 ---@field at string When, RFC 3339.
 ---@field current boolean Whether it lies on the current branch.
 ---@field label? string The label that it was given.
+---@field turn? kit.TurnId The turn that it belongs to, for `kit.review.rewind`.
 
 --- Argument of commands that name one session.
 ---@class kit.SessionOnly

@@ -5,22 +5,28 @@
 import * as vscode from "vscode";
 import type { Client } from "../client.ts";
 import { report } from "../errors.ts";
-import type { KitEvent, PromptAnswer, Status } from "../protocol.ts";
-import { apply, emptySession, type SessionModel } from "./model.ts";
+import type { KitEvent, Status } from "../protocol.ts";
+import type { PrintItem, SessionModel } from "./items.ts";
+import { apply, emptySession } from "./model.ts";
 
 const rememberedSession = "session";
 
 export class SessionStore implements vscode.Disposable {
   private readonly eventEmitter = new vscode.EventEmitter<KitEvent[]>();
+  private readonly printEmitter = new vscode.EventEmitter<PrintItem>();
   private readonly resetEmitter = new vscode.EventEmitter<void>();
   private readonly subscriptions: vscode.Disposable[];
 
   /** Events that were folded into the model. */
   readonly onEvents = this.eventEmitter.event;
+  /** Something that is no event was added to the model. */
+  readonly onPrint = this.printEmitter.event;
   /** The model was replaced: draw it from scratch. */
   readonly onReset = this.resetEmitter.event;
 
   model: SessionModel | undefined;
+  /** What was printed without a session. */
+  readonly loose: PrintItem[] = [];
   private waiting: KitEvent[] = [];
   private fetching = false;
 
@@ -44,12 +50,28 @@ export class SessionStore implements vscode.Disposable {
   /** Shows another session, from its beginning. */
   show(session: string): void {
     if (this.model?.session === session) return;
-    this.model = emptySession(session);
+    this.replace(session, []);
+    void this.memory.update(rememberedSession, session);
+  }
+
+  /** Another branch became the current one, or turns were taken back: what was told before no longer holds. */
+  reload(): void {
+    if (this.model) this.replace(this.model.session, this.model.items.filter((item): item is PrintItem => item.kind === "print"));
+  }
+
+  /** What was printed keeps its words, at the top: its place in the conversation may be gone. */
+  private replace(session: string, printed: PrintItem[]): void {
+    this.model = { ...emptySession(session), items: [...printed, ...this.loose.splice(0)] };
     this.waiting = [];
     this.fetching = false;
-    void this.memory.update(rememberedSession, session);
     this.resetEmitter.fire();
     void this.fetch();
+  }
+
+  /** Adds a text at the end of the log; without a session it waits for the next one. */
+  print(item: PrintItem): void {
+    (this.model?.items ?? this.loose).push(item);
+    this.printEmitter.fire(item);
   }
 
   /** Shows no session: the next prompt starts one. */
@@ -69,10 +91,6 @@ export class SessionStore implements vscode.Disposable {
       return;
     }
     if (!this.model) this.show(session);
-  }
-
-  started(answer: PromptAnswer): void {
-    this.show(answer.session);
   }
 
   /** After a start of the editor the status names the session that goes on. */
@@ -129,6 +147,7 @@ export class SessionStore implements vscode.Disposable {
   dispose(): void {
     for (const subscription of this.subscriptions) subscription.dispose();
     this.eventEmitter.dispose();
+    this.printEmitter.dispose();
     this.resetEmitter.dispose();
   }
 }

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import type { Cards } from "../cards.ts";
 import type { Client } from "../client.ts";
+import type { ExtensionUi } from "../extensionUi.ts";
 import { editorContext, Prompter } from "../prompt.ts";
 import type { ReviewStore } from "../review/store.ts";
 import type { FromView, ToView } from "./messages.ts";
@@ -15,6 +16,7 @@ export const sessionViewId = "kit.sessionView";
 export class SessionView implements vscode.Disposable, vscode.WebviewViewProvider {
   private view: vscode.WebviewView | undefined;
   private focusWanted = false;
+  private unwritten: string | undefined;
   private readonly subscriptions: vscode.Disposable[];
   readonly prompter: Prompter;
 
@@ -24,6 +26,7 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
     private readonly store: SessionStore,
     private readonly cards: Cards,
     private readonly review: ReviewStore,
+    private readonly ui: ExtensionUi,
   ) {
     this.prompter = new Prompter(client, store, () => this.reveal());
     cards.visible = () => this.view?.visible ?? false;
@@ -31,7 +34,10 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
       vscode.window.registerWebviewViewProvider(sessionViewId, this),
       store.onReset(() => this.post({ type: "snapshot", model: store.model })),
       store.onEvents((events) => this.post({ type: "events", events })),
+      store.onPrint((item) => this.post({ type: "print", item })),
       cards.onChange(() => this.postCards()),
+      ui.onChange(() => this.postBars()),
+      ui.onPrompt((text) => this.write(text)),
       review.onChange(() => this.postTurns()),
       vscode.window.onDidChangeActiveTextEditor(() => this.postContext()),
       vscode.window.onDidChangeTextEditorSelection(() => this.postContext()),
@@ -63,20 +69,39 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
     this.post({ type: "focus" });
   }
 
+  /** Puts a text into the input, in place of what is there. */
+  write(text: string): void {
+    if (this.view?.visible) return this.post({ type: "write", text });
+    this.unwritten = text;
+    void this.reveal();
+  }
+
   private receive(message: FromView): void {
     switch (message.type) {
       case "ready":
         this.post({ type: "snapshot", model: this.store.model });
+        for (const item of this.store.loose) this.post({ type: "print", item });
         this.postCards();
+        this.postBars();
         this.postTurns();
         this.postContext();
         if (this.focusWanted) this.post({ type: "focus" });
         this.focusWanted = false;
+        if (this.unwritten !== undefined) this.post({ type: "write", text: this.unwritten });
+        this.unwritten = undefined;
         return;
       case "prompt":
         return void this.prompt(message);
+      case "complete":
+        return void this.complete(message);
       case "stop":
         return void this.prompter.stop();
+      case "copy":
+        return void vscode.env.clipboard.writeText(message.text);
+      case "agent":
+        return void vscode.commands.executeCommand(message.act === "open" ? "kit.openAgent" : "kit.stopAgent", message.session);
+      case "queue":
+        return void vscode.commands.executeCommand("kit.queue");
       case "card":
         return this.cards.settle(message.id, { option: message.option, feedback: message.feedback });
       case "open":
@@ -84,6 +109,7 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
       case "link":
         return void this.follow(message.target);
       case "turn":
+        if (message.act === "rewind") return void vscode.commands.executeCommand("kit.rewind", { turn: message.turn });
         return void this.review.act(message.act, { turn: message.turn });
     }
   }
@@ -96,6 +122,12 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
       ...(this.store.model?.running ? { delivery: message.delivery } : {}),
     });
     this.post({ type: "sent", accepted });
+  }
+
+  private async complete({ request, text, position }: Extract<FromView, { type: "complete" }>): Promise<void> {
+    const session = this.store.current;
+    const answer = await this.client.call("kit.prompt.complete", { text, position, ...(session ? { session } : {}) }).catch(() => undefined);
+    this.post({ type: "completions", request, items: answer?.items ?? [] });
   }
 
   /** A link of the answer: a web address, or a path in the workspace with an optional line. */
@@ -116,6 +148,10 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
     const count = this.cards.list().length;
     if (this.view) this.view.badge = count > 0 ? { value: count, tooltip: "Kit waits for you" } : undefined;
     this.post({ type: "cards", cards: this.cards.list() });
+  }
+
+  private postBars(): void {
+    this.post({ type: "bars", bars: this.ui.bars() });
   }
 
   private postTurns(): void {

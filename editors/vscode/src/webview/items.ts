@@ -1,12 +1,16 @@
 // Draws the items of a session: each item has one element, which is updated in place while it streams.
 
+import { runLine } from "../runText.ts";
 import type { DiffBlock, FileDiff } from "../protocol.ts";
-import type { Item, TextItem, ToolItem } from "../session/model.ts";
+import type { Item, NoticeItem, TextItem, ToolItem, UserItem } from "../session/items.ts";
 import { element } from "./dom.ts";
+import { drawPrint } from "./extras.ts";
 import { drawMarkdown, MarkdownStream } from "./markdown.ts";
 
 export interface Drawn {
   root: HTMLElement;
+  /** Where the items inside this one go. */
+  inner?: HTMLElement;
   update(item: Item): void;
 }
 
@@ -16,15 +20,17 @@ const toolMarks: Record<ToolItem["status"], string> = { pending: "○", running:
 export function drawItem(item: Item): Drawn {
   switch (item.kind) {
     case "user":
-      return still(element("div", { class: "item user", "aria-label": "You" }, drawMarkdown(item.text)));
+      return still(drawUser(item));
     case "text":
-      return drawText(item);
+      return drawText();
     case "reasoning":
-      return drawReasoning(item);
+      return drawReasoning();
     case "tool":
       return drawTool();
     case "notice":
-      return still(element("div", { class: `item notice ${item.level}`, role: item.level === "error" ? "alert" : "note" }, item.text));
+      return still(drawNotice(item));
+    case "print":
+      return still(drawPrint(item));
     case "turnEnd":
       return still(element("div", { class: `item turn-end${item.failed ? " failed" : ""}`, "data-turn": item.turn }, element("span", {}, item.text),
         element("span", { class: "turn-acts" },
@@ -33,27 +39,39 @@ export function drawItem(item: Item): Drawn {
   }
 }
 
+function drawUser(item: UserItem): HTMLElement {
+  if (item.within !== undefined) return element("div", { class: "item user task", "aria-label": "Task" }, drawMarkdown(item.text));
+  return element("div", { class: "item user", "aria-label": "You", "data-turn": item.turn }, drawMarkdown(item.text),
+    element("button", { class: "link rewind", "data-turn-act": "rewind", title: "Go back to before this prompt: its files, the conversation, or both" }, "Rewind…"));
+}
+
+function drawNotice(item: NoticeItem): HTMLElement {
+  const role = item.level === "error" ? "alert" : "note";
+  if (!item.details) return element("div", { class: `item notice ${item.level}`, role }, item.text);
+  return element("details", { class: `item notice ${item.level}`, role }, element("summary", {}, item.text), drawMarkdown(item.details));
+}
+
 function still(root: HTMLElement): Drawn {
   return { root, update: () => undefined };
 }
 
-function drawText(first: TextItem): Drawn {
+function drawText(): Drawn {
   const stream = new MarkdownStream();
-  const root = element("div", { class: "item text", "aria-label": "Kit" }, first.agent ? element("div", { class: "agent" }, first.agent) : undefined, stream.root);
+  const root = element("div", { class: "item text", "aria-label": "Kit" }, stream.root);
   return {
     root,
     update(item) {
       if (item.kind !== "text") return;
       stream.update(item.text);
-      root.classList.toggle("streaming", !item.done);
+      root.classList.toggle("streaming", !(item as TextItem).done);
     },
   };
 }
 
-function drawReasoning(first: TextItem): Drawn {
+function drawReasoning(): Drawn {
   const stream = new MarkdownStream();
   const title = element("span", {}, "Thinking…");
-  const root = element("details", { class: "item reasoning" }, element("summary", {}, title, first.agent ? ` (${first.agent})` : ""), stream.root);
+  const root = element("details", { class: "item reasoning" }, element("summary", {}, title), stream.root);
   return {
     root,
     update(item) {
@@ -69,37 +87,62 @@ function drawTool(): Drawn {
   const title = element("span", { class: "title" });
   const stats = element("span", { class: "stats" });
   const word = element("span", { class: "word" });
-  const summary = element("summary", {}, mark, title, stats, word);
-  const body = element("div", { class: "body" });
+  const runText = element("span", { class: "run" });
+  const summary = element("summary", {}, mark, title, stats, word, runText);
+  const acts = element("div", { class: "run-acts" });
+  const diffs = element("div");
+  // Several subagents may talk at once: they are read on demand, not announced.
+  const inner = element("div", { class: "nested", role: "group", "aria-live": "off" });
   const output = element("pre", { class: "output", tabindex: "0" });
-  const root = element("details", { class: "item tool" }, summary, body);
+  const root = element("details", { class: "item tool" }, summary, element("div", { class: "body" }, acts, inner, diffs, output));
   let drawnDiffs: FileDiff[] | undefined;
+  let drawnActs = "";
+  /** Whether the user has folded or unfolded it: from then on nobody else does. */
+  let touched = false;
+  summary.addEventListener("click", () => (touched = true));
   return {
     root,
+    inner,
     update(item) {
       if (item.kind !== "tool") return;
-      root.dataset["status"] = item.status;
+      const { run } = item;
+      const status = run?.state === "running" && item.status === "done" ? "running" : item.status;
+      root.dataset["status"] = status;
       root.dataset["kind"] = item.toolKind;
-      mark.textContent = toolMarks[item.status];
-      title.replaceChildren(item.agent ? `${item.agent} ▸ ` : "", ...linkedTitle(item));
-      word.textContent = item.status === "done" ? "" : toolWords[item.status];
-      summary.setAttribute("aria-label", `${item.title}, ${toolWords[item.status]}`);
+      mark.textContent = toolMarks[status];
+      title.replaceChildren(...linkedTitle(item));
+      word.textContent = status === "done" ? "" : toolWords[status];
+      runText.textContent = run ? runLine(run) : "";
+      runText.hidden = !run;
+      summary.setAttribute("aria-label", `${item.title}, ${run ? runLine(run) : toolWords[status]}`);
       stats.replaceChildren(...item.diffs.flatMap((diff) => [
         ...(named(item, diff) ? [] : [fileLink(diff)]),
         element("span", { class: "added" }, `+${diff.additions}`),
         element("span", { class: "deleted" }, `−${diff.deletions}`),
       ]));
-      // The result of an edit repeats its diff.
-      const shown = item.diffs.length > 0 && item.status === "done" ? "" : item.output;
-      output.textContent = shown || (item.status === "pending" ? item.arguments : "");
+      if (run && !touched) root.open = run.state === "running";
+      inner.setAttribute("aria-label", run ? `What ${run.name} did` : "");
+      const session = run?.id ?? item.session;
+      const wanted = session === undefined ? "" : `${session} ${run?.state}`;
+      if (wanted !== drawnActs) {
+        drawnActs = wanted;
+        acts.replaceChildren(...(session === undefined ? [] : agentActs(session, run?.state === "running")));
+      }
+      // The result of an edit repeats its diff, and that of a subagent what it said.
+      const repeats = item.diffs.length > 0 || inner.querySelector(":scope > .text") !== null;
+      output.textContent = (repeats && item.status === "done" ? "" : item.output) || (item.status === "pending" ? item.arguments : "");
+      output.hidden = output.textContent === "";
       if (item.diffs !== drawnDiffs) {
         drawnDiffs = item.diffs;
-        body.replaceChildren(...item.diffs.map((diff) => drawBlocks(diff.diffBlocks)));
+        diffs.replaceChildren(...item.diffs.map((diff) => drawBlocks(diff.diffBlocks)));
       }
-      output.hidden = output.textContent === "";
-      if (!body.contains(output)) body.append(output);
     },
   };
+}
+
+function agentActs(session: string, running: boolean): HTMLElement[] {
+  const act = (name: string, text: string, title: string) => element("button", { class: "link", type: "button", "data-agent-act": name, "data-session": session, title }, text);
+  return [act("open", "Open transcript", "Open what this subagent did as a document"), ...(running ? [act("stop", "Stop", "Stop this subagent alone")] : [])];
 }
 
 /** Whether the title names the file that the tool changed, so that the name itself can be the link. */

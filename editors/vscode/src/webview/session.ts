@@ -2,10 +2,14 @@
 // Follows the end of the log unless the user has scrolled up.
 
 import type { Card } from "../cards.ts";
-import { apply, type Item, type SessionModel } from "../session/model.ts";
+import type { UiUpdate } from "../protocol.ts";
+import type { Item, SessionModel } from "../session/items.ts";
 import type { FromView, ToView } from "../session/messages.ts";
+import { apply } from "../session/model.ts";
 import { drawCard } from "./cards.ts";
+import { Completion } from "./completion.ts";
 import { element } from "./dom.ts";
+import { drawBars } from "./extras.ts";
 import { drawItem, type Drawn } from "./items.ts";
 
 declare function acquireVsCodeApi(): {
@@ -26,11 +30,13 @@ const chip = element("button", { class: "chip", type: "button", "aria-pressed": 
 const input = element("textarea", { rows: "2", placeholder: "Ask Kit (Enter sends, Shift+Enter breaks the line)", "aria-label": "Prompt for Kit" });
 const delivery = element("select", { title: "What a prompt does while a turn runs", "aria-label": "Delivery" },
   element("option", { value: "queue" }, "Queue"), element("option", { value: "steer" }, "Steer"));
-const queued = element("span", { class: "queued" });
+const queued = element("button", { class: "link queued", type: "button", title: "Show the prompts that wait" });
 const stop = element("button", { class: "secondary", type: "button", title: "Stop the turn" }, "Stop");
 const send = element("button", { class: "primary", type: "button" }, "Send");
-const composer = element("form", { class: "composer" }, chip, input, element("div", { class: "bar" }, delivery, queued, element("span", { class: "grow" }), stop, send));
-document.body.append(log, cards, composer);
+const completion = new Completion(input, (request, text, position) => host.postMessage({ type: "complete", request, text, position }), fitInput);
+const bars = { header: element("div", { class: "bars header" }), above: element("div", { class: "bars" }), below: element("div", { class: "bars" }), footer: element("div", { class: "bars footer" }) };
+const composer = element("form", { class: "composer" }, chip, completion.list, input, element("div", { class: "bar" }, delivery, queued, element("span", { class: "grow" }), stop, send));
+document.body.append(bars.header, log, cards, bars.above, composer, bars.below, bars.footer);
 
 let model: SessionModel | undefined;
 let drawn = new Map<string, Drawn>();
@@ -62,6 +68,21 @@ function receive(message: ToView): void {
         }
       });
       drawState();
+      return;
+    case "print":
+      model?.items.push(message.item);
+      follow(() => draw(message.item.id, message.item));
+      drawState();
+      return;
+    case "bars":
+      follow(() => placeBars(message.bars));
+      return;
+    case "completions":
+      completion.show(message.request, message.items);
+      return;
+    case "write":
+      setInput(message.text);
+      input.focus();
       return;
     case "cards":
       drawCards(message.cards);
@@ -99,10 +120,27 @@ function draw(id: string, known?: Item): void {
   if (!entry) {
     entry = drawItem(item);
     drawn.set(id, entry);
-    log.append(entry.root);
+    const outer = item.within === undefined ? undefined : drawn.get(item.within);
+    (outer?.inner ?? log).append(entry.root);
     if (item.kind === "turnEnd") markTurns();
   }
   entry.update(item);
+  followInside(item);
+}
+
+/** A subagent's own log stays at its end as long as nobody reads in it. */
+function followInside(item: Item): void {
+  const inner = item.within === undefined ? undefined : drawn.get(item.within)?.inner;
+  if (inner && !inner.matches(":hover, :focus-within")) inner.scrollTop = inner.scrollHeight;
+}
+
+function placeBars(updates: UiUpdate[]): void {
+  const of = (slot: UiUpdate["slot"], below?: boolean) =>
+    updates.filter((update) => update.slot === slot && (below === undefined || (update.style?.["placement"] === "below") === below));
+  drawBars(bars.header, of("header"));
+  drawBars(bars.above, of("widget", false));
+  drawBars(bars.below, of("widget", true));
+  drawBars(bars.footer, of("footer"));
 }
 
 function remove(id: string): void {
@@ -124,11 +162,12 @@ new ResizeObserver(() => follow(() => undefined)).observe(log);
 
 function drawState(): void {
   const running = model?.running !== undefined;
-  empty.hidden = (model?.items.length ?? 0) > 0;
+  empty.hidden = drawn.size > 0;
   stop.hidden = !running;
   delivery.hidden = !running;
   send.textContent = running ? (delivery.value === "steer" ? "Steer" : "Queue") : "Send";
   queued.textContent = model && model.queued > 0 ? `${model.queued} queued` : "";
+  queued.hidden = queued.textContent === "";
 }
 
 function markTurns(): void {
@@ -141,7 +180,10 @@ function drawCards(list: Card[]): void {
   const kept = new Map([...cards.querySelectorAll<HTMLElement>("[data-card]")].map((node) => [node.dataset["card"], node]));
   // A card that stays keeps its element: a reason that is being typed must not vanish when another question arrives.
   cards.replaceChildren(...list.map((card) =>
-    kept.get(card.id) ?? drawCard(card, (option, feedback) => host.postMessage({ type: "card", id: card.id, option, feedback }))));
+    kept.get(card.id) ?? drawCard(card, {
+      answer: (option, feedback) => host.postMessage({ type: "card", id: card.id, option, feedback }),
+      copy: (text) => host.postMessage({ type: "copy", text }),
+    })));
 }
 
 function drawChip(): void {
@@ -156,10 +198,12 @@ chip.addEventListener("click", () => {
   drawChip();
 });
 delivery.addEventListener("change", drawState);
+queued.addEventListener("click", () => host.postMessage({ type: "queue" }));
 stop.addEventListener("click", () => host.postMessage({ type: "stop" }));
 send.addEventListener("click", submit);
 input.addEventListener("input", fitInput);
 input.addEventListener("keydown", (event) => {
+  if (completion.key(event)) return;
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   submit();
@@ -177,13 +221,18 @@ document.addEventListener("click", (event) => {
   }
   const act = target?.closest<HTMLElement>("[data-turn-act]");
   const turn = act?.closest<HTMLElement>("[data-turn]")?.dataset["turn"];
-  if (act && turn) host.postMessage({ type: "turn", act: act.dataset["turnAct"] === "keep" ? "keep" : "undo", turn });
+  const wanted = act?.dataset["turnAct"];
+  if (turn && (wanted === "keep" || wanted === "undo" || wanted === "rewind")) host.postMessage({ type: "turn", act: wanted, turn });
+  const agent = target?.closest<HTMLElement>("[data-agent-act]");
+  const session = agent?.dataset["session"];
+  if (session) host.postMessage({ type: "agent", act: agent?.dataset["agentAct"] === "stop" ? "stop" : "open", session });
 });
 
 function submit(): void {
   const text = input.value.trim();
   if (text === "") return;
   sending = input.value;
+  completion.close();
   host.postMessage({ type: "prompt", text, withContext: withContext && contextLabel !== undefined, delivery: delivery.value === "steer" ? "steer" : "queue" });
   setInput("");
 }

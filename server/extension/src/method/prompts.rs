@@ -32,6 +32,7 @@ fn request(kind: AskKind, message: String) -> AskRequest {
         default: None,
         placeholder: None,
         masked: false,
+        copy: None,
     }
 }
 

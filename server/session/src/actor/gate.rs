@@ -168,6 +168,7 @@ impl Actor {
             default: None,
             placeholder: None,
             masked: false,
+            copy: None,
         };
         let task =
             AbortOnDropHandle::new(tokio::spawn(

@@ -22,6 +22,11 @@ pub(super) enum Shape {
         fields: Vec<Field>,
         variants: Vec<Variant>,
     },
+    /// A named type with more fields, as a tagged enum has it whose variant holds a type.
+    Extended {
+        name: String,
+        fields: Vec<Field>,
+    },
 }
 
 /// One alternative of a union.
@@ -72,8 +77,12 @@ pub(super) fn shape(schema: &Value) -> Result<Shape> {
     if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
         let name = reference
             .strip_prefix("#/$defs/")
-            .with_context(|| format!("an outside reference {reference}"))?;
-        return Ok(Shape::Reference(name.to_owned()));
+            .with_context(|| format!("an outside reference {reference}"))?
+            .to_owned();
+        if !object.contains_key("properties") {
+            return Ok(Shape::Reference(name));
+        }
+        return Ok(Shape::Extended { name, fields: fields(object)? });
     }
     if let Some(constant) = object.get("const") {
         let text = constant.as_str().with_context(|| format!("a constant that is no text: {constant}"))?;
@@ -130,6 +139,10 @@ fn typed(name: &str, object: &Map<String, Value>, variants: Vec<Variant>) -> Res
 }
 
 fn fields_of(object: &Map<String, Value>, variants: Vec<Variant>) -> Result<Shape> {
+    Ok(Shape::Object { fields: fields(object)?, variants })
+}
+
+fn fields(object: &Map<String, Value>) -> Result<Vec<Field>> {
     let required: Vec<&str> = object
         .get("required")
         .and_then(Value::as_array)
@@ -145,7 +158,7 @@ fn fields_of(object: &Map<String, Value>, variants: Vec<Variant>) -> Result<Shap
         let shape = if optional { without_null(shape) } else { shape };
         fields.push(Field { name: name.clone(), doc: doc(schema), optional, shape });
     }
-    Ok(Shape::Object { fields, variants })
+    Ok(fields)
 }
 
 fn without_null(shape: Shape) -> Shape {

@@ -93,6 +93,7 @@ pub(super) fn shape_text(shape: &Shape, indent: &str) -> String {
                 union_text(variants, &format!("{indent}  "))
             )
         }
+        Shape::Extended { name, fields } => format!("{name} & {}", fields_text(fields, indent)),
     }
 }
 
@@ -113,7 +114,8 @@ fn union_text(variants: &[Variant], indent: &str) -> String {
 }
 
 fn one_line(variants: &[Variant]) -> bool {
-    variants.iter().all(|variant| variant.doc.is_empty() && !matches!(variant.shape, Shape::Object { .. }))
+    let is_large = |shape: &Shape| matches!(shape, Shape::Object { .. } | Shape::Extended { .. });
+    variants.iter().all(|variant| variant.doc.is_empty() && !is_large(&variant.shape))
 }
 
 fn fields_text(fields: &[Field], indent: &str) -> String {
@@ -141,7 +143,9 @@ mod tests {
         let protocol = json!({ "$defs": {
             "Mode": { "description": "What may happen.", "oneOf": [{ "const": "ask", "description": "Asks." }, { "const": "edit" }] },
             "Head": { "type": "object", "required": ["seq"], "properties": { "seq": { "type": "integer" }, "mode": { "$ref": "#/$defs/Mode" } },
-                "oneOf": [{ "type": "object", "required": ["type"], "properties": { "type": { "const": "end" } } }] },
+                "oneOf": [{ "type": "object", "required": ["type"], "properties": { "type": { "const": "end" } } },
+                    { "$ref": "#/$defs/Sum", "type": "object", "required": ["type"], "properties": { "type": { "const": "sum" } } }] },
+            "Sum": { "type": "object", "required": ["tokens"], "properties": { "tokens": { "type": "integer" } } },
             "Span": { "type": "array", "prefixItems": [{ "type": "integer" }, { "type": "integer" }] },
         } });
         let text = render(&protocol).expect("a protocol");
@@ -156,6 +160,9 @@ export type Head = {
     | {
       type: "end";
     }
+    | Sum & {
+      type: "sum";
+    }
 );
 
 /** What may happen. */
@@ -165,6 +172,10 @@ export type Mode =
   | "edit";
 
 export type Span = [number, number];
+
+export interface Sum {
+  tokens: number;
+}
 "#
         );
     }

@@ -1,0 +1,82 @@
+// Runs what the user, the project, extensions and MCP servers offer by name: a pick list, its arguments, then a turn or
+// an answer.
+
+import * as vscode from "vscode";
+import type { Client } from "./client.ts";
+import { attempt } from "./errors.ts";
+import type { ExtensionUi } from "./extensionUi.ts";
+import { editorContext } from "./prompt.ts";
+import type { CommandKind, CommandListAnswer, NamedCommand } from "./protocol.ts";
+import type { SessionStore } from "./session/store.ts";
+import type { SessionView } from "./session/view.ts";
+
+const groups: Record<CommandKind, string> = { template: "Prompts", skill: "Skills", extension: "Extensions", mcp: "MCP servers" };
+
+interface Entry extends vscode.QuickPickItem {
+  command?: NamedCommand;
+}
+
+export class CommandRunner {
+  constructor(
+    private readonly client: Client,
+    private readonly store: SessionStore,
+    private readonly view: SessionView,
+    private readonly ui: ExtensionUi,
+  ) {}
+
+  async pick(): Promise<void> {
+    const session = this.store.current;
+    const answer = await attempt(() => this.client.call("kit.command.list", session ? { session } : {}));
+    if (!answer) return;
+    tellWhatIsMissing(answer);
+    const choice = await vscode.window.showQuickPick(entries(answer.commands), {
+      title: "Kit: Run Command", placeHolder: answer.commands.length > 0 ? "Prompts, skills and commands" : "There are no commands yet; prompts live in .kit/prompts", matchOnDescription: true, matchOnDetail: true,
+    });
+    if (choice?.command) await this.run(choice.command);
+  }
+
+  private async run(command: NamedCommand): Promise<void> {
+    const args = command.arguments === undefined ? "" : await vscode.window.showInputBox({
+      title: `Kit: /${command.name}`, placeHolder: command.arguments, ...(command.description ? { prompt: command.description } : {}),
+      validateInput: (text) => (command.required && text.trim() === "" ? `/${command.name} needs ${command.arguments}.` : undefined),
+    });
+    if (args === undefined) return;
+    const context = editorContext(this.client);
+    const session = this.store.current;
+    const answer = await attempt(() => this.client.call("kit.command.run", {
+      name: command.name, ...(args.trim() ? { args } : {}), ...(context ? { context: [context.item] } : {}), ...(session ? { session } : {}),
+    }));
+    if (!answer) return;
+    if (answer.session && answer.turn) this.store.show(answer.session);
+    if (answer.output) this.ui.print(`/${command.name}`, answer.output, true, true);
+    await this.view.reveal();
+  }
+}
+
+function entries(commands: NamedCommand[]): Entry[] {
+  return (Object.keys(groups) as CommandKind[]).flatMap((kind) => {
+    const ofKind = commands.filter((command) => command.kind === kind);
+    return ofKind.length === 0 ? [] : [
+      { label: groups[kind], kind: vscode.QuickPickItemKind.Separator },
+      ...ofKind.map((command): Entry => ({
+        label: `/${command.name}`, description: command.arguments ?? "", ...(command.description ? { detail: command.description } : {}), command,
+      })),
+    ];
+  });
+}
+
+function tellWhatIsMissing({ problems = [], withheld = [] }: CommandListAnswer): void {
+  const [problem] = problems;
+  if (problem) {
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+    void vscode.window.showWarningMessage(`Kit: ${problem.path}:${problem.line + 1}: ${problem.message}${more}`, "Open File").then((choice) => {
+      const at = new vscode.Position(problem.line, 0);
+      if (choice) void vscode.window.showTextDocument(vscode.Uri.file(problem.path), { selection: new vscode.Range(at, at) });
+    });
+  }
+  if (withheld.length > 0) {
+    void vscode.window.showInformationMessage(`Kit: Not loaded, because the workspace is not trusted: ${withheld.join(", ")}.`, "Manage Trust").then((choice) => {
+      if (choice) void vscode.commands.executeCommand("workbench.trust.manage");
+    });
+  }
+}
