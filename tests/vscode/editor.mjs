@@ -29,8 +29,12 @@ export async function launchBrowser() {
 
 /** VS Code with a project. Everything it starts and writes goes away with `close`. */
 export class Editor {
-  /** @param {{ files: Record<string, string>, environment: Record<string, string>, width?: number, height?: number }} options */
-  static async start({ files, environment, width = 1280, height = 800 }) {
+  /**
+   * `scripts` are scripts of models by name, `settings` settings of the user.
+   * @param {{ files: Record<string, string>, environment: Record<string, string>, scripts?: Record<string, unknown[]>,
+   *   settings?: Record<string, unknown>, width?: number, height?: number }} options
+   */
+  static async start({ files, environment, scripts = {}, settings = {}, width = 1280, height = 800 }) {
     const editor = new Editor();
     editor.folder = await mkdtemp(path.join(os.tmpdir(), "kit-vscode-"));
     editor.project = path.join(editor.folder, "project");
@@ -39,8 +43,12 @@ export class Editor {
         await mkdir(path.dirname(path.join(editor.project, name)), { recursive: true });
         await writeFile(path.join(editor.project, name), text);
       }
-      await editor.#install();
-      const address = await editor.#serve(environment);
+      for (const [name, lines] of Object.entries(scripts)) {
+        await mkdir(editor.scripts, { recursive: true });
+        await writeFile(path.join(editor.scripts, `${name}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+      }
+      await editor.#install(settings);
+      const address = await editor.#serve({ ...(Object.keys(scripts).length > 0 ? { KIT_SCRIPTS: editor.scripts } : {}), ...environment });
       editor.browser = await launchBrowser();
       editor.page = await editor.browser.newPage({ viewport: { width, height } });
       await editor.page.goto(`${address}/?folder=${editor.project}`);
@@ -53,13 +61,12 @@ export class Editor {
     return editor;
   }
 
-  async #install() {
+  async #install(wanted) {
     const installed = path.join(this.folder, "extensions/kit.kit-0.1.0");
     for (const part of ["package.json", "package.nls.json", "dist", "media"]) {
       await cp(path.join(extension, part), path.join(installed, part), { recursive: true });
     }
-    const settings = { "kit.server.path": needed("KIT_LS") };
-    await this.#write("user/Machine/settings.json", settings);
+    await this.#write("user/Machine/settings.json", { "kit.server.path": needed("KIT_LS"), ...wanted });
     await this.#write("user/User/settings.json", {
       "workbench.startupEditor": "none",
       "workbench.colorTheme": "Default Dark Modern",
@@ -118,6 +125,16 @@ export class Editor {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
   }
 
+  /** Where scripts of models are, and the files that their gates wait for. */
+  get scripts() {
+    return path.join(this.folder, "scripts");
+  }
+
+  /** Opens a gate of a script. */
+  async openGate(name) {
+    await writeFile(path.join(this.scripts, name), "");
+  }
+
   get status() {
     return this.page.locator("[id='kit.kit.kit.status']");
   }
@@ -125,6 +142,21 @@ export class Editor {
   /** The session view. */
   get session() {
     return this.page.frameLocator('iframe.webview[src*="extensionId=kit.kit"]').frameLocator("iframe#active-frame");
+  }
+
+  /** The status bar item with this text. */
+  statusWith(text) {
+    return this.page.locator("[id='kit.kit.kit.status']", { hasText: text });
+  }
+
+  /** Rows of the open quick pick. */
+  pickRow(text) {
+    return this.page.locator(".quick-input-list .monaco-list-row", { hasText: text });
+  }
+
+  /** Rows of a tree view, by the name of the view. */
+  treeRow(view, text) {
+    return this.page.locator(`.monaco-list[aria-label*="${view}"] .monaco-list-row`, { hasText: text });
   }
 
   /** Code lenses with this text. */
@@ -171,6 +203,17 @@ export class Editor {
     await this.quickInput(prompt);
     await this.page.keyboard.press("Enter");
     await this.session.locator(".turn-end").first().waitFor();
+  }
+
+  /** Asks in the session view, where one is open, and waits for the end of the turn. */
+  async askInView(prompt) {
+    const ends = this.session.locator(".turn-end");
+    const before = await ends.count();
+    const input = this.session.locator("textarea");
+    await input.fill(prompt);
+    await input.press("Escape");
+    await input.press("Enter");
+    await ends.nth(before).waitFor();
   }
 
   /** The visible text of the open document. */

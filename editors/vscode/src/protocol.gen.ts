@@ -174,7 +174,7 @@ export interface AuthProvider {
   /** What `kit.auth.login` logs in with, such as `a ChatGPT subscription`; absent where there are keys alone. */
   login?: string;
   /** Whether a key can be stored, with `kit-ls auth login` in a terminal. */
-  takesKey: boolean;
+  takesKey?: boolean;
 }
 
 /** Where a key or token comes from; an earlier one wins. */

@@ -12,6 +12,8 @@ import type { SessionView } from "./session/view.ts";
 
 const groups: Record<CommandKind, string> = { template: "Prompts", skill: "Skills", extension: "Extensions", mcp: "MCP servers" };
 
+const argumentsButton: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("edit"), tooltip: "Run with Arguments…" };
+
 interface Entry extends vscode.QuickPickItem {
   command?: NamedCommand;
 }
@@ -29,16 +31,26 @@ export class CommandRunner {
     const answer = await attempt(() => this.client.call("kit.command.list", session ? { session } : {}));
     if (!answer) return;
     tellWhatIsMissing(answer);
-    const choice = await vscode.window.showQuickPick(entries(answer.commands), {
-      title: "Kit: Run Command", placeHolder: answer.commands.length > 0 ? "Prompts, skills and commands" : "There are no commands yet; prompts live in .kit/prompts", matchOnDescription: true, matchOnDetail: true,
-    });
-    if (choice?.command) await this.run(choice.command);
+    const pick = vscode.window.createQuickPick<Entry>();
+    pick.title = "Kit: Run Command";
+    pick.placeholder = answer.commands.length > 0 ? "Prompts, skills and commands" : "There are no commands yet; a file in .kit/prompts is one";
+    pick.matchOnDescription = true;
+    pick.matchOnDetail = true;
+    pick.items = entries(answer.commands);
+    const run = (command: NamedCommand | undefined, asks: boolean) => {
+      pick.hide();
+      if (command) void this.run(command, asks);
+    };
+    pick.onDidAccept(() => run(pick.selectedItems[0]?.command, pick.selectedItems[0]?.command?.arguments !== undefined));
+    pick.onDidTriggerItemButton(({ item }) => run(item.command, true));
+    pick.onDidHide(() => pick.dispose());
+    pick.show();
   }
 
-  private async run(command: NamedCommand): Promise<void> {
-    const args = command.arguments === undefined ? "" : await vscode.window.showInputBox({
-      title: `Kit: /${command.name}`, placeHolder: command.arguments, ...(command.description ? { prompt: command.description } : {}),
-      validateInput: (text) => (command.required && text.trim() === "" ? `/${command.name} needs ${command.arguments}.` : undefined),
+  private async run(command: NamedCommand, asks: boolean): Promise<void> {
+    const args = !asks ? "" : await vscode.window.showInputBox({
+      title: `Kit: /${command.name}`, placeHolder: command.arguments ?? "Arguments", ...(command.description ? { prompt: command.description } : {}),
+      validateInput: (text) => (command.required && text.trim() === "" ? `/${command.name} needs ${command.arguments ?? "arguments"}.` : undefined),
     });
     if (args === undefined) return;
     const context = editorContext(this.client);
@@ -60,6 +72,8 @@ function entries(commands: NamedCommand[]): Entry[] {
       { label: groups[kind], kind: vscode.QuickPickItemKind.Separator },
       ...ofKind.map((command): Entry => ({
         label: `/${command.name}`, description: command.arguments ?? "", ...(command.description ? { detail: command.description } : {}), command,
+        // What does not say that it takes arguments may take them all the same.
+        buttons: command.arguments === undefined ? [argumentsButton] : [],
       })),
     ];
   });

@@ -118,6 +118,8 @@ M.commands = {
 ---@field account? string The account at the provider.
 ---@field expires? string When the token ends, RFC 3339; it is renewed before that.
 ---@field detail string One sentence on how it is, for people.
+---@field login? string What `kit.auth.login` logs in with, such as `a ChatGPT subscription`; absent where there are keys alone.
+---@field takesKey? boolean Whether a key can be stored, with `kit-ls auth login` in a terminal.
 
 --- Where a key or token comes from; an earlier one wins.
 ---@alias kit.AuthSource "flag"|"stored"|"environment"|"machine"

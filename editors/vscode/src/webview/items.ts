@@ -88,7 +88,7 @@ function drawTool(): Drawn {
   const stats = element("span", { class: "stats" });
   const word = element("span", { class: "word" });
   const runText = element("span", { class: "run" });
-  const summary = element("summary", {}, mark, title, stats, word, runText);
+  const summary = element("summary", {}, element("span", { class: "head" }, mark, title, stats, word), runText);
   const acts = element("div", { class: "run-acts" });
   const diffs = element("div");
   // Several subagents may talk at once: they are read on demand, not announced.
@@ -111,7 +111,7 @@ function drawTool(): Drawn {
       root.dataset["kind"] = item.toolKind;
       mark.textContent = toolMarks[status];
       title.replaceChildren(...linkedTitle(item));
-      word.textContent = status === "done" ? "" : toolWords[status];
+      word.textContent = status === "done" || run ? "" : toolWords[status];
       runText.textContent = run ? runLine(run) : "";
       runText.hidden = !run;
       summary.setAttribute("aria-label", `${item.title}, ${run ? runLine(run) : toolWords[status]}`);
