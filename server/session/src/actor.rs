@@ -58,7 +58,7 @@ use crate::journal::read::{Lines, Loaded};
 use crate::journal::write::Durability;
 use crate::journal::{Journal, files, lines_of};
 use crate::op::{Changes, Op, Place, reply};
-use crate::replay::{self, Replayed};
+use crate::replay::{self, Replayed, Turns};
 use crate::restore::{self, Remembered};
 use crate::stream::Stream;
 use crate::subagent;
@@ -117,6 +117,8 @@ struct Actor {
     /// Changes of mode and thinking level, and where turns begin, on whatever branch.
     settings: Vec<(EntryIndex, SettingsNote)>,
     turns: Vec<(EntryIndex, TurnId)>,
+    /// The turns that ended, on whatever branch.
+    ended: Vec<TurnId>,
     /// Entries that are written before the next one.
     repairs: Vec<Body>,
     stream: Stream,
@@ -211,6 +213,7 @@ impl Actor {
             told_unpriced: false,
             settings: Vec::new(),
             turns: Vec::new(),
+            ended: Vec::new(),
             repairs: Vec::new(),
             queue: VecDeque::new(),
             running: None,
@@ -249,13 +252,14 @@ impl Actor {
     async fn restore(&mut self, loaded: Loaded) -> Result<(), KitError> {
         let remembered = restore::remember(loaded.notes);
         self.repairs = remembered.repairs();
-        let Remembered { usage, settings, turns, counts, role, .. } = remembered;
+        let Remembered { usage, settings, turns, ended, counts, role, .. } = remembered;
         self.role = role;
         self.purse = Purse::new(&usage.session);
         self.usage = usage;
         self.counts = counts;
         self.settings = settings;
         self.turns = turns;
+        self.ended = ended;
         self.read_branch_settings().await?;
         let entries = self.journal.history().records().len();
         if entries <= TOLD_AT_ONCE {
@@ -492,6 +496,7 @@ impl Actor {
             match body.note() {
                 Some(Note::Settings(note)) => self.settings.push((index, note)),
                 Some(Note::TurnStart(start)) => self.turns.push((index, start.turn)),
+                Some(Note::TurnEnd(end)) => self.ended.push(end.turn),
                 Some(Note::Usage(UsageNote { turn: Some(_), agent: None, usage })) => {
                     self.counts.extend(tokens::counted(&usage).map(|tokens| (index, tokens)));
                 }
@@ -500,7 +505,6 @@ impl Actor {
                     | Note::Join(_)
                     | Note::Usage(_)
                     | Note::Tool(_)
-                    | Note::TurnEnd(_)
                     | Note::TakenBack(_)
                     | Note::MediaLeftOut(_)
                     | Note::Subagent(_),
@@ -534,10 +538,13 @@ impl Actor {
 
     /// What the file tells about the current branch.
     async fn told(&self) -> Result<Vec<Replayed>, KitError> {
-        let live: Vec<TurnId> = self.live_turns().cloned().collect();
-        let begun: Vec<TurnId> = self.turns.iter().map(|(_, turn)| turn.clone()).collect();
+        let turns = Turns {
+            live: self.live_turns().cloned().collect(),
+            begun: self.turns.iter().map(|(_, turn)| turn.clone()).collect(),
+            ended: self.ended.clone(),
+        };
         let branch = self.journal.history().current_branch();
-        self.on_branch(branch, move |history, lines| replay::events(history, lines, &live, &begun)).await
+        self.on_branch(branch, move |history, lines| replay::events(history, lines, &turns)).await
     }
 
     /// The running turn and those that wait.

@@ -32,9 +32,20 @@ pub(crate) struct Replayed {
     pub(crate) body: EventBody,
 }
 
-/// The events of the current branch. `live` are the turns that run or wait right now; they are left open. `begun` are
-/// the turns that began on any branch: a prompt of theirs that waited on this one was not forgotten.
-pub(crate) fn events(history: &History, lines: &Lines, live: &[TurnId], begun: &[TurnId]) -> Vec<Replayed> {
+/// Where the turns of a session are, on whatever branch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turns {
+    /// Those that run or wait right now; they are left open.
+    pub(crate) live: Vec<TurnId>,
+    /// Those that began: a prompt of theirs that waited on this branch was not forgotten.
+    pub(crate) begun: Vec<TurnId>,
+    /// Those that ended: where this branch lacks their end, it left them on purpose.
+    pub(crate) ended: Vec<TurnId>,
+}
+
+/// The events of the current branch.
+pub(crate) fn events(history: &History, lines: &Lines, turns: &Turns) -> Vec<Replayed> {
+    let Turns { live, begun, .. } = turns;
     let mut entries = Vec::new();
     let mut notes = HashMap::new();
     for record in history.current_branch().into_iter().filter_map(|index| history.get(index)) {
@@ -55,6 +66,7 @@ pub(crate) fn events(history: &History, lines: &Lines, live: &[TurnId], begun: &
         calls: Vec::new(),
         waiting: Vec::new(),
         model: None,
+        ended: &turns.ended,
     };
     for (id, at, body, note) in entries {
         teller.at = at;
@@ -81,7 +93,7 @@ struct OpenTurn {
     response: String,
 }
 
-struct Teller {
+struct Teller<'a> {
     told: Vec<Replayed>,
     turn: Option<OpenTurn>,
     at: Millis,
@@ -91,9 +103,10 @@ struct Teller {
     /// Accepted prompts whose turn has not started yet.
     waiting: Vec<PromptNote>,
     model: Option<String>,
+    ended: &'a [TurnId],
 }
 
-impl Teller {
+impl Teller<'_> {
     fn tell(&mut self, body: EventBody) {
         let turn = self.turn.as_ref().map(|turn| turn.id.clone());
         self.told.push(Replayed { turn, at: self.at, agent: None, body });
@@ -305,7 +318,8 @@ impl Teller {
     fn close(&mut self) {
         let Some(turn) = &mut self.turn else { return };
         let response = std::mem::take(&mut turn.response);
-        let (stop_reason, error_kind, error, response) = if turn.noted {
+        let is_cut = turn.noted && !self.ended.contains(&turn.id);
+        let (stop_reason, error_kind, error, response) = if is_cut {
             (StopReason::Error, Some(ErrorKind::Cancelled), Some(INTERRUPTED.to_owned()), String::new())
         } else {
             (StopReason::EndTurn, None, None, response)

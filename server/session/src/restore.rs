@@ -23,6 +23,8 @@ pub(crate) struct Remembered {
     pub(crate) settings: Vec<(EntryIndex, SettingsNote)>,
     /// Where turns begin, on whatever branch.
     pub(crate) turns: Vec<(EntryIndex, TurnId)>,
+    /// The turns that ended, on whatever branch.
+    pub(crate) ended: Vec<TurnId>,
     /// How large the context was after calls of the conversation, where the provider counted, on whatever branch.
     pub(crate) counts: Vec<(EntryIndex, u64)>,
     /// What a subagent is.
@@ -44,7 +46,10 @@ pub(crate) fn remember(notes: Vec<(EntryIndex, Note)>) -> Remembered {
                 found.usage.begin_turn();
                 found.turns.push((index, start.turn));
             }
-            Note::TurnEnd(end) => found.waiting.retain(|prompt| prompt.turn != end.turn),
+            Note::TurnEnd(end) => {
+                found.waiting.retain(|prompt| prompt.turn != end.turn);
+                found.ended.push(end.turn);
+            }
             Note::Usage(UsageNote { turn: Some(_), agent: None, usage }) => {
                 found.counts.extend(tokens::counted(&usage).map(|tokens| (index, tokens)));
                 found.usage.add(usage);

@@ -31,7 +31,10 @@ impl Actor {
         farewell: Farewell,
     ) -> Result<SessionAnswer, KitError> {
         self.must_be_idle()?;
-        let to = entry.map(|entry| self.find(&entry)).transpose()?;
+        let to = match entry {
+            Some(entry) => Some(self.settled(self.find(&entry)?).await?),
+            None => None,
+        };
         let from = self.journal.history().leaf();
         self.move_to(to).await?;
         if let (Farewell::Summary { focus }, Some(from)) = (farewell, from) {
@@ -63,6 +66,37 @@ impl Actor {
             .history()
             .find(entry)
             .ok_or_else(|| KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}")))
+    }
+
+    /// The last of our notes right behind an entry that tell what it used and that its turn ended there. People choose
+    /// entries that they see; without these notes the turn would look cut off.
+    async fn settled(&self, entry: EntryIndex) -> Result<EntryIndex, KitError> {
+        let history = self.journal.history();
+        let is_note =
+            |index: &EntryIndex| history.get(*index).is_some_and(|record| record.kind == RecordKind::Note);
+        let notes: Vec<EntryIndex> =
+            (entry.0 + 1..history.records().len()).map(EntryIndex).filter(is_note).collect();
+        let wanted = notes.clone();
+        self.on_branch(wanted, move |history, lines| {
+            notes.into_iter().fold(entry, |last, index| {
+                let follows = history.get(index).filter(|record| record.parent == Some(last));
+                let note = follows.and_then(|record| Body::parse(&lines.get(record.span)).note());
+                match note {
+                    Some(Note::Usage(_) | Note::Tool(_) | Note::TurnEnd(_)) => index,
+                    Some(
+                        Note::Prompt(_)
+                        | Note::Join(_)
+                        | Note::TurnStart(_)
+                        | Note::Settings(_)
+                        | Note::TakenBack(_)
+                        | Note::MediaLeftOut(_)
+                        | Note::Subagent(_),
+                    )
+                    | None => last,
+                }
+            })
+        })
+        .await
     }
 
     /// Gives an entry a label, or takes it away.
@@ -146,7 +180,7 @@ impl Actor {
         name: Option<String>,
     ) -> Result<SessionAnswer, KitError> {
         let leaf = match entry {
-            Some(entry) => Some(self.find(&entry)?),
+            Some(entry) => Some(self.settled(self.find(&entry)?).await?),
             None => self.journal.history().leaf(),
         };
         let branch = self.journal.history().branch(leaf);

@@ -224,6 +224,22 @@ pub(crate) enum Note {
 }
 
 impl Note {
+    /// The turn that ends here.
+    pub(crate) fn ended(&self) -> Option<TurnId> {
+        match self {
+            Self::TurnEnd(end) => Some(end.turn.clone()),
+            Self::Prompt(_)
+            | Self::Join(_)
+            | Self::Usage(_)
+            | Self::Tool(_)
+            | Self::TurnStart(_)
+            | Self::Settings(_)
+            | Self::TakenBack(_)
+            | Self::MediaLeftOut(_)
+            | Self::Subagent(_) => None,
+        }
+    }
+
     /// The turn that begins here.
     pub(crate) fn begun(&self) -> Option<TurnId> {
         match self {

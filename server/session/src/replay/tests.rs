@@ -23,7 +23,7 @@ fn told(entries: &[Value]) -> Vec<String> {
     std::fs::write(&path, lines.join("\n")).unwrap();
     let loaded = read::index(std::fs::read(&path).unwrap().as_slice(), Path::new("s")).unwrap();
     let lines = Lines::read(&path, loaded.history.records().iter().map(|record| record.span)).unwrap();
-    events(&loaded.history, &lines, &[], &[])
+    events(&loaded.history, &lines, &Turns::default())
         .into_iter()
         .map(|one| {
             let value = serde_json::to_value(&one.body).unwrap();

@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use kit_protocol::{Event, KitError, SessionId, SessionTreeAnswer, TranscriptAnswer, TurnId};
+use kit_protocol::{Event, KitError, SessionId, SessionTreeAnswer, TranscriptAnswer};
 
 use super::blocking;
 use crate::error::JournalError;
 use crate::history::EntryIndex;
+use crate::journal::entry::Note;
 use crate::journal::lines_of;
 use crate::journal::read::{self, Lines, Loaded};
 use crate::markdown;
-use crate::replay::{self, Replayed};
+use crate::replay::{self, Replayed, Turns};
 use crate::tree;
 
 /// A session file as it is on disk.
@@ -32,8 +33,13 @@ impl Peeked {
     }
 
     fn told(&self) -> Vec<Replayed> {
-        let begun: Vec<TurnId> = self.loaded.notes.iter().filter_map(|(_, note)| note.begun()).collect();
-        replay::events(&self.loaded.history, &self.lines, &[], &begun)
+        let notes = || self.loaded.notes.iter().map(|(_, note)| note);
+        let turns = Turns {
+            live: Vec::new(),
+            begun: notes().filter_map(Note::begun).collect(),
+            ended: notes().filter_map(Note::ended).collect(),
+        };
+        replay::events(&self.loaded.history, &self.lines, &turns)
     }
 }
 

@@ -1,7 +1,7 @@
 use kit_protocol::{EntryId, ErrorKind, SessionArguments, SessionId, SessionOnly, TranscriptArguments};
 use serde_json::{Value, json};
 
-use crate::harness::{Kit, kind, messages_in, prompt, session_arguments};
+use crate::harness::{Kit, call, kind, messages_in, prompt, session_arguments};
 
 /// A model whose answer is the number of answers before it.
 fn counting() -> Vec<Value> {
@@ -37,6 +37,41 @@ async fn a_branch_goes_on_from_an_earlier_entry() {
     assert_eq!(kit.turn("fresh").await.response(), "0");
     let unknown = SessionArguments { entry: Some("ffff".into()), ..session_arguments(&first.session) };
     assert_eq!(kit.sessions.branch(unknown).await.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+/// What a transcript says went wrong, and how its turns end.
+async fn endings(kit: &Kit, session: &SessionId) -> (usize, Vec<Value>) {
+    let arguments = TranscriptArguments { session: session.clone(), from: None };
+    let events = kit.sessions.transcript(arguments).await.unwrap().events;
+    let values: Vec<Value> = events.iter().map(|event| serde_json::to_value(&event.body).unwrap()).collect();
+    let of = |kind: &str| values.iter().filter(|value| value["type"] == kind).cloned().collect::<Vec<_>>();
+    (of("error").len(), of("turn_end").iter().map(|end| end["stopReason"].clone()).collect())
+}
+
+#[tokio::test]
+async fn a_turn_that_a_branch_or_fork_comes_after_is_told_as_ended() {
+    let kit = Kit::new(&[
+        json!([{"text": "looking"}, call("ls", json!({}))]),
+        json!([{"text": "found"}]),
+        json!([{"text": "more"}]),
+    ]);
+    let first = kit.say("one").await;
+    kit.end_of(&first.turn).await;
+    kit.turn("two").await;
+    let tree = kit.sessions.tree(SessionOnly { session: first.session.clone() }).await.unwrap();
+    let of_turn = |text: &str| tree.nodes.iter().find(|node| node.text == text).unwrap().turn.clone();
+    assert_eq!(of_turn("found"), Some(first.turn.clone()));
+    assert_ne!(of_turn("more"), Some(first.turn.clone()));
+    for (text, is_whole) in [("found", true), ("looking", false)] {
+        let entry = entry_of(&kit, &first.session, text).await;
+        let at = SessionArguments { entry: Some(entry), ..session_arguments(&first.session) };
+        kit.sessions.branch(at.clone()).await.unwrap();
+        assert_eq!(endings(&kit, &first.session).await, (0, vec![json!("end_turn")]), "{text}");
+        if is_whole {
+            let forked = kit.sessions.fork(at).await.unwrap().session;
+            assert_eq!(endings(&kit, &forked).await, (0, vec![json!("end_turn")]), "{text}");
+        }
+    }
 }
 
 #[tokio::test]
