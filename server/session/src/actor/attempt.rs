@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::intercept::{Preparation, Prepared};
-use crate::budget::Reservation;
 use crate::turn::Spent;
 
 /// Events that may wait for the session; the stream waits for room.
@@ -35,8 +34,6 @@ pub(super) enum AttemptEvent {
 pub(super) struct Attempt {
     events: mpsc::Receiver<AttemptEvent>,
     _task: AbortOnDropHandle<()>,
-    /// What it may cost is reserved as long as it runs.
-    _reservation: Option<Reservation>,
     /// The model, once it is known.
     pub(super) model: Option<Arc<dyn Model>>,
     /// Tokens that were reported so far.
@@ -51,7 +48,6 @@ impl Attempt {
         model: Option<ModelId>,
         mut request: Request,
         preparation: Option<Preparation>,
-        reservation: Option<Reservation>,
         cancel: CancellationToken,
     ) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
@@ -65,7 +61,7 @@ impl Attempt {
             }
             ask(models, model, request, cancel, sender).await;
         }));
-        Self { events, _task: task, _reservation: reservation, model: None, tokens: None, request_id: None }
+        Self { events, _task: task, model: None, tokens: None, request_id: None }
     }
 
     /// What the attempt cost so far, where that is known although it did not end well.

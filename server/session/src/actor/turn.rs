@@ -22,6 +22,7 @@ use super::prompts::Unopened;
 use super::summaries::overflow_failure;
 use super::tools::{News, Outputs, ToolDone, Tools};
 use super::{Actor, Millis};
+use crate::budget::Reservation;
 use crate::conversation;
 use crate::hooks::Observation;
 use crate::journal::entry::{Body, Note, PromptNote, UsageNote};
@@ -50,6 +51,8 @@ pub(super) struct Running {
     pub(super) prepared: PreparedContext,
     schedule: Schedule,
     pub(super) attempt: Option<Attempt>,
+    /// What the call may cost, reserved until what it did cost is counted.
+    reservation: Option<Reservation>,
     pub(super) retry_at: Option<Instant>,
     pub(super) deadline: Option<Instant>,
     pub(super) tools: Tools,
@@ -80,6 +83,7 @@ impl Running {
             prepared: PreparedContext::default(),
             schedule: Schedule::default(),
             attempt: None,
+            reservation: None,
             retry_at: None,
             deadline: None,
             tools: Tools::default(),
@@ -103,6 +107,9 @@ impl Actor {
             let Some(running) = &mut self.running else { break };
             let effects = running.machine.on(Millis::now(), input);
             self.perform(effects, &mut inputs).await;
+        }
+        if let Some(running) = self.running.as_mut().filter(|running| running.attempt.is_none()) {
+            running.reservation = None;
         }
         self.post();
     }
@@ -256,6 +263,8 @@ impl Actor {
     /// Starts an attempt, unless something comes first; or answers why the request cannot be made.
     pub(super) async fn call_model(&mut self) -> Option<Failure> {
         THINKING.clone_into(&mut self.label);
+        // The call before this one is counted by now.
+        self.with_running(|running| running.reservation = None);
         let failure =
             |error: KitError| Failure { kind: error.kind, message: error.message, retry: None, spent: None };
         if let Err(error) = self.load().await {
@@ -277,8 +286,9 @@ impl Actor {
         self.with_running(|running| {
             running.retry_at = None;
             let cancel = running.cancel.child_token();
-            let attempt = Attempt::start(models, model, request, preparation, reservation, cancel);
+            let attempt = Attempt::start(models, model, request, preparation, cancel);
             running.attempt = Some(attempt);
+            running.reservation = reservation;
         });
         if let Some(running) = self.running.as_ref().filter(|running| running.schedule.attempt == 0) {
             self.observe(Observation::StepStart { step: running.machine.step() });
