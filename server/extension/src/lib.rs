@@ -37,6 +37,8 @@ pub use grants::{Grant, Grants};
 pub use hooks::ExtensionHooks;
 pub use permission::describe;
 pub use permit::covers_host;
-pub use ports::{Environment, ExtensionSettings, Fetch, FetchError, FetchRequest, FetchResponse, Ports};
+pub use ports::{
+    Environment, ExtensionSettings, Fetch, FetchError, FetchRequest, FetchResponse, MayReach, Ports,
+};
 pub use source::{Program, Source, SourceError, discover, name_of};
 pub use state::{State, StateError, sidecar};

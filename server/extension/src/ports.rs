@@ -48,6 +48,9 @@ pub struct ExtensionSettings {
     pub disabled: bool,
 }
 
+/// Whether a request may go to a host and port; the last is whether the port is the usual one.
+pub type MayReach = dyn Fn(&str, u16, bool) -> bool + Send + Sync;
+
 /// A request over HTTP.
 pub struct FetchRequest {
     /// The address.
@@ -62,9 +65,8 @@ pub struct FetchRequest {
     pub timeout: Duration,
     /// The largest body of an answer.
     pub largest: usize,
-    /// Whether it may go to a host and port, asked again for each redirection; the last is whether the port is the usual
-    /// one.
-    pub allowed: Arc<dyn Fn(&str, u16, bool) -> bool + Send + Sync>,
+    /// Whether it may go there, asked again for each redirection.
+    pub allowed: Arc<MayReach>,
 }
 
 /// The answer to a request.

@@ -158,11 +158,9 @@ impl<'a> Visit<'a> for Stripper<'_> {
     }
 
     fn visit_export_default_declaration(&mut self, it: &ExportDefaultDeclaration<'a>) {
-        let is_type = match &it.declaration {
-            ExportDefaultDeclarationKind::TSInterfaceDeclaration(_) => true,
-            ExportDefaultDeclarationKind::FunctionDeclaration(function) => is_signature(function),
-            _ => false,
-        };
+        let declaration = &it.declaration;
+        let is_type = matches!(declaration, ExportDefaultDeclarationKind::TSInterfaceDeclaration(_))
+            || matches!(declaration, ExportDefaultDeclarationKind::FunctionDeclaration(one) if is_signature(one));
         if is_type {
             self.blank(it.span);
         } else {
@@ -310,7 +308,10 @@ impl<'a> Visit<'a> for Stripper<'_> {
             {
                 self.blank(property.span);
             }
-            _ => walk::walk_class_element(self, it),
+            ClassElement::StaticBlock(_)
+            | ClassElement::MethodDefinition(_)
+            | ClassElement::PropertyDefinition(_)
+            | ClassElement::AccessorProperty(_) => walk::walk_class_element(self, it),
         }
     }
 

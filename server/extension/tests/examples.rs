@@ -1,4 +1,5 @@
 //! Every example passes its own tests, in the sandbox.
+#![cfg(test)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -56,7 +56,7 @@ pub(crate) fn run(config: &Config, options: Options, paths: Paths) -> anyhow::Re
         say(&format!("{} = {}", value.name, value.value))?;
         say(&format!("    from {}", value.place))?;
     }
-    for untrusted in kit.unread(&folder) {
+    if let Some(untrusted) = kit.unread(&folder) {
         complain(&format!("{} is not read, because the folder is not trusted", untrusted.display()));
     }
     for problem in &configuration.problems {

@@ -104,7 +104,7 @@ impl Window for RemoteWindow {
                 };
                 let shown = client.send_request::<ShowDocument>(params).await;
                 // Nobody listens any more when the caller gave up.
-                drop(sender.send(shown.is_ok_and(|shown| shown.success)));
+                let _unheard = sender.send(shown.is_ok_and(|shown| shown.success));
             });
             receiver.await.unwrap_or(false)
         }

@@ -1,6 +1,7 @@
 //! Follows a turn as a person would: the text as it comes, what the tools do, and what it costs.
 //! `cargo run -p kit-session --example live_events -- "Explain this project."`
 #![allow(clippy::print_stdout, reason = "it is a command-line program")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "it shows what it knows")]
 
 use std::error::Error;
 use std::io::Write as _;

@@ -113,11 +113,11 @@ pub(crate) fn offer(definitions: Vec<Definition>, skills: &[String]) -> Vec<Defi
 }
 
 fn schema(names: Option<&[String]>) -> Value {
-    let mut name =
-        json!({ "type": "string", "description": "The skill, by its name in the list of skills." });
-    if let Some(names) = names {
-        name["enum"] = json!(names);
-    }
+    let description = "The skill, by its name in the list of skills.";
+    let name = match names {
+        Some(names) => json!({ "type": "string", "description": description, "enum": names }),
+        None => json!({ "type": "string", "description": description }),
+    };
     json!({
         "type": "object",
         "properties": { "name": name },

@@ -143,9 +143,11 @@ fn leading_lines(text: &str) -> (Option<(u32, u32)>, usize) {
 mod tests {
     use super::*;
 
-    /// The mentions as their place in the text and their last reading.
-    fn check(text: &str, expected: &[(&str, &str, Option<(u32, u32)>)]) {
-        let found: Vec<(String, String, Option<(u32, u32)>)> = mentions(text)
+    /// A mention: its place in the text, its last reading and the lines of it.
+    type Found<T> = (T, T, Option<(u32, u32)>);
+
+    fn check(text: &str, expected: &[Found<&str>]) {
+        let found: Vec<Found<String>> = mentions(text)
             .into_iter()
             .map(|mention| {
                 let place = text[mention.place].to_owned();
@@ -154,7 +156,9 @@ mod tests {
                         let last = readings.last().unwrap().clone();
                         (place, last.path, last.lines)
                     }
-                    other => (place, format!("{other:?}"), None),
+                    other @ (Target::Selection | Target::Diagnostics | Target::Diff | Target::Open) => {
+                        (place, format!("{other:?}"), None)
+                    }
                 }
             })
             .collect();

@@ -1,4 +1,5 @@
 //! The examples are short, and they work: each is run with a scripted model.
+#![cfg(test)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

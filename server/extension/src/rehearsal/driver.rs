@@ -108,7 +108,7 @@ impl Driver {
                 let input = json!({ "args": question, "context": context() }).to_string();
                 let answer = tests.invoke("command", "answer", input, Weight::Heavy, CALL).await;
                 let answer: Value = parse(&answer.map_err(|fault| failure(&fault))?)?;
-                Ok(answer["output"].as_str().unwrap_or("null").to_owned())
+                Ok(answer.get("output").and_then(Value::as_str).unwrap_or("null").to_owned())
             }
             .boxed()
         })
@@ -123,8 +123,7 @@ impl Driver {
         let text = |field: &str| parameters.get(field).and_then(Value::as_str).unwrap_or_default();
         match method {
             "test.emit" => {
-                let mut payload = parameters.get("payload").cloned().unwrap_or_else(|| json!({}));
-                payload["context"] = json!(context());
+                let payload = in_context(parameters.get("payload"));
                 let (name, payload) = (text("name").into(), payload.to_string().into());
                 let answer = self.stage()?.guest.event(&name, &payload, CALL).await;
                 answer.map_err(|fault| failure(&fault))
@@ -134,8 +133,7 @@ impl Driver {
                     let text = format!("there is no kind of call {}", text("kind"));
                     return Err(Failure::new(FailureCode::NotFound, text));
                 };
-                let mut input = parameters.get("input").cloned().unwrap_or_else(|| json!({}));
-                input["context"] = json!(context());
+                let input = in_context(parameters.get("input"));
                 let guest = self.stage()?.guest;
                 let answer = guest.invoke(kind, text("name"), input.to_string(), Weight::Heavy, CALL).await;
                 answer.map_err(|fault| failure(&fault))
@@ -208,4 +206,11 @@ fn failure(fault: &Fault) -> Failure {
             Failure::new(FailureCode::Internal, fault.to_string())
         }
     }
+}
+
+/// A payload or input as a test gave it, with where the extension believes to be.
+fn in_context(given: Option<&Value>) -> Value {
+    let mut fields = given.and_then(Value::as_object).cloned().unwrap_or_default();
+    fields.insert("context".to_owned(), json!(context()));
+    Value::Object(fields)
 }

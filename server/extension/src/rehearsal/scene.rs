@@ -64,8 +64,11 @@ impl Scene {
             .calls
             .iter()
             .filter_map(|call| {
-                let (_, remove, key) = removals.iter().find(|(set, ..)| call["method"] == *set)?;
-                Some(json!({ "method": remove, "parameters": { *key: call["parameters"][*key] } }))
+                let (_, remove, key) = removals
+                    .iter()
+                    .find(|(set, ..)| call.get("method").is_some_and(|method| method == *set))?;
+                let value = call.get("parameters").and_then(|parameters| parameters.get(*key));
+                Some(json!({ "method": remove, "parameters": { *key: value } }))
             })
             .collect();
         state.calls.extend(shown);

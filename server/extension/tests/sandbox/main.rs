@@ -1,4 +1,5 @@
 //! Guests that loop, overflow, exhaust, throw, flood and wait: what becomes of the call, and of everybody else.
+#![cfg(test)]
 
 mod harness;
 
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use harness::{Script, start, tool};
-use kit_extension::sandbox::{FailureCode, Fault, Limits};
+use kit_extension::sandbox::{FailureCode, Fault, Limits, LoadError};
 use serde_json::json;
 
 const FAULTS: &str = r#"
@@ -61,8 +62,9 @@ async fn a_file_that_cannot_be_loaded_is_an_error_with_its_line() {
         harness::fails("export default function (kit) {\n  kit.on(\"tool_call\", );\n  let let = 1;\n}\n")
             .await;
     let place = match &error {
-        kit_extension::sandbox::LoadError::Init(Fault::Failed(failure)) => failure.place(),
-        other => panic!("an error of init: {other}"),
+        LoadError::Init(Fault::Failed(failure)) => failure.place(),
+        LoadError::Init(other) => panic!("an error of the file: {other}"),
+        LoadError::Component(other) => panic!("an error of init: {other}"),
     };
     assert_eq!(place, Some(("probe.js".to_owned(), 2)));
 }

@@ -21,8 +21,8 @@ impl Mark {
         let text = read(path);
         let entries = text.lines().skip(self.lines).filter_map(|line| serde_json::from_str(line).ok());
         entries
-            .filter(|entry: &Value| entry["type"] == "message")
-            .map(|entry| json!({"role": entry["role"], "parts": entry["parts"]}))
+            .filter(|entry: &Value| entry.get("type").is_some_and(|kind| kind == "message"))
+            .map(|entry| json!({"role": entry.get("role"), "parts": entry.get("parts")}))
             .collect()
     }
 }

@@ -55,11 +55,9 @@ impl Output {
                 self.end_line();
                 self.streamed = false;
             }
-            EventBody::StreamReset {} => {
-                if self.streamed {
-                    self.end_line();
-                    aside("(the answer starts again)");
-                }
+            EventBody::StreamReset {} if self.streamed => {
+                self.end_line();
+                aside("(the answer starts again)");
             }
             EventBody::ToolCall { title, .. } => {
                 self.end_line();
@@ -81,7 +79,25 @@ impl Output {
             EventBody::Compaction { original_tokens, compacted_tokens, .. } => {
                 aside(&format!("(compacted from {original_tokens} to {compacted_tokens} tokens)"));
             }
-            _ => {}
+            EventBody::Notice { message } => {
+                self.end_line();
+                aside(message);
+            }
+            EventBody::TurnStart { .. }
+            | EventBody::MessageStart {}
+            | EventBody::StreamReset {}
+            | EventBody::ReasoningDelta { .. }
+            | EventBody::ToolExecutionStart { .. }
+            | EventBody::ToolOutput { .. }
+            | EventBody::ToolExecutionEnd { .. }
+            | EventBody::ToolResult { .. }
+            | EventBody::ToolCallContent { .. }
+            | EventBody::StepUsage(_)
+            | EventBody::Response { .. }
+            | EventBody::Queue { .. }
+            | EventBody::ModelChange { .. }
+            | EventBody::ThinkingChange { .. }
+            | EventBody::TurnEnd { .. } => {}
         }
     }
 

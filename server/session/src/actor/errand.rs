@@ -142,7 +142,7 @@ impl Actor {
 
     /// Reports once the turn of the task is over.
     pub(super) fn report(&mut self) {
-        if !self.work.as_ref().is_some_and(|work| work.end.is_some()) {
+        if self.work.as_ref().is_none_or(|work| work.end.is_none()) {
             return;
         }
         self.stream.flush();

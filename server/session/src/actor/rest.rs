@@ -39,6 +39,7 @@ pub(crate) async fn run(shared: Arc<Shared>, session: SessionId, start: Start, m
 }
 
 /// The request that wakes a resting session; `None` when it is closed instead, or nobody can reach it any more.
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else is asked wakes it, also what is new")]
 async fn woken(ops: &mut mpsc::Receiver<Op>, path: &Path) -> Option<Op> {
     loop {
         match ops.recv().await? {

@@ -127,15 +127,13 @@ impl Agents {
                     None => {}
                     Some(Err(why)) => found.problem(&path, 0, why),
                     Some(Ok(Err(error))) => found.problem(&path, error.line, error.why),
+                    Some(Ok(Ok(Entry::Disabled(name)))) if found.agents.contains_key(&name) => {}
                     Some(Ok(Ok(Entry::Disabled(name)))) => {
-                        if !found.agents.contains_key(&name) {
-                            disabled.insert(name);
-                        }
+                        disabled.insert(name);
                     }
+                    Some(Ok(Ok(Entry::Agent(agent)))) if disabled.contains(&agent.name) => {}
                     Some(Ok(Ok(Entry::Agent(agent)))) => {
-                        if !disabled.contains(&agent.name) {
-                            found.agents.entry(agent.name.clone()).or_insert(agent);
-                        }
+                        found.agents.entry(agent.name.clone()).or_insert(agent);
                     }
                 }
             }

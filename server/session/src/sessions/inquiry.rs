@@ -38,7 +38,7 @@ pub struct InquiryAnswer {
 }
 
 /// Hears an answer as it arrives. Must return at once.
-pub type ChunkSink<'a> = &'a mut (dyn FnMut(Chunk<'_>) + Send);
+pub(crate) type ChunkSink<'a> = &'a mut (dyn FnMut(Chunk<'_>) + Send);
 
 /// Something that happened to an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -107,9 +107,9 @@ mod tests {
     }
 
     fn told(relay: &Relay) -> Vec<(String, String, String)> {
-        let text = |body: &EventBody| match body {
-            EventBody::MessageUpdate { chunk } => chunk.clone(),
-            other => serde_json::to_value(other).unwrap()["type"].as_str().unwrap().to_owned(),
+        let text = |body: &EventBody| {
+            let fields = serde_json::to_value(body).unwrap();
+            fields.get("chunk").unwrap_or(&fields["type"]).as_str().unwrap().to_owned()
         };
         let turn = |turn: &Option<TurnId>| turn.as_ref().map_or(String::new(), ToString::to_string);
         let waiting = relay.take();

@@ -69,7 +69,7 @@ async fn data_of_extensions_stays_on_its_branch_and_comes_along_with_forks() {
         entries.into_iter().map(|entry| (entry.kind, entry.data)).collect::<Vec<_>>()
     };
     let bookmark = ("bookmark".to_owned(), "{\"at\":1}".to_owned());
-    assert_eq!(of(&kit, Some("bookmark")).await, [bookmark.clone()]);
+    assert_eq!(of(&kit, Some("bookmark")).await, std::slice::from_ref(&bookmark));
     assert_eq!(of(&kit, None).await.len(), 2);
     assert_eq!(kit.sessions.entry(session, &id).await.unwrap().kind, "extension_data");
     let refused = kit.sessions.append_entry(session, "kit-ls/usage", "{}").await.unwrap_err();

@@ -235,7 +235,7 @@ async fn cancelling_the_parent_ends_its_subagents_first() {
     let child = SessionId::from(agent.id.as_str());
     let cancelled =
         kit.sessions.cancel(CancelArguments { session: Some(answer.session.clone()), turn: None });
-    assert_eq!(cancelled.cancelled, [answer.turn.clone()]);
+    assert_eq!(cancelled.cancelled, std::slice::from_ref(&answer.turn));
     let turn = kit.end_of(&answer.turn).await;
     assert_eq!(turn.stop(), StopReason::Cancelled);
     assert_eq!(turn.own_results(), [("cancelled by the user".to_owned(), true)]);
