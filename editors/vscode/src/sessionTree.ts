@@ -70,7 +70,8 @@ export class SessionTree implements vscode.Disposable, vscode.TreeDataProvider<E
     const { node } = row;
     const kind = rowKind(row);
     const item = new vscode.TreeItem(rowLabel(row), row.branches.length > 0 ? vscode.TreeItemCollapsibleState.Expanded : None);
-    item.id = node.id;
+    // VS Code remembers how a row was folded by its id: one that gets its first branch opens.
+    item.id = row.branches.length > 0 ? `${node.id}+` : node.id;
     item.iconPath = new vscode.ThemeIcon(row.leaf ? "circle-filled" : (icons[kind] ?? "circle-small"), row.leaf ? new vscode.ThemeColor("charts.green") : undefined);
     item.description = [node.label ? `🏷 ${node.label}` : "", row.leaf ? "you are here" : ""].filter(Boolean).join(" · ");
     item.tooltip = `${kind}: ${node.text}\n${new Date(node.at).toLocaleString()}`;

@@ -89,7 +89,7 @@ function status(state, label) {
   notify("kit/status", {
     state, label, session: running?.session, turn: running?.turn, model: "fake/small", mode: "edit",
     usage: { contextUsed: 68_000, contextWindow: 200_000, turn: tokens(1), session: tokens(1), today: tokens(2), budget: { limitMicros: 5_000_000, usedMicros: spent * 2, scope: "day" } },
-    review: { files: summary.files, hunks: summary.hunks }, pending, agents: [{ id: "main", name: "main", state, label }],
+    review: { files: summary.files, hunks: summary.hunks }, pending, agents: [],
   });
 }
 

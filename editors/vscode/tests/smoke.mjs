@@ -162,6 +162,8 @@ async function story(page) {
   await page.locator(".quick-input-list", { hasText: "Sessions…" }).waitFor();
   await shot("6-menu");
   await page.keyboard.press("Escape");
+  // The tooltip of the status bar item would lie over notifications.
+  await page.mouse.move(600, 300);
   if (!realServer) await questions(page, view, status, shot);
 
   // A view that was hidden comes back with everything in it.
