@@ -164,6 +164,14 @@ export class Editor {
     return this.page.locator(".codelens-decoration a", { hasText: text });
   }
 
+  /** Chooses from the menu of an element. */
+  async menu(element, title) {
+    await element.click({ button: "right" });
+    // A menu that has just opened ignores the mouse's button.
+    await this.page.locator(".monaco-menu .action-label", { hasText: title }).hover();
+    await this.page.keyboard.press("Enter");
+  }
+
   async quickInput(text) {
     const box = this.page.locator(".quick-input-widget input[type=text]");
     await box.waitFor();

@@ -48,14 +48,12 @@ test("a session branches from an earlier prompt, and both branches stay in its t
   const branch = row(/branch, \d+ entries/);
   await branch.filter({ hasText: "change the name, please" }).waitFor();
 
-  await row("another way").click({ button: "right" });
-  await page.locator(".monaco-menu .action-label", { hasText: "Label Entry…" }).click();
+  await editor.menu(row("another way"), "Label Entry…");
   await editor.quickInput("try two");
   await page.keyboard.press("Enter");
   await row("another way").filter({ hasText: "try two" }).waitFor();
 
-  await row("First answer.").click({ button: "right" });
-  await page.locator(".monaco-menu .action-label", { hasText: "Fork from Entry…" }).click();
+  await editor.menu(row("First answer."), "Fork from Entry…");
   await row("another way").waitFor({ state: "detached" });
   await session.locator(".item.text", { hasText: "First answer." }).waitFor();
   await editor.command("Kit: Sessions…");

@@ -73,7 +73,7 @@ export class SessionTree implements vscode.Disposable, vscode.TreeDataProvider<E
     // VS Code remembers how a row was folded by its id: one that gets its first branch opens.
     item.id = row.branches.length > 0 ? `${node.id}+` : node.id;
     item.iconPath = new vscode.ThemeIcon(row.leaf ? "circle-filled" : (icons[kind] ?? "circle-small"), row.leaf ? new vscode.ThemeColor("charts.green") : undefined);
-    item.description = [node.label ? `🏷 ${node.label}` : "", row.leaf ? "you are here" : ""].filter(Boolean).join(" · ");
+    item.description = [node.label ? `[${node.label}]` : "", row.leaf ? "you are here" : ""].filter(Boolean).join(" · ");
     item.tooltip = `${kind}: ${node.text}\n${new Date(node.at).toLocaleString()}`;
     item.contextValue = `entry${node.turn && node.current ? " turn" : ""}${node.label ? " labelled" : ""}`;
     item.accessibilityInformation = { label: `${kind}: ${rowLabel(row)}${node.label ? `, label ${node.label}` : ""}${row.leaf ? ", the next prompt follows here" : ""}` };
@@ -85,7 +85,7 @@ export class SessionTree implements vscode.Disposable, vscode.TreeDataProvider<E
     const node = await this.nodeOf(element, summarize ? "Branch with a summary" : "Branch");
     const session = this.store.current;
     if (!node || !session) return;
-    const focus = summarize ? await vscode.window.showInputBox({ title: "Kit: Branch with a summary", prompt: "What should the summary of the branch that is left keep in mind? Empty: everything." }) : "";
+    const focus = summarize ? await vscode.window.showInputBox({ title: "Kit: Branch with a summary", ignoreFocusOut: true, prompt: "What should the summary of the branch that is left keep in mind? Empty: everything." }) : "";
     if (focus === undefined) return;
     const again = node.role === "user" ? this.promptOf(node) : undefined;
     const entry = again === undefined ? node.id : (node.parent ?? "");
@@ -110,7 +110,7 @@ export class SessionTree implements vscode.Disposable, vscode.TreeDataProvider<E
   async label(element: Element | undefined): Promise<void> {
     const node = await this.nodeOf(element, "Label");
     const session = this.store.current;
-    const label = node && (await vscode.window.showInputBox({ title: "Kit: Label", value: node.label ?? "", prompt: "Empty takes the label away." }));
+    const label = node && (await vscode.window.showInputBox({ title: "Kit: Label", ignoreFocusOut: true, value: node.label ?? "", prompt: "Empty takes the label away." }));
     if (!node || !session || label === undefined) return;
     await attempt(() => this.client.call("kit.session.label", { session, entry: node.id, label: label.trim() }));
     this.refresh();
@@ -140,7 +140,7 @@ export class SessionTree implements vscode.Disposable, vscode.TreeDataProvider<E
     }
     const items = flat(treeRows(tree.nodes), 0).map(({ row, depth }) => ({
       label: `${"    ".repeat(depth)}${row.leaf ? "$(circle-filled)" : depth > 0 ? "$(git-branch)" : "$(circle-small)"} ${rowLabel(row)}`,
-      description: [rowKind(row), row.node.label ? `🏷 ${row.node.label}` : "", row.leaf ? "you are here" : ""].filter(Boolean).join(" · "),
+      description: [rowKind(row), row.node.label ? `$(tag) ${row.node.label}` : "", row.leaf ? "you are here" : ""].filter(Boolean).join(" · "),
       node: row.node,
     }));
     return (await vscode.window.showQuickPick(items, { title: `Kit: ${title}`, placeHolder: "From which entry?", matchOnDescription: true }))?.node;

@@ -26,7 +26,9 @@ export function treeRows(nodes: SessionNode[]): TreeRow[] {
 }
 
 function isShown(node: SessionNode): boolean {
-  return node.label !== undefined || (node.role !== "tool" && !silentTypes.has(node.type));
+  // The model that a session begins with is no change.
+  const begins = node.type === "model_change" && node.parent === undefined;
+  return node.label !== undefined || (node.role !== "tool" && !silentTypes.has(node.type) && !begins);
 }
 
 /** The rows from some first entries on; what does not lie on the way goes to the row before, or to the first one. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A stand-in for kit-ls that speaks the shapes of the protocol and plays one fixed turn, so that the client can be
 // driven without a model: it streams an answer, edits the file it was given, and keeps a small review of the lines.
-// Words of the prompt ask for more: "permission", "question", "fail", "slow".
+// Words of the prompt ask for more: "permission", "question", "fail", "slow", "helper", "login".
 
 import { createHash } from "node:crypto";
 import { argv, stdin, stdout, exit } from "node:process";
@@ -155,6 +155,8 @@ async function turn(prompt, session) {
       const answer = await request("kit/ask", { id: "q1", kind: "select", message: "Which one?", options: ["first", "second"] });
       emit(session, { type: "message_update", chunk: `Chosen: ${answer.value}\n\n` });
     }
+    if (prompt.text.includes("helper")) await helper(session);
+    if (prompt.text.includes("login")) await login(session);
     status("running", "edit greet.js");
     emit(session, { type: "tool_call", ...tool("c2", "edit", "edit"), toolArgs: "{}", title: "edit greet.js" });
     emit(session, { type: "tool_execution_start", ...tool("c2", "edit", "edit") });
@@ -172,6 +174,33 @@ async function turn(prompt, session) {
   emit(session, { type: "turn_end", response: "", stopReason, toolCallCount: uri ? 2 : 0, toolNames: [], llmCallCount: 2, usage: { inputTokens: 1200, outputTokens: 310, cacheReadTokens: 8000, cacheWriteTokens: 0, costMicros: 61_000, costKind: "priced" }, durationMs: 1400 });
   running = undefined;
   status("idle", "idle");
+}
+
+/** A subagent that asks for permission and waits for the answer. */
+async function helper(session) {
+  const agent = { id: "h1", name: "explore", path: ["main", "explore"], toolCallId: "c3" };
+  const call = { toolCallId: "c3", toolName: "subagent", toolKind: "agent" };
+  emit(session, { type: "tool_call", ...call, toolArgs: "{}", title: "explore: look around" });
+  emit(session, { type: "turn_start", prompt: "look around", agent });
+  emit(session, { type: "message_update", chunk: "I am looking.", agent });
+  const answer = await request("kit/permission", {
+    id: "p2", session, agent, title: "Run a command", toolKind: "execute", subject: { command: "ls", cwd: "/elsewhere" },
+    options: [{ id: "once", label: "Allow once", kind: "allowOnce" }, { id: "no", label: "Reject", kind: "rejectOnce" }],
+  });
+  emit(session, { type: "message_update", chunk: ` Answered: ${answer.option}.`, agent });
+  emit(session, { type: "turn_end", response: "", stopReason: "end_turn", toolCallCount: 0, toolNames: [], llmCallCount: 1, usage: { inputTokens: 900, outputTokens: 100, cacheReadTokens: 0, cacheWriteTokens: 0, costKind: "unknown" }, durationMs: 2500, agent });
+  emit(session, { type: "tool_result", ...call, toolArgs: "{}", result: "I am looking.", isError: false });
+}
+
+/** A login by a code, with progress that can be cancelled. */
+async function login(session) {
+  await request("window/workDoneProgress/create", { token: "kit-task/1" });
+  notify("$/progress", { token: "kit-task/1", value: { kind: "begin", title: "Kit login", cancellable: true, message: "logging in" } });
+  const answer = await request("kit/ask", { id: "q2", kind: "overlay", message: "Enter the code **WDJB-MJHT** at https://example.com/device", options: ["Open the page", "Cancel the login"], copy: "WDJB-MJHT" });
+  emit(session, { type: "message_update", chunk: `Login: ${answer.value}\n\n` });
+  await cancelled;
+  notify("$/progress", { token: "kit-task/1", value: { kind: "end" } });
+  emit(session, { type: "message_update", chunk: "Cancelled by the notification.\n\n" });
 }
 
 async function act(kind, argument) {
@@ -239,7 +268,11 @@ const commands = {
   "kit.doctor": () => ({ checks: [{ name: "server", ok: true, detail: "answers" }, { name: "key", ok: false, detail: "no key", fix: "set FAKE_API_KEY" }] }),
 };
 
+let cancel;
+const cancelled = new Promise((resolve) => (cancel = resolve));
+
 const methods = {
+  "window/workDoneProgress/cancel": ({ token }) => token === "kit-task/1" && cancel(),
   initialize: () => ({
     capabilities: {
       textDocumentSync: 2, executeCommandProvider: { commands: Object.keys(commands) }, codeActionProvider: { codeActionKinds: ["source.kit"] },

@@ -218,6 +218,29 @@ async function questions(page, view, status, shot) {
   await ends.nth(before).waitFor();
   await view.locator(".item.text", { hasText: "Chosen: second" }).waitFor();
 
+  // A subagent works inside its call, asks under its own name, and its row sums it up.
+  before = await ask("with a helper");
+  await view.locator(".card", { hasText: "main ▸ explore" }).locator("button", { hasText: "Allow once" }).waitFor();
+  assert.match(await view.locator(".card").innerText(), /ls\s+in \/elsewhere/);
+  await shot("8b-helper");
+  await page.keyboard.press("Control+Alt+Enter");
+  await ends.nth(before).waitFor();
+  const helper = view.locator(".tool[data-kind=agent]");
+  assert.match(await helper.locator(".run").first().innerText(), /done in 2\.5 s · 1k tokens/);
+  await helper.locator("summary").first().click();
+  await helper.locator(".nested", { hasText: "Answered: once." }).first().waitFor();
+
+  // A login shows its code to copy, and its progress can be cancelled.
+  before = await ask("login please");
+  const card = view.locator(".card", { hasText: "WDJB-MJHT" });
+  await card.locator("button", { hasText: "Copy" }).click();
+  await shot("8c-login");
+  await card.locator("button", { hasText: "Open the page" }).click();
+  await view.locator(".item.text", { hasText: "Login: Open the page" }).waitFor();
+  await page.locator(".notification-toast", { hasText: "Kit login" }).locator(".monaco-button", { hasText: "Cancel" }).click();
+  await view.locator(".item.text", { hasText: "Cancelled by the notification." }).waitFor();
+  await ends.nth(before).waitFor();
+
   before = await ask("slow");
   await view.locator("button", { hasText: "Stop" }).click();
   await ends.nth(before).waitFor();

@@ -69,7 +69,7 @@ test("a lost server stands out whatever it said last", () => {
 test("screen readers hear no icon names", () => {
   assert.equal(spoken("$(diff) 7 hunks · $0.43"), "Kit: 7 hunks · $0.43");
   assert.equal(spoken("$(sparkle) Kit"), "Kit");
-  assert.equal(spoken("$(error) Kit: log in"), "Kit: sign in");
+  assert.equal(spoken("$(error) Kit: log in"), "Kit: log in");
 });
 
 test("the tooltip is a table whose cells cannot break out of it", () => {

@@ -29,6 +29,11 @@ test("another beginning hangs on the first entry", () => {
   assert.deepEqual(shape(treeRows([node("a", undefined, { current: false }), node("b", undefined)])), [["b*", ["a"]]]);
 });
 
+test("the model that a session begins with is no row, a change of it is", () => {
+  const model = { type: "model_change", text: "p/m" };
+  assert.deepEqual(shape(treeRows([{ ...node("m", undefined), ...model }, node("a", "m"), { ...node("n", "a"), ...model }])), ["a", "n*"]);
+});
+
 test("results of tools and labels are left out, and what follows them is not", () => {
   const rows = treeRows([
     node("a", undefined), node("r", "a", { role: "tool" }), node("l", "r", { type: "label" }), node("b", "l", { current: false }), node("c", "l"),
