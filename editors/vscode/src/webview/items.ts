@@ -106,7 +106,7 @@ function drawTool(): Drawn {
     update(item) {
       if (item.kind !== "tool") return;
       const { run } = item;
-      const status = run?.state === "running" && item.status === "done" ? "running" : item.status;
+      const status = run?.state === "running" && item.status !== "failed" ? "running" : item.status;
       root.dataset["status"] = status;
       root.dataset["kind"] = item.toolKind;
       mark.textContent = toolMarks[status];
@@ -130,7 +130,7 @@ function drawTool(): Drawn {
       }
       // The result of an edit repeats its diff, and that of a subagent what it said.
       const repeats = item.diffs.length > 0 || inner.querySelector(":scope > .text") !== null;
-      output.textContent = (repeats && item.status === "done" ? "" : item.output) || (item.status === "pending" ? item.arguments : "");
+      output.textContent = (repeats && item.status === "done" ? "" : item.output) || (item.status === "pending" && !run ? item.arguments : "");
       output.hidden = output.textContent === "";
       if (item.diffs !== drawnDiffs) {
         drawnDiffs = item.diffs;
