@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// A project whose extensions are these files of `.kit/extensions`. All projects share what was compiled before, where
 /// the system has links.
-fn project(extensions: &[(&str, &str)]) -> Project {
+pub(crate) fn project(extensions: &[(&str, &str)]) -> Project {
     let project = Project::new();
     #[cfg(unix)]
     {
@@ -18,22 +18,22 @@ fn project(extensions: &[(&str, &str)]) -> Project {
         std::fs::create_dir_all(&cache).expect("the cache");
         std::os::unix::fs::symlink(shared, cache.join("extensions")).expect("a link");
     }
-    extensions.iter().fold(project, |project, (name, source)| {
-        project.file(&format!(".kit/extensions/{name}"), source)
-    })
+    extensions
+        .iter()
+        .fold(project, |project, (name, source)| project.file(&format!(".kit/extensions/{name}"), source))
 }
 
-async fn start(project: &Project, model: &ModelServer) -> LanguageClient {
+pub(crate) async fn start(project: &Project, model: &ModelServer) -> LanguageClient {
     launch(project, model).start().await
 }
 
-async fn list(client: &LanguageClient) -> Vec<Value> {
+pub(crate) async fn list(client: &LanguageClient) -> Vec<Value> {
     let answer = client.command("kit.extension.list", json!({})).await.expect("extensions are listed");
     answer["extensions"].as_array().cloned().unwrap_or_default()
 }
 
 /// Waits until the list of extensions is as wanted.
-async fn listed(client: &LanguageClient, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(crate) async fn listed(client: &LanguageClient, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let looking = async {
         let mut interval = tokio::time::interval(Duration::from_millis(20));
         loop {
@@ -114,7 +114,8 @@ async fn the_first_veto_stops_a_call_and_later_handlers_are_not_asked() {
     let model = ModelServer::start().await;
     let client = start(&project, &model).await;
     permit(&client, "allowOnce");
-    let report = run_call(&client, &model, Reply::new().call("bash", json!({ "command": "touch made" }))).await;
+    let report =
+        run_call(&client, &model, Reply::new().call("bash", json!({ "command": "touch made" }))).await;
     let (result, failed) = report.tool_result();
     assert!(failed && result.contains("no shell on Fridays"), "{result}");
     assert!(!project.exists("made"));
@@ -129,7 +130,9 @@ async fn the_first_veto_stops_a_call_and_later_handlers_are_not_asked() {
 #[tokio::test]
 async fn results_are_rewritten_in_load_order() {
     let append = |text: &str| {
-        format!(r#"export default (kit) => kit.on("tool_result", (event) => ({{ content: event.content + "{text}" }}));"#)
+        format!(
+            r#"export default (kit) => kit.on("tool_result", (event) => ({{ content: event.content + "{text}" }}));"#
+        )
     };
     let (first, second) = (append("-first"), append("-second"));
     let project = project(&[("1.js", &first), ("2.js", &second)]).file("a.txt", "alpha\n");
@@ -183,10 +186,12 @@ async fn a_runaway_extension_is_stopped_and_the_turn_goes_on() {
     assert_eq!(report.tool_result(), ("STILL HERE", false));
     let path = project.path(".kit/extensions/runaway.js");
     let uri = kit_testkit::file_uri(&path);
-    client.latest("textDocument/publishDiagnostics", |params| {
-        params["uri"] == uri.as_str() && params["diagnostics"].as_array().is_some_and(|marks| !marks.is_empty())
-    })
-    .await;
+    client
+        .latest("textDocument/publishDiagnostics", |params| {
+            params["uri"] == uri.as_str()
+                && params["diagnostics"].as_array().is_some_and(|marks| !marks.is_empty())
+        })
+        .await;
     client.close().await;
 }
 
@@ -221,7 +226,8 @@ export default function (kit) {
 /// Statement 27.
 #[tokio::test]
 async fn nothing_is_reached_without_a_grant_and_no_more_than_granted_with_one() {
-    let project = project(&[("reach.js", REACH)]).file("docs/a.md", "the docs\n").file("secret.txt", "secret\n");
+    let project =
+        project(&[("reach.js", REACH)]).file("docs/a.md", "the docs\n").file("secret.txt", "secret\n");
     let model = ModelServer::start().await;
     let client = launch(&project, &model).env("KIT_TEST_VALUE", "valuable").start().await;
     client.behave(|behavior| {
@@ -232,7 +238,10 @@ async fn nothing_is_reached_without_a_grant_and_no_more_than_granted_with_one() 
     });
     let (_, asked) = client.server_request("kit/permission", 0).await;
     let title = asked["title"].as_str().unwrap_or_default();
-    assert!(title.contains("read docs") && title.contains("run echo *") && title.contains("KIT_TEST_VALUE"), "{title}");
+    assert!(
+        title.contains("read docs") && title.contains("run echo *") && title.contains("KIT_TEST_VALUE"),
+        "{title}"
+    );
     let tools = ["read_docs", "read_other", "climb", "say", "chain", "variable", "home", "request"];
     for tool in tools {
         let report = run_call(&client, &model, Reply::new().call(tool, json!({}))).await;
@@ -292,7 +301,8 @@ async fn saving_adding_breaking_and_removing_files_takes_effect_while_it_runs() 
     let uri = project.uri(".kit/extensions/one.js");
     let mark = client
         .latest("textDocument/publishDiagnostics", |params| {
-            params["uri"] == uri.as_str() && params["diagnostics"].as_array().is_some_and(|marks| !marks.is_empty())
+            params["uri"] == uri.as_str()
+                && params["diagnostics"].as_array().is_some_and(|marks| !marks.is_empty())
         })
         .await;
     assert_eq!(mark["diagnostics"][0]["range"]["start"]["line"], 2, "{mark}");
@@ -324,7 +334,9 @@ async fn state_lies_beside_its_session_survives_a_restart_and_is_no_other_sessio
     let file = project
         .session_files()
         .into_iter()
-        .find(|file| std::fs::read_to_string(file).is_ok_and(|text| text.contains(session.as_str().unwrap_or("?"))))
+        .find(|file| {
+            std::fs::read_to_string(file).is_ok_and(|text| text.contains(session.as_str().unwrap_or("?")))
+        })
         .expect("the session's file");
     let state = std::fs::read_to_string(file.with_extension("ext-state.json")).expect("the state's file");
     assert_eq!(serde_json::from_str::<Value>(&state).expect("JSON"), json!({ "keep:count": "2" }));
@@ -338,7 +350,9 @@ async fn a_typed_file_asks_the_user() {
     let project = project(&[("pick.ts", source)]);
     let model = ModelServer::start().await;
     let client = start(&project, &model).await;
-    client.behave(|behavior| behavior.ask = Box::new(|_| Answer::Result(json!({ "index": 1, "value": "b", "cancelled": false }))));
+    client.behave(|behavior| {
+        behavior.ask = Box::new(|_| Answer::Result(json!({ "index": 1, "value": "b", "cancelled": false })))
+    });
     listed(&client, |list| list.len() == 1).await;
     let answer = client.command("kit.command.run", json!({ "name": "pick" })).await.expect("it runs");
     assert_eq!(answer["output"], "b");

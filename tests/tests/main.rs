@@ -9,6 +9,8 @@ mod compaction;
 mod context;
 mod edits;
 mod extension_commands;
+mod extension_surface;
+mod extensions;
 mod files;
 mod headless;
 mod logins;

@@ -46,6 +46,7 @@ export const serverCommands = [
   { id: "kit.extension.list", title: "Extensions", description: "Lists extensions with what they register and may do." },
   { id: "kit.extension.reload", title: "Reload Extensions", description: "Loads extensions again." },
   { id: "kit.extension.grant", title: "Grant to Extension", description: "Grants an extension what it asks for, or takes that back." },
+  { id: "kit.extension.shortcut", title: "Press Shortcut of Extension", description: "Does what an extension bound to a key." },
   { id: "kit.trust.set", title: "Trust Workspace", description: "Trusts a workspace root, or stops trusting it." },
   { id: "kit.doctor", title: "Doctor", description: "Checks the installation." },
 ] as const;
@@ -355,6 +356,8 @@ export type CompletionKind =
   | "context"
   /** A command, skill or template. */
   | "command"
+  /** An argument of a command. */
+  | "argument"
   /** A resource of an MCP server. */
   | "resource";
 
@@ -595,6 +598,11 @@ export type Event = {
       /** Facts that are not for the model. */
       metadata?: ToolMetadata;
     }
+    /**
+     * How an extension shows a tool call: its header after `tool_call`, its body after `tool_result`. A part that is
+     * absent stays as it was.
+     */
+    | ToolDisplay
     /** The text that accompanied tool calls. */
     | {
       type: "tool_call_content";
@@ -735,6 +743,8 @@ export interface ExtensionInfo {
   tools: string[];
   /** Its commands, without a slash. */
   commands: string[];
+  /** Its keys. Of several extensions with the same key the last has it. */
+  shortcuts?: ExtensionShortcut[];
   /** What it asks for. */
   asks?: unknown;
   /** What the user granted. */
@@ -747,6 +757,28 @@ export interface ExtensionInfo {
 export interface ExtensionListAnswer {
   /** The extensions. */
   extensions: ExtensionInfo[];
+}
+
+/** A key that an extension wants to be bound. */
+export interface ExtensionShortcut {
+  /** The key: modifiers in the order `ctrl`, `alt`, `shift`, `meta`, then the key, in small letters and joined by `+`. */
+  key: string;
+  /** One sentence about it. */
+  description: string;
+}
+
+/** Answer of `kit.extension.shortcut`. */
+export interface ExtensionShortcutAnswer {
+  /** What the handler says to the user. */
+  output?: string;
+}
+
+/** Argument of `kit.extension.shortcut`. */
+export interface ExtensionShortcutArguments {
+  /** The key as `kit.extension.list` names it. */
+  key: string;
+  /** The session that it is pressed in; the current one otherwise. */
+  session?: SessionId;
 }
 
 /** What an extension does. */
@@ -1534,6 +1566,26 @@ export interface ThinkingSetArguments {
 
 /** A tool call, named by the model that made it; unique within a session's branch. */
 export type ToolCallId = string;
+
+/** How an extension shows a tool call. */
+export interface ToolDisplay {
+  /** The call. */
+  toolCallId: ToolCallId;
+  /** The tool. */
+  toolName: string;
+  /** The tool's name for people. */
+  name?: string;
+  /** One line in the place of the call's title. */
+  header?: string;
+  /** What is shown in the place of the result. */
+  body?: string;
+  /** Whether the body is Markdown. */
+  markdown?: boolean;
+  /** Color of the border, where a client draws one. */
+  borderColor?: string;
+  /** Color of the background, where a client draws one. */
+  background?: string;
+}
 
 /** What a tool does, for icons and permissions. */
 export type ToolKind =

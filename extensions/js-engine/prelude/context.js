@@ -251,6 +251,8 @@
     namespaces.get(space).push([leaf, (self, values) => run(parametersOf(name, names, values), sessionOf(self))]);
   };
   for (const [name, signature] of Object.entries(methods)) add(name, signature);
+  // There is no terminal to give away, so what wants one runs as it is.
+  Object.defineProperty(prototype, "suspendTUI", { value: (run) => run(), configurable: true, writable: true });
   Object.defineProperty(prototype, "fetch", {
     value(input, options) { return fetch(input, options, sessionOf(this)); }, configurable: true, writable: true,
   });

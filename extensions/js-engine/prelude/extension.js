@@ -248,6 +248,11 @@
     return { content: value === undefined ? "" : JSON.stringify(value) };
   };
 
+  // What a person is shown: a text as it is, anything else as JSON.
+  const said = (value) => ({
+    output: value === undefined || value === null ? undefined : typeof value === "string" ? value : JSON.stringify(value),
+  });
+
   const kinds = {
     async tool(name, input) {
       const tool = found(tools, name, "tool");
@@ -270,8 +275,7 @@
     },
     async command(name, input) {
       const { args, context } = JSON.parse(input);
-      const output = await found(commands, name.replace(/^\//, ""), "command").execute(args, contextOf(context));
-      return { output: output === undefined || output === null ? undefined : typeof output === "string" ? output : JSON.stringify(output) };
+      return said(await found(commands, name.replace(/^\//, ""), "command").execute(args, contextOf(context)));
     },
     async complete(name, input) {
       const { prefix, context } = JSON.parse(input);
@@ -279,8 +283,7 @@
       return isFunction(complete) ? ((await complete(prefix, contextOf(context))) ?? []) : [];
     },
     async shortcut(key, input) {
-      await found(shortcuts, key, "shortcut").handler(contextOf(JSON.parse(input).context));
-      return null;
+      return said(await found(shortcuts, key, "shortcut").handler(contextOf(JSON.parse(input).context)));
     },
     render_tool(name, input) {
       const { toolArgs, result, isError, width } = JSON.parse(input);

@@ -53,6 +53,7 @@ const METHODS = {
   "complete": ["call",[]],
   "spawnSubagent": ["call",[]],
   "waitSubagent": ["call",["id"]],
+  "listSubagents": ["call",[]],
   "killSubagent": ["notify",["id"]],
   "emitCustomEvent": ["call",["name","data"]],
   "tool.progress": ["notify",["toolCallId","text"]],

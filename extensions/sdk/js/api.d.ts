@@ -58,7 +58,7 @@ export interface Kit extends EventMethods {
   registerTool(tool: Tool): void;
   /** Offers a command to people. */
   registerCommand(command: Command): void;
-  /** Binds a key where an editor can. */
+  /** Binds a key where an editor can; the text that the handler returns is shown. */
   registerShortcut(shortcut: { key: string; description?: string }, handler: (ctx: Context) => unknown): void;
   /** Declares an option. */
   registerOption(option: Partial<OptionDefinition> & { name: string }): void;
@@ -84,7 +84,7 @@ export interface Tool {
   description: string;
   /** JSON schema of the input, as an object or as JSON text. */
   parameters?: object | string;
-  /** What it does, for permissions: `read`, `search`, `edit`, `execute` (otherwise), `agent` or `other`. */
+  /** What it does, for permissions: `read`, `search`, `edit`, `execute`, `agent` or `other` (otherwise). */
   kind?: string;
   /** Whether calls may run beside other calls. */
   parallel?: boolean;
@@ -171,6 +171,8 @@ declare module "./kit-extension" {
         signal?: AbortSignal;
       },
     ): Promise<Subagent>;
+    /** Runs the function: editors have no terminal to give away. */
+    suspendTUI<Result>(run: () => Result): Result;
     /** Shows or replaces a widget; `content.render` may be a function of the width. */
     setWidget(
       options: Partial<Omit<WidgetParameters, "content">> & {

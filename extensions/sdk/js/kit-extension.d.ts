@@ -176,7 +176,7 @@ export interface CollapseBranchParameters {
   summary: string;
 }
 
-/** Output of kind `command`. */
+/** Output of kinds `command` and `shortcut`. */
 export interface CommandAnswer {
   /** What is shown to the user; nothing where it is absent. */
   output?: string;
@@ -298,6 +298,16 @@ export interface ContentStyle {
   background?: string;
   /** Whether there is no border. */
   noBorder?: boolean;
+}
+
+/** A document that a command is about, or a part of it. */
+export interface ContextDocument {
+  /** Its path, relative to the session's folder where it lies in there. */
+  path: string;
+  /** The selected lines, from 0 and without the last; absent where nothing is selected. */
+  lines?: number[];
+  /** The selected text, the beginning of it where it is long. */
+  text?: string;
 }
 
 /** A message of the context window. */
@@ -845,7 +855,10 @@ export interface ReadFileResult {
 }
 
 /** The model begins to reason. */
-export interface ReasoningStartEvent Record<string, never>
+export interface ReasoningStartEvent {
+  /** Names this row of reasoning within the session. */
+  id: string;
+}
 
 /** The answer of `init`. */
 export interface Registration {
@@ -977,6 +990,8 @@ export interface SessionContext {
   model: string;
   /** Whether a person can be asked. */
   interactive: boolean;
+  /** What a command is about: the document that it was run in, with what is selected there. */
+  documents?: ContextDocument[];
 }
 
 /** An entry of an extension on the current branch. */
@@ -1073,7 +1088,7 @@ export interface ShortcutDefinition {
   description: string;
 }
 
-/** Input of kind `shortcut`; the output is empty. */
+/** Input of kind `shortcut`. */
 export interface ShortcutInvocation {
   /** Where it runs. */
   context: SessionContext;
@@ -1103,6 +1118,18 @@ export interface Skill {
 export interface SleepParameters {
   /** How long. */
   ms: number;
+}
+
+/** A source of an answer. */
+export interface SourceEvent {
+  /** What kind of source it is. */
+  sourceType: string;
+  /** Its id. */
+  id: string;
+  /** Its address. */
+  url: string;
+  /** Its title. */
+  title: string;
 }
 
 /** A subagent to spawn. */
@@ -1164,6 +1191,14 @@ export interface StepFinishEvent {
   hasToolCalls: boolean;
   /** The provider's reason to stop. */
   finishReason: string;
+  /** Fresh input tokens. */
+  inputTokens: number;
+  /** Output tokens. */
+  outputTokens: number;
+  /** Input tokens read from the cache. */
+  cacheReadTokens: number;
+  /** Input tokens written to the cache. */
+  cacheWriteTokens: number;
 }
 
 /** A model call of a turn begins. */
@@ -1237,6 +1272,18 @@ export interface SubagentEvent {
   isError: boolean;
 }
 
+/** A subagent of the session. */
+export interface SubagentInfo {
+  /** Its id. */
+  id: string;
+  /** The named agent that it runs as. */
+  agent: string;
+  /** Whether it works or waits for its place. */
+  running: boolean;
+  /** How it ended. */
+  result?: SubagentResult;
+}
+
 /** Names a subagent. */
 export interface SubagentParameters {
   /** Its id. */
@@ -1287,6 +1334,14 @@ export interface Subscription {
 export interface TemplateParameters {
   /** The text. */
   template: string;
+}
+
+/** Another size of the terminal. */
+export interface TerminalResizeEvent {
+  /** Columns. */
+  width: number;
+  /** Lines. */
+  height: number;
 }
 
 /** The size of a terminal: always 0, as editors have none. */
@@ -1519,6 +1574,10 @@ export interface TreeNode {
   role?: string;
   /** Its text. */
   content: string;
+  /** The model that wrote it. */
+  model?: string;
+  /** The model's provider. */
+  provider?: string;
   /** When, RFC 3339. */
   timestamp: string;
   /** The entries after it. */
@@ -1543,6 +1602,12 @@ export interface VisibilityParameters {
   hideSeparator?: boolean;
   /** The hint below the prompt. */
   hideInputHint?: boolean;
+}
+
+/** Something that the user should know. */
+export interface WarningsEvent {
+  /** One sentence each. */
+  warnings: string[];
 }
 
 /** A widget, replaced by the next of its id. */
@@ -1603,6 +1668,8 @@ export interface Events {
   "agent_end": { payload: AgentEndEvent; answer: void };
   /** The agent starts or stops to work. */
   "turn_state_change": { payload: TurnStateChangeEvent; answer: void };
+  /** Something that the user should know and that is no failure. */
+  "warnings": { payload: WarningsEvent; answer: void };
   /** A model call of a turn begins. */
   "step_start": { payload: StepStartEvent; answer: void };
   /** A model call of a turn ended. */
@@ -1643,6 +1710,10 @@ export interface Events {
   "retry": { payload: RetryEvent; answer: void };
   /** Something failed. */
   "error": { payload: ErrorEvent; answer: void };
+  /** Never comes: no provider tells its sources here. */
+  "source": { payload: SourceEvent; answer: void };
+  /** Never comes: editors have no terminal. */
+  "terminal_resize": { payload: TerminalResizeEvent; answer: void };
   /** A piece of a streamed answer that this extension asked for. */
   "stream.chunk": { payload: StreamChunkEvent; answer: void };
   /** A call of a tool of this extension is no longer wanted. */
@@ -1662,7 +1733,7 @@ export interface Invocations {
   /** A person completes the argument of a command. */
   "complete": { input: CompleteInvocation; output: string[] };
   /** A person pressed a key. */
-  "shortcut": { input: ShortcutInvocation; output: void };
+  "shortcut": { input: ShortcutInvocation; output: CommandAnswer };
   /** A tool call is shown. */
   "render_tool": { input: RenderToolInvocation; output: RenderToolAnswer };
   /** A message is shown. */
@@ -1701,6 +1772,8 @@ export interface EventMethods {
   onAgentEnd(handler: Handler<"agent_end">, settings?: HandlerSettings): void;
   /** The agent starts or stops to work. */
   onTurnStateChange(handler: Handler<"turn_state_change">, settings?: HandlerSettings): void;
+  /** Something that the user should know and that is no failure. */
+  onWarnings(handler: Handler<"warnings">, settings?: HandlerSettings): void;
   /** A model call of a turn begins. */
   onStepStart(handler: Handler<"step_start">, settings?: HandlerSettings): void;
   /** A model call of a turn ended. */
@@ -1741,6 +1814,10 @@ export interface EventMethods {
   onRetry(handler: Handler<"retry">, settings?: HandlerSettings): void;
   /** Something failed. */
   onError(handler: Handler<"error">, settings?: HandlerSettings): void;
+  /** Never comes: no provider tells its sources here. */
+  onSource(handler: Handler<"source">, settings?: HandlerSettings): void;
+  /** Never comes: editors have no terminal. */
+  onTerminalResize(handler: Handler<"terminal_resize">, settings?: HandlerSettings): void;
   /** A piece of a streamed answer that this extension asked for. */
   onStreamChunk(handler: Handler<"stream.chunk">, settings?: HandlerSettings): void;
   /** A call of a tool of this extension is no longer wanted. */
@@ -1855,6 +1932,8 @@ export interface Context extends SessionContext {
   spawnSubagent(options: SpawnSubagentParameters): Promise<SpawnSubagentResult>;
   /** Waits for the end of a subagent. */
   waitSubagent(id: string): Promise<SubagentResult>;
+  /** The subagents of the session that work, wait for their place, or are done and were not waited for. */
+  listSubagents(): Promise<SubagentInfo[]>;
   /** Ends a subagent; without effect after its end. */
   killSubagent(id: string): void;
   /** Sends an event to extensions; returns when their handlers have run. */

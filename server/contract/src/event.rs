@@ -421,10 +421,47 @@ data! {
         has_tool_calls: bool,
         /// The provider's reason to stop.
         finish_reason: String,
+        /// Fresh input tokens.
+        input_tokens: u64,
+        /// Output tokens.
+        output_tokens: u64,
+        /// Input tokens read from the cache.
+        cache_read_tokens: u64,
+        /// Input tokens written to the cache.
+        cache_write_tokens: u64,
     }
 
     /// The model begins to reason.
-    ReasoningStartEvent {}
+    ReasoningStartEvent {
+        /// Names this row of reasoning within the session.
+        id: String,
+    }
+
+    /// Something that the user should know.
+    WarningsEvent {
+        /// One sentence each.
+        warnings: Vec<String>,
+    }
+
+    /// A source of an answer.
+    SourceEvent {
+        /// What kind of source it is.
+        source_type: String,
+        /// Its id.
+        id: String,
+        /// Its address.
+        url: String,
+        /// Its title.
+        title: String,
+    }
+
+    /// Another size of the terminal.
+    TerminalResizeEvent {
+        /// Columns.
+        width: u32,
+        /// Lines.
+        height: u32,
+    }
 
     /// A model call failed and is repeated.
     RetryEvent {

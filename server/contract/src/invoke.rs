@@ -40,7 +40,7 @@ pub struct CommandInvocation {
     pub context: SessionContext,
 }
 
-/// Output of kind `command`.
+/// Output of kinds `command` and `shortcut`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandAnswer {
     /// What is shown to the user; nothing where it is absent.
@@ -57,7 +57,7 @@ pub struct CompleteInvocation {
     pub context: SessionContext,
 }
 
-/// Input of kind `shortcut`; the output is empty.
+/// Input of kind `shortcut`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShortcutInvocation {
     /// Where it runs.

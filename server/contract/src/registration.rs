@@ -53,6 +53,23 @@ pub struct SessionContext {
     pub model: String,
     /// Whether a person can be asked.
     pub interactive: bool,
+    /// What a command is about: the document that it was run in, with what is selected there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<ContextDocument>,
+}
+
+/// A document that a command is about, or a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContextDocument {
+    /// Its path, relative to the session's folder where it lies in there.
+    pub path: String,
+    /// The selected lines, from 0 and without the last; absent where nothing is selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<[u32; 2]>,
+    /// The selected text, the beginning of it where it is long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 /// The answer of `init`.

@@ -122,6 +122,7 @@ events! {
     "agent_start" Observes AgentStartEvent => (), "A turn began.";
     "agent_end" Observes AgentEndEvent => (), "A turn ended, with what it took.";
     "turn_state_change" Observes TurnStateChangeEvent => (), "The agent starts or stops to work.";
+    "warnings" Observes WarningsEvent => (), "Something that the user should know and that is no failure.";
     "step_start" Observes StepStartEvent => (), "A model call of a turn begins.";
     "step_finish" Observes StepFinishEvent => (), "A model call of a turn ended.";
     "llm_usage" Observes LlmUsageEvent => (), "The usage of one model call; once for each call of a turn.";
@@ -142,6 +143,8 @@ events! {
     "subagent_end" Observes SubagentEndEvent => (), "A subagent that the model asked for ended.";
     "retry" Observes RetryEvent => (), "A model call failed and is repeated.";
     "error" Observes ErrorEvent => (), "Something failed.";
+    "source" Observes SourceEvent => (), "Never comes: no provider tells its sources here.";
+    "terminal_resize" Observes TerminalResizeEvent => (), "Never comes: editors have no terminal.";
     "stream.chunk" Observes StreamChunkEvent => (), "A piece of a streamed answer that this extension asked for.";
     "tool.cancelled" Observes ToolCancelledEvent => (), "A call of a tool of this extension is no longer wanted.";
     "subagent.event" Observes SubagentEvent => (), "Something happened in a subagent that this extension spawned with `events`.";
@@ -163,7 +166,7 @@ invocations! {
     "tool" ToolInvocation => ToolAnswer, "A model called a tool.";
     "command" CommandInvocation => CommandAnswer, "A person ran a command.";
     "complete" CompleteInvocation => Vec<String>, "A person completes the argument of a command.";
-    "shortcut" ShortcutInvocation => (), "A person pressed a key.";
+    "shortcut" ShortcutInvocation => CommandAnswer, "A person pressed a key.";
     "render_tool" RenderToolInvocation => RenderToolAnswer, "A tool call is shown.";
     "render_message" RenderMessageInvocation => RenderAnswer, "A message is shown.";
     "render_widget" RenderWidgetInvocation => RenderAnswer, "A widget is shown.";
@@ -237,6 +240,7 @@ methods! {
     "complete" Call Free [] CompleteParameters => CompleteResult, "One call of a model, without tools.";
     "spawnSubagent" Call Free [] SpawnSubagentParameters => SpawnSubagentResult, "Spawns a subagent.";
     "waitSubagent" Call Free ["id"] SubagentParameters => SubagentResult, "Waits for the end of a subagent.";
+    "listSubagents" Call Free [] NoParameters => Vec<SubagentInfo>, "The subagents of the session that work, wait for their place, or are done and were not waited for.";
     "killSubagent" Notify Free ["id"] SubagentParameters => (), "Ends a subagent; without effect after its end.";
     "emitCustomEvent" Call Free ["name", "data"] EmitCustomEventParameters => EmitCustomEventResult, "Sends an event to extensions; returns when their handlers have run.";
     "tool.progress" Notify Free ["toolCallId", "text"] ToolProgressParameters => (), "Shows progress of a running tool of this extension.";

@@ -3,9 +3,10 @@
 use kit_contract::{
     AgentEndEvent, AgentStartEvent, ContextMessage, ErrorEvent, LlmUsageEvent, MessageEndEvent,
     MessageStartEvent, MessageUpdateEvent, ModelChangeEvent, RetryEvent, SubagentChunkEvent,
-    ToolExecutionEvent, ToolOutputEvent, TurnStateChangeEvent,
+    SubagentEndEvent, SubagentStartEvent, ToolExecutionEvent, ToolOutputEvent, TurnStateChangeEvent,
+    WarningsEvent,
 };
-use kit_protocol::{Event, EventBody, Message, Part, Role, Usage};
+use kit_protocol::{Event, EventBody, Message, Part, Role, StopReason, Usage};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -37,11 +38,9 @@ fn value<T: Serialize>(event: T) -> Value {
     serde_json::to_value(event).unwrap_or_default()
 }
 
-/// What extensions are told about an event of a session's stream; nothing for what they hear in another way.
-pub(crate) fn told(event: &Event) -> Vec<Told> {
-    if let Some(agent) = &event.agent {
-        return of_subagent(agent.id.as_str(), agent.name.as_deref().unwrap_or_default(), &event.body);
-    }
+/// What extensions are told about an event of a session's own agent; nothing for what they hear in another way.
+/// `kind_of` knows what a tool does.
+pub(crate) fn told(event: &Event, kind_of: impl Fn(&str) -> String) -> Vec<Told> {
     let turn_id = event.turn.as_ref().map(ToString::to_string).unwrap_or_default();
     let state = |now: &str, before: &str| {
         let event = TurnStateChangeEvent { state: now.to_owned(), previous: before.to_owned() };
@@ -69,13 +68,19 @@ pub(crate) fn told(event: &Event) -> Vec<Told> {
             let event = ToolOutputEvent {
                 tool_call_id: tool_call_id.to_string(),
                 tool_name: tool_name.clone(),
-                tool_kind: String::new(),
+                tool_kind: kind_of(tool_name),
                 chunk: chunk.clone(),
                 is_stderr: *is_stderr,
             };
             vec![("tool_output", value(event))]
         }
-        EventBody::StepUsage(usage) => vec![("llm_usage", value(used(turn_id, usage)))],
+        // A call beside the conversation, for a program, is nobody's turn.
+        EventBody::StepUsage(usage) if event.turn.is_some() => {
+            vec![("llm_usage", value(used(turn_id, usage)))]
+        }
+        EventBody::Notice { message } => {
+            vec![("warnings", value(WarningsEvent { warnings: vec![message.clone()] }))]
+        }
         EventBody::Retry { attempt, reason, .. } => {
             vec![("retry", value(RetryEvent { attempt: *attempt, error: reason.clone() }))]
         }
@@ -119,13 +124,14 @@ pub(crate) fn told(event: &Event) -> Vec<Told> {
         // Calls and results come through the interceptors; the rest has no event of extensions.
         EventBody::ToolCall { .. }
         | EventBody::ToolResult { .. }
+        | EventBody::ToolDisplay(_)
         | EventBody::ReasoningDelta { .. }
+        | EventBody::StepUsage(_)
         | EventBody::ToolCallContent { .. }
         | EventBody::Response { .. }
         | EventBody::Compaction { .. }
         | EventBody::StreamReset {}
         | EventBody::Queue { .. }
-        | EventBody::Notice { .. }
         | EventBody::ThinkingChange { .. } => Vec::new(),
     }
 }
@@ -155,13 +161,29 @@ fn used(turn_id: String, usage: &Usage) -> LlmUsageEvent {
     }
 }
 
-fn of_subagent(agent: &str, task: &str, body: &EventBody) -> Vec<Told> {
-    let chunk = SubagentChunkEvent {
-        tool_call_id: agent.to_owned(),
-        task: task.to_owned(),
-        ..SubagentChunkEvent::default()
-    };
-    let chunk = match body {
+/// What extensions are told about an event of a subagent that a tool call started.
+pub(crate) fn of_subagent(call: &str, task: &str, body: &EventBody) -> Vec<Told> {
+    let Some(chunk) = chunk_of(body) else { return Vec::new() };
+    let chunk = SubagentChunkEvent { tool_call_id: call.to_owned(), task: task.to_owned(), ..chunk };
+    let chunk = ("subagent_chunk", value(chunk));
+    let (tool_call_id, task) = (call.to_owned(), task.to_owned());
+    if let EventBody::TurnStart { .. } = body {
+        return vec![("subagent_start", value(SubagentStartEvent { tool_call_id, task })), chunk];
+    }
+    if let EventBody::TurnEnd { response, error, stop_reason, .. } = body {
+        let failed = matches!(stop_reason, StopReason::Error | StopReason::Cancelled);
+        let error_msg =
+            error.clone().unwrap_or_else(|| if failed { word(stop_reason) } else { String::new() });
+        let end = SubagentEndEvent { tool_call_id, task, response: response.clone(), error_msg };
+        return vec![chunk, ("subagent_end", value(end))];
+    }
+    vec![chunk]
+}
+
+/// What a subagent did, without whose it is; nothing for what extensions do not hear.
+pub(crate) fn chunk_of(body: &EventBody) -> Option<SubagentChunkEvent> {
+    let chunk = SubagentChunkEvent::default();
+    Some(match body {
         EventBody::TurnStart { prompt } => {
             SubagentChunkEvent { chunk_type: "turn_start".to_owned(), content: prompt.clone(), ..chunk }
         }
@@ -201,6 +223,7 @@ fn of_subagent(agent: &str, task: &str, body: &EventBody) -> Vec<Told> {
         EventBody::MessageStart {}
         | EventBody::MessageEnd { .. }
         | EventBody::ToolOutput { .. }
+        | EventBody::ToolDisplay(_)
         | EventBody::ToolCallContent { .. }
         | EventBody::StepUsage(_)
         | EventBody::Response { .. }
@@ -211,9 +234,8 @@ fn of_subagent(agent: &str, task: &str, body: &EventBody) -> Vec<Told> {
         | EventBody::Notice { .. }
         | EventBody::ThinkingChange { .. }
         | EventBody::Error { .. }
-        | EventBody::ModelChange { .. } => return Vec::new(),
-    };
-    vec![("subagent_chunk", value(chunk))]
+        | EventBody::ModelChange { .. } => return None,
+    })
 }
 
 /// The window of a model call as extensions see it.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use kit_contract::Permissions;
 use kit_protocol::{
     ErrorKind, ExtensionArguments, ExtensionGrantArguments, ExtensionInfo, ExtensionListAnswer,
-    ExtensionState, KitError,
+    ExtensionShortcut, ExtensionState, KitError,
 };
 use serde_json::Value;
 
 use crate::extensions::Extensions;
 use crate::loaded::Loaded;
+use crate::shortcut::normalized;
 use crate::source::name_of;
 
 impl Extensions {
@@ -31,6 +32,7 @@ impl Extensions {
                     events: Vec::new(),
                     tools: Vec::new(),
                     commands: Vec::new(),
+                    shortcuts: Vec::new(),
                     asks: None,
                     grants: None,
                     error: Some(format!("line {}: {}", problem.line + 1, problem.message)),
@@ -109,6 +111,14 @@ impl Extensions {
                 .commands
                 .iter()
                 .map(|command| command.name.trim_start_matches('/').to_owned())
+                .collect(),
+            shortcuts: registration
+                .shortcuts
+                .iter()
+                .map(|shortcut| ExtensionShortcut {
+                    key: normalized(&shortcut.key),
+                    description: shortcut.description.clone(),
+                })
                 .collect(),
             asks: (!asks.is_empty()).then(|| json(asks)).flatten(),
             grants: granted.as_ref().and_then(json),

@@ -251,6 +251,7 @@ impl Extensions {
             cwd: self.cwd().to_string_lossy().into_owned(),
             model: status.model.unwrap_or_default(),
             interactive: self.ports.interactive,
+            documents: Vec::new(),
         }
     }
 
@@ -411,7 +412,9 @@ impl Extensions {
             }
             let style = BTreeMap::from([("kind".to_owned(), "error".to_owned())]);
             let item = UiItem { text: format!("{name} is disabled"), style, ..UiItem::default() };
-            self.board.set(name, UiSlot::Status, "disabled", item);
+            if let Err(error) = self.show(name, UiSlot::Status, "disabled", item) {
+                tracing::warn!(%error, "the status line does not say that an extension is disabled");
+            }
         }
         let path = path.to_string_lossy().into_owned();
         self.set_problem(Path::new(&path.clone()), Some(FileProblem { path, line: 0, message }));

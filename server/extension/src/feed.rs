@@ -4,21 +4,24 @@
 //! and puts them into the queues of those who want them. When it is full, what comes is left out and counted. Nobody
 //! wants an event without a handler, so then nothing is made of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kit_contract::{
     ReasoningStartEvent, SessionShutdownEvent, SessionStartEvent, StepFinishEvent, StepStartEvent,
     ThinkingLevelChangeEvent, ToolCallInputDeltaEvent, ToolCallInputEndEvent, ToolCallInputStartEvent,
 };
-use kit_protocol::{Event, EventBody, FileProblem, ReviewState, SessionId, Status, UiUpdate};
+use kit_protocol::{
+    AgentId, AgentRef, Event, EventBody, FileProblem, ReviewState, SessionId, Status, UiUpdate,
+};
 use kit_session::{HookScope, Observation, Sink};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::convert::{Told, told, word};
+use crate::convert::{Told, of_subagent, told, word};
 use crate::extensions::Extensions;
 
 /// How many observations may wait. Beyond that new ones are left out: a notification is never worth a delay.
@@ -32,6 +35,10 @@ pub(crate) struct Feed {
     known: Mutex<HashSet<SessionId>>,
     /// Sessions whose model reasons right now.
     reasoning: Mutex<HashSet<SessionId>>,
+    /// Counts the rows of reasoning, for their ids.
+    rows: AtomicU64,
+    /// Tasks of subagents that work, by their ids.
+    tasks: Mutex<HashMap<AgentId, String>>,
 }
 
 struct Observed {
@@ -47,6 +54,10 @@ impl Feed {
 
     /// Something happened in a session that is no event of its stream.
     pub(crate) fn observe(&self, hub: &Arc<Extensions>, scope: HookScope, observation: Observation) {
+        // What a subagent does is told as its own events.
+        if scope.agent.is_some() {
+            return;
+        }
         let session = scope.session;
         let event = match observation {
             Observation::SessionStart => {
@@ -66,7 +77,7 @@ impl Feed {
                 ("session_shutdown", value(SessionShutdownEvent { reason: "exit".to_owned() }))
             }
             Observation::ToolInputStart { id, name } => {
-                let kind = hub.ports().tools.get(&name).map(|tool| word(&tool.kind())).unwrap_or_default();
+                let kind = hub.kind_of(&name);
                 (
                     "tool_call_input_start",
                     value(ToolCallInputStartEvent {
@@ -84,12 +95,16 @@ impl Feed {
                 ("tool_call_input_end", value(ToolCallInputEndEvent { tool_call_id: id.to_string() }))
             }
             Observation::StepStart { step } => ("step_start", value(StepStartEvent { step_number: step })),
-            Observation::StepFinish { step, has_tool_calls, finish_reason } => (
+            Observation::StepFinish { step, has_tool_calls, finish_reason, tokens } => (
                 "step_finish",
                 value(StepFinishEvent {
                     step_number: step,
                     has_tool_calls,
                     finish_reason: finish_reason.unwrap_or_default(),
+                    input_tokens: tokens.input,
+                    output_tokens: tokens.output,
+                    cache_read_tokens: tokens.cache_read,
+                    cache_write_tokens: tokens.cache_write,
                 }),
             ),
             Observation::ThinkingLevelChange { level, previous, source } => (
@@ -113,7 +128,11 @@ impl Feed {
         if !hub.is_loaded() {
             return;
         }
-        let mut events: Vec<Told> = told(event);
+        hub.show_call(event);
+        let mut events: Vec<Told> = match &event.agent {
+            Some(agent) => self.subagent(agent, &event.body),
+            None => told(event, |tool| hub.kind_of(tool)),
+        };
         self.reasoning(event, &mut events);
         events.retain(|(name, _)| hub.wants(name));
         if !events.is_empty() {
@@ -121,12 +140,27 @@ impl Feed {
         }
     }
 
+    /// What a subagent does, if the model asked for it.
+    fn subagent(&self, agent: &AgentRef, body: &EventBody) -> Vec<Told> {
+        let Some(call) = &agent.tool_call_id else { return Vec::new() };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let EventBody::TurnStart { prompt } = body {
+            tasks.insert(agent.id.clone(), prompt.clone());
+        }
+        let task = tasks.get(&agent.id).cloned().unwrap_or_default();
+        if matches!(body, EventBody::TurnEnd { .. }) {
+            tasks.remove(&agent.id);
+        }
+        of_subagent(call.as_str(), &task, body)
+    }
+
     /// The first of a row of reasoning deltas is the start of reasoning.
     fn reasoning(&self, event: &Event, events: &mut Vec<Told>) {
         let mut reasoning = self.reasoning.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(event.body, EventBody::ReasoningDelta { .. }) {
             if event.agent.is_none() && reasoning.insert(event.session.clone()) {
-                events.push(("reasoning_start", value(ReasoningStartEvent {})));
+                let id = format!("reasoning-{}", self.rows.fetch_add(1, Ordering::Relaxed) + 1);
+                events.push(("reasoning_start", value(ReasoningStartEvent { id })));
             }
         } else {
             reasoning.remove(&event.session);
@@ -182,6 +216,11 @@ fn value<T: Serialize>(event: T) -> Value {
 }
 
 impl Extensions {
+    /// What a tool does, as a word; empty for one that is not known.
+    fn kind_of(&self, tool: &str) -> String {
+        self.ports().tools.get(tool).map(|tool| word(&tool.kind())).unwrap_or_default()
+    }
+
     /// Whether any extension is loaded.
     pub(crate) fn is_loaded(&self) -> bool {
         !self.generation().extensions.is_empty()

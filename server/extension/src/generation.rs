@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use kit_contract::OnError;
+use kit_contract::{CommandDefinition, OnError, ToolRenderer};
 use kit_session::HookPoint;
 
 use crate::loaded::Loaded;
@@ -54,6 +54,27 @@ impl Generation {
     /// Whether anybody handles an event.
     pub(crate) fn wants(&self, event: &str) -> bool {
         self.handlers.contains_key(event)
+    }
+
+    /// Who shows the calls of a tool: the last that registered for it.
+    pub(crate) fn tool_renderer(&self, tool: &str) -> Option<(&Arc<Loaded>, &ToolRenderer)> {
+        self.running().rev().find_map(|extension| {
+            let renderers = &extension.registration.tool_renderers;
+            Some((extension, renderers.iter().rfind(|renderer| renderer.tool_name == tool)?))
+        })
+    }
+
+    /// A command by its name without a slash, and who has it: the last that registered it.
+    pub(crate) fn command(&self, name: &str) -> Option<(&Arc<Loaded>, &CommandDefinition)> {
+        self.running().rev().find_map(|extension| {
+            let commands = &extension.registration.commands;
+            Some((extension, commands.iter().find(|command| command.name.trim_start_matches('/') == name)?))
+        })
+    }
+
+    /// Those that are not disabled, in load order.
+    pub(crate) fn running(&self) -> impl DoubleEndedIterator<Item = &Arc<Loaded>> {
+        self.extensions.iter().filter(|extension| !extension.is_disabled())
     }
 
     /// The extension of a main file.

@@ -275,13 +275,18 @@ impl Hooks for ExtensionHooks {
         async move { self.0.veto(scope, "before_fork", event, "Fork cancelled by extension.").await }.boxed()
     }
 
-    fn before_session_switch(&self, scope: HookScope, reason: SwitchReason) -> BoxFuture<'_, Verdict> {
+    fn before_session_switch(
+        &self,
+        scope: HookScope,
+        reason: SwitchReason,
+        prompt: Option<String>,
+    ) -> BoxFuture<'_, Verdict> {
         let reason = match reason {
             SwitchReason::New => "new",
             SwitchReason::Open => "open",
             SwitchReason::Clear => "clear",
         };
-        let event = BeforeSessionSwitchEvent { reason: reason.to_owned(), initial_prompt: None };
+        let event = BeforeSessionSwitchEvent { reason: reason.to_owned(), initial_prompt: prompt };
         async move {
             self.0.veto(scope, "before_session_switch", event, "Session switch cancelled by extension.").await
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kit_contract::{OnError, Permissions, Registration};
+use kit_contract::{CompleteInvocation, OnError, Permissions, Registration};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,8 +18,10 @@ pub(crate) const INTERCEPT: Duration = Duration::from_secs(5);
 pub(crate) const OBSERVE: Duration = Duration::from_secs(30);
 /// How long a tool or command may take.
 pub(crate) const TOOL: Duration = Duration::from_mins(10);
-/// How long a renderer or completion may take.
-pub(crate) const RENDER: Duration = Duration::from_millis(50);
+/// How long a renderer may take. Nobody waits for it, and what comes later is not shown.
+pub(crate) const RENDER: Duration = Duration::from_secs(1);
+/// How long whoever types waits for a completion.
+pub(crate) const COMPLETE: Duration = Duration::from_millis(250);
 
 /// A loaded extension.
 pub(crate) struct Loaded {
@@ -105,7 +107,16 @@ impl Loaded {
         self.call(kind, name, input, Weight::Heavy, TOOL).await
     }
 
-    /// Invokes a renderer or completion.
+    /// Completes what is typed behind a command.
+    pub(crate) async fn complete(
+        &self,
+        name: &str,
+        input: &CompleteInvocation,
+    ) -> Result<Vec<String>, Fault> {
+        self.call("complete", name, input, Weight::Light, COMPLETE).await
+    }
+
+    /// Invokes a renderer.
     pub(crate) async fn render<I: Serialize, O: DeserializeOwned>(
         &self,
         kind: &'static str,

@@ -118,6 +118,7 @@ pub(crate) fn context() -> SessionContext {
         cwd: FOLDER.to_owned(),
         model: "scripted/demo".to_owned(),
         interactive: true,
+        documents: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod actor;
 mod bindings;
+mod bucket;
 mod cache;
 mod calls;
 mod engine;
@@ -21,6 +22,7 @@ mod wasi;
 use futures::future::BoxFuture;
 
 pub use actor::{Guest, Recipe};
+pub(crate) use bucket::{Bucket, Token};
 pub use engine::{Engine, Program};
 pub use fault::{Failure, FailureCode, Fault, LoadError};
 pub use limits::{Limits, Weight};

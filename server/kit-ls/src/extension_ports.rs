@@ -8,7 +8,8 @@ use futures::future::BoxFuture;
 use kit_extension::{ExtensionSettings, Extensions, Fetch, FetchError, FetchRequest, FetchResponse};
 use kit_lsp::ExtensionDesk;
 use kit_protocol::{
-    Check, ExtensionArguments, ExtensionGrantArguments, ExtensionListAnswer, KitError, Settings,
+    Check, ExtensionArguments, ExtensionGrantArguments, ExtensionListAnswer, ExtensionShortcutAnswer,
+    ExtensionShortcutArguments, KitError, Settings,
 };
 use kit_provider::Fetcher;
 
@@ -42,6 +43,13 @@ impl ExtensionDesk for Desk {
 
     fn grant(&self, arguments: ExtensionGrantArguments) -> Result<ExtensionListAnswer, KitError> {
         self.0.decide(arguments)
+    }
+
+    fn shortcut(
+        &self,
+        arguments: ExtensionShortcutArguments,
+    ) -> BoxFuture<'_, Result<ExtensionShortcutAnswer, KitError>> {
+        self.0.press(arguments).boxed()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -1,13 +1,14 @@
 //! Code actions and code lenses.
 //!
-//! An action never calls a model: it carries `kit.session.prompt`, which starts a turn. Prompt templates that ask to be
-//! actions are offered beside the built-in ones. Lenses and the keep and undo
-//! actions serve clients that do not draw hunks themselves.
+//! An action never calls a model: it carries `kit.session.prompt`, which starts a turn. Prompt templates and commands of
+//! extensions that ask to be actions are offered beside the built-in ones; the latter carry `kit.command.run`. Lenses
+//! and the keep and undo actions serve clients that do not draw hunks themselves.
 
 use kit_protocol::{
-    ContextItem, HunkId, PromptArguments, ReviewHunk, ReviewListArguments, WirePosition, WireRange,
+    CommandRunArguments, ContextItem, HunkId, PromptArguments, ReviewHunk, ReviewListArguments, WirePosition,
+    WireRange,
 };
-use kit_session::ActionKind;
+use kit_session::{ActionKind, CommandAction};
 use kit_workspace::DocumentUri;
 use serde_json::json;
 use tower_lsp::lsp_types as lsp;
@@ -127,6 +128,26 @@ pub(crate) async fn actions(
             action(&offer.title, offer.kind, offer.command, to_value(&arguments))
         })
         .collect();
+    let fixes = !params.context.diagnostics.is_empty();
+    for CommandAction { name, title, kind } in running.sessions.command_actions() {
+        let kind = kind.unwrap_or_else(|| "source.kit".to_owned());
+        if !wanted(&kind) || (!fixes && (kind == "quickfix" || kind.starts_with("quickfix."))) {
+            continue;
+        }
+        let range = (!empty).then(|| to_wire(params.range));
+        let arguments = CommandRunArguments {
+            name,
+            args: None,
+            context: vec![ContextItem { uri: uri.clone(), range, version }],
+            attachments: Vec::new(),
+            session: None,
+            mode: None,
+            model: None,
+            thinking: None,
+            delivery: None,
+        };
+        actions.push(action(&shorten(&title), &kind, "kit.command.run", to_value(&arguments)));
+    }
     if !draws_hunks && wanted("source.kit") {
         let touched = |hunk: &&ReviewHunk| {
             hunk.lines.start <= params.range.end.line && params.range.start.line <= hunk.lines.end

@@ -142,6 +142,9 @@ pub(crate) async fn execute(
         "kit.extension.list" => answer_with(&running.extensions.list(parse(command, argument)?)),
         "kit.extension.reload" => answer_with(&running.extensions.reload(parse(command, argument)?).await?),
         "kit.extension.grant" => answer_with(&running.extensions.grant(parse(command, argument)?)?),
+        "kit.extension.shortcut" => {
+            answer_with(&running.extensions.shortcut(parse(command, argument)?).await?)
+        }
         "kit.trust.set" => {
             answer_with(&shared.application.trust(running, parse::<Trust>(command, argument)?)?)
         }

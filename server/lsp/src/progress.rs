@@ -184,6 +184,7 @@ impl Registry {
             | EventBody::ToolOutput { .. }
             | EventBody::ToolExecutionEnd { .. }
             | EventBody::ToolResult { .. }
+            | EventBody::ToolDisplay(_)
             | EventBody::ToolCallContent { .. }
             | EventBody::StepUsage(_)
             | EventBody::Response { .. }

@@ -268,6 +268,7 @@ async fn tell(client: &Client, event: Event) {
         | EventBody::ToolOutput { .. }
         | EventBody::ToolExecutionEnd { .. }
         | EventBody::ToolResult { .. }
+        | EventBody::ToolDisplay(_)
         | EventBody::ToolCallContent { .. }
         | EventBody::StepUsage(_)
         | EventBody::Response { .. }

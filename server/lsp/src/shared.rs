@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use futures::future::BoxFuture;
 use kit_protocol::{
     AuthAnswer, AuthArguments, ClientCapabilities, ExtensionArguments, ExtensionGrantArguments,
-    ExtensionListAnswer, KitError,
+    ExtensionListAnswer, ExtensionShortcutAnswer, ExtensionShortcutArguments, KitError,
 };
 use kit_session::{Sessions, Sink};
 use kit_text::Encoding;
@@ -42,6 +42,11 @@ pub trait ExtensionDesk: Send + Sync {
     fn reload(&self, arguments: ExtensionArguments) -> BoxFuture<'_, Result<ExtensionListAnswer, KitError>>;
     /// `kit.extension.grant`.
     fn grant(&self, arguments: ExtensionGrantArguments) -> Result<ExtensionListAnswer, KitError>;
+    /// `kit.extension.shortcut`.
+    fn shortcut(
+        &self,
+        arguments: ExtensionShortcutArguments,
+    ) -> BoxFuture<'_, Result<ExtensionShortcutAnswer, KitError>>;
     /// Ends all extensions.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }

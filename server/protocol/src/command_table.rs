@@ -62,6 +62,7 @@ commands! {
     "kit.extension.list" "Extensions" "Lists extensions with what they register and may do.";
     "kit.extension.reload" "Reload Extensions" "Loads extensions again.";
     "kit.extension.grant" "Grant to Extension" "Grants an extension what it asks for, or takes that back.";
+    "kit.extension.shortcut" "Press Shortcut of Extension" "Does what an extension bound to a key.";
     "kit.trust.set" "Trust Workspace" "Trusts a workspace root, or stops trusting it.";
     "kit.doctor" "Doctor" "Checks the installation.";
 }

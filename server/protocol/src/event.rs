@@ -54,6 +54,50 @@ impl AgentRef {
     }
 }
 
+/// How an extension shows a tool call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolDisplay {
+    /// The call.
+    pub tool_call_id: ToolCallId,
+    /// The tool.
+    pub tool_name: String,
+    /// The tool's name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// One line in the place of the call's title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// What is shown in the place of the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Whether the body is Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub markdown: Option<bool>,
+    /// Color of the border, where a client draws one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub border_color: Option<String>,
+    /// Color of the background, where a client draws one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<String>,
+}
+
+impl ToolDisplay {
+    /// A call that is shown as usual.
+    pub fn new(tool_call_id: ToolCallId, tool_name: String) -> Self {
+        Self {
+            tool_call_id,
+            tool_name,
+            name: None,
+            header: None,
+            body: None,
+            markdown: None,
+            border_color: None,
+            background: None,
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
@@ -146,6 +190,9 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         metadata: Option<ToolMetadata>,
     },
+    /// How an extension shows a tool call: its header after `tool_call`, its body after `tool_result`. A part that is
+    /// absent stays as it was.
+    ToolDisplay(ToolDisplay),
     /// The text that accompanied tool calls.
     ToolCallContent {
         /// The whole text.

@@ -1,8 +1,10 @@
-//! Arguments and answers of `kit.extension.list`, `.reload` and `.grant`.
+//! Arguments and answers of `kit.extension.list`, `.reload`, `.grant` and `.shortcut`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::SessionId;
 
 /// Argument of `kit.extension.list` and `kit.extension.reload`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +24,36 @@ pub struct ExtensionGrantArguments {
     /// What is granted: `true` for all that it asks for, `false` for nothing, or the permissions themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Value>,
+}
+
+/// Argument of `kit.extension.shortcut`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExtensionShortcutArguments {
+    /// The key as `kit.extension.list` names it.
+    pub key: String,
+    /// The session that it is pressed in; the current one otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+}
+
+/// Answer of `kit.extension.shortcut`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtensionShortcutAnswer {
+    /// What the handler says to the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+}
+
+/// A key that an extension wants to be bound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtensionShortcut {
+    /// The key: modifiers in the order `ctrl`, `alt`, `shift`, `meta`, then the key, in small letters and joined by `+`.
+    pub key: String,
+    /// One sentence about it.
+    pub description: String,
 }
 
 /// Answer of the commands of extensions, in load order.
@@ -66,6 +98,9 @@ pub struct ExtensionInfo {
     pub tools: Vec<String>,
     /// Its commands, without a slash.
     pub commands: Vec<String>,
+    /// Its keys. Of several extensions with the same key the last has it.
+    #[serde(default)]
+    pub shortcuts: Vec<ExtensionShortcut>,
     /// What it asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<Value>,

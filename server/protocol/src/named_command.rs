@@ -183,6 +183,8 @@ pub enum CompletionKind {
     Context,
     /// A command, skill or template.
     Command,
+    /// An argument of a command.
+    Argument,
     /// A resource of an MCP server.
     Resource,
 }

@@ -162,6 +162,7 @@ impl Actor {
     async fn open(shared: Arc<Shared>, session: SessionId, start: Start) -> Result<Self, KitError> {
         let defaults = shared.board.defaults();
         let sink = Arc::clone(&shared.with.sink);
+        let is_subagent = matches!(start, Start::Subagent { .. });
         let (journal, loaded, cwd, name, settings) = match start {
             Start::New { cwd, name, settings } => {
                 let at = Millis::now();
@@ -244,7 +245,9 @@ impl Actor {
         }
         actor.know_window();
         actor.post();
-        actor.observe(Observation::SessionStart);
+        if !is_subagent && actor.role.is_none() {
+            actor.observe(Observation::SessionStart);
+        }
         Ok(actor)
     }
 
@@ -314,7 +317,9 @@ impl Actor {
             op.refuse(closed.clone());
         }
         self.stream.flush();
-        self.observe(Observation::SessionShutdown);
+        if self.role.is_none() {
+            self.observe(Observation::SessionShutdown);
+        }
         self.shared.board.remove(&self.session);
         let path = self.journal.path().to_owned();
         self.journal.close().await;
@@ -382,6 +387,7 @@ impl Actor {
                 self.set_active_tools(names);
                 reply(answer, Ok(()));
             }
+            Op::Display(shown) => self.display(shown).await,
             Op::Paid(usage, answer) => {
                 let counted = self.paid_aside(usage).await;
                 reply(answer, counted);
@@ -507,7 +513,8 @@ impl Actor {
                     | Note::Tool(_)
                     | Note::TakenBack(_)
                     | Note::MediaLeftOut(_)
-                    | Note::Subagent(_),
+                    | Note::Subagent(_)
+                    | Note::Display(_),
                 )
                 | None => {}
             }

@@ -1,4 +1,5 @@
-//! Completes a prompt while it is written: commands behind a slash at its beginning, mentions behind an `@`.
+//! Completes a prompt while it is written: commands behind a slash at its beginning, their arguments where whoever has
+//! the command knows them, and mentions behind an `@`.
 //!
 //! Paths are found with fuzzy matching in a walk that respects ignore files and ends when its time is over, so that an
 //! answer always comes quickly; open documents come first.
@@ -6,11 +7,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kit_protocol::{CompleteAnswer, CompletionKind, KitError, PromptCompletion, WirePosition, WireRange};
+use kit_protocol::{
+    CompleteAnswer, CompletionKind, KitError, PromptCompletion, SessionId, WirePosition, WireRange,
+};
 use kit_text::{ByteOffset, Encoding, Position, Text};
 use kit_workspace::search::{self, FuzzyMatch, FuzzyQuery};
 use tokio_util::sync::CancellationToken;
 
+use crate::contributions::CompletionCall;
 use crate::dependencies::Shared;
 use crate::markdown_code::{code_ranges, is_in};
 use crate::mentions::{WORDS, begins_mention};
@@ -28,6 +32,8 @@ const OPEN_BONUS: i64 = 400;
 enum Typed<'a> {
     /// A slash and the beginning of a command.
     Command { name: &'a str, start: usize },
+    /// A command and what stands behind it.
+    Argument { name: &'a str, typed: &'a str, start: usize },
     /// An `@` and the beginning of a mention.
     Mention { path: &'a str, start: usize },
 }
@@ -36,6 +42,7 @@ enum Typed<'a> {
 pub(crate) async fn complete(
     shared: &Shared,
     cwd: &Path,
+    session: Option<SessionId>,
     text: &str,
     position: Option<WirePosition>,
     encoding: Encoding,
@@ -56,6 +63,10 @@ pub(crate) async fn complete(
         None => Ok(CompleteAnswer::default()),
         Some(Typed::Command { name, start }) => Ok(of_commands(shared, cwd, name, range(start)).await),
         Some(Typed::Mention { path, start }) => Ok(of_mentions(shared, cwd, path, range(start)).await),
+        Some(Typed::Argument { name, typed, start }) => {
+            let call = CompletionCall { name: name.to_owned(), typed: typed.to_owned(), session };
+            Ok(of_arguments(shared, cwd, call, range(start)).await)
+        }
     }
 }
 
@@ -67,6 +78,10 @@ fn typed(text: &str, cursor: usize) -> Option<Typed<'_>> {
     {
         return Some(Typed::Command { name, start: lead });
     }
+    mention(text, before).or_else(|| argument(before, lead))
+}
+
+fn mention<'a>(text: &str, before: &'a str) -> Option<Typed<'a>> {
     let start = before.rfind('@')?;
     let begins = before.get(..start).and_then(|before| before.chars().next_back()).is_none_or(begins_mention);
     let path = before.get(start + 1..)?;
@@ -76,6 +91,30 @@ fn typed(text: &str, cursor: usize) -> Option<Typed<'_>> {
         None => path.contains(char::is_whitespace),
     };
     (begins && !ends && !is_in(&code_ranges(text), start)).then_some(Typed::Mention { path, start })
+}
+
+/// The rest of the first line behind a command.
+fn argument(before: &str, lead: usize) -> Option<Typed<'_>> {
+    let line = before.get(lead..)?.strip_prefix('/')?;
+    let (name, rest) = line.split_once(' ')?;
+    let typed = rest.trim_start_matches(' ');
+    let is_one = !name.is_empty() && !name.contains('/') && !line.contains(['\n', '\r', '\t']);
+    is_one.then_some(Typed::Argument { name, typed, start: before.len() - typed.len() })
+}
+
+async fn of_arguments(shared: &Shared, cwd: &Path, call: CompletionCall, range: WireRange) -> CompleteAnswer {
+    let name = call.name.clone();
+    let mut fitting = shared.with.contributions.complete(cwd, call).await;
+    let is_incomplete = fitting.len() > MOST;
+    fitting.truncate(MOST);
+    let items = fitting.into_iter().map(|text| PromptCompletion {
+        label: text.clone(),
+        kind: CompletionKind::Argument,
+        detail: Some(format!("/{name}")),
+        insert_text: text,
+        range,
+    });
+    CompleteAnswer { items: items.collect(), is_incomplete }
 }
 
 async fn of_commands(shared: &Shared, cwd: &Path, name: &str, range: WireRange) -> CompleteAnswer {
@@ -215,7 +254,10 @@ mod tests {
         };
         check("/rev|", Some(Typed::Command { name: "rev", start: 0 }));
         check(" /skill:d|", Some(Typed::Command { name: "skill:d", start: 1 }));
-        check("/review a|", None);
+        check("/review a|", Some(Typed::Argument { name: "review", typed: "a", start: 8 }));
+        check("/review  |", Some(Typed::Argument { name: "review", typed: "", start: 9 }));
+        check("/review a\nb|", None);
+        check("/etc/hosts a|", None);
         check("/etc/ho|", None);
         check("see @src/ma| and", Some(Typed::Mention { path: "src/ma", start: 4 }));
         check("/review @a|", Some(Typed::Mention { path: "a", start: 8 }));

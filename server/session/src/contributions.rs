@@ -8,8 +8,10 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use kit_protocol::{KitError, NamedCommand, SessionId};
+use kit_protocol::{ContextItem, KitError, NamedCommand, SessionId};
+use kit_text::Encoding;
 
 /// A command that is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,32 @@ pub struct CommandCall {
     pub session: Option<SessionId>,
     /// The folder that it is run for.
     pub cwd: PathBuf,
+    /// Documents and selections that it is about.
+    pub context: Vec<ContextItem>,
+    /// What their positions count.
+    pub encoding: Encoding,
+}
+
+/// An argument of a command that is being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletionCall {
+    /// The command, as the source listed it.
+    pub name: String,
+    /// What is typed behind it, up to the cursor.
+    pub typed: String,
+    /// The session that the prompt is for, where there is one already.
+    pub session: Option<SessionId>,
+}
+
+/// A command that editors offer among their code actions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandAction {
+    /// The command, as the source listed it.
+    pub name: String,
+    /// What the editor shows.
+    pub title: String,
+    /// The kind of code action; the one of actions without a better kind where it is absent.
+    pub kind: Option<String>,
 }
 
 /// What comes of a command.
@@ -42,6 +70,17 @@ pub trait CommandSource: Send + Sync {
 
     /// Runs one of them.
     fn run(&self, call: CommandCall) -> BoxFuture<'static, Result<CommandOutcome, KitError>>;
+
+    /// The arguments that fit what is typed behind one of them, best first. Whoever types waits for it.
+    fn complete(&self, call: CompletionCall) -> BoxFuture<'static, Vec<String>> {
+        let _ = call;
+        std::future::ready(Vec::new()).boxed()
+    }
+
+    /// Those that are code actions as well. Must return at once.
+    fn actions(&self) -> Vec<CommandAction> {
+        Vec::new()
+    }
 }
 
 /// A resource that a prompt can mention.
@@ -98,11 +137,27 @@ impl Contributions {
         &self,
         call: CommandCall,
     ) -> Option<BoxFuture<'static, Result<CommandOutcome, KitError>>> {
+        Some(self.source_of(&call.cwd, &call.name)?.run(call))
+    }
+
+    /// The arguments that fit behind a command of the first source that has it.
+    pub(crate) async fn complete(&self, cwd: &Path, call: CompletionCall) -> Vec<String> {
+        match self.source_of(cwd, &call.name) {
+            Some(source) => source.complete(call).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// The commands of all sources that are code actions.
+    pub(crate) fn actions(&self) -> Vec<CommandAction> {
+        self.command_sources().iter().flat_map(|source| source.actions()).collect()
+    }
+
+    fn source_of(&self, cwd: &Path, name: &str) -> Option<Arc<dyn CommandSource>> {
         let has = |source: &&Arc<dyn CommandSource>| {
-            source.commands(&call.cwd).iter().any(|command| command.name == call.name)
+            source.commands(cwd).iter().any(|command| command.name == name)
         };
-        let source = self.command_sources().iter().find(has).cloned()?;
-        Some(source.run(call))
+        self.command_sources().iter().find(has).cloned()
     }
 
     /// The source of a scheme.

@@ -12,6 +12,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{AgentRef, Message, SessionId, ThinkingLevel, ToolCallId, ToolKind, ToolMetadata, TurnId};
+use kit_provider::TokenCounts;
 use serde_json::Value;
 
 /// Where an interceptor can be.
@@ -155,7 +156,7 @@ pub enum SwitchReason {
 /// What extensions hear that is no event of the session's stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
-    /// A session was opened, made or forked; its state can be bound.
+    /// A session was opened, made or forked; its state can be bound. Those of subagents are not told of.
     SessionStart,
     /// A session is closed.
     SessionShutdown,
@@ -191,6 +192,8 @@ pub enum Observation {
         has_tool_calls: bool,
         /// The provider's reason.
         finish_reason: Option<String>,
+        /// What the call used.
+        tokens: TokenCounts,
     },
     /// The thinking level changed.
     ThinkingLevelChange {
@@ -263,9 +266,14 @@ pub trait Hooks: Send + Sync {
         std::future::ready(Verdict::Continue).boxed()
     }
 
-    /// Another session becomes the current one.
-    fn before_session_switch(&self, scope: HookScope, reason: SwitchReason) -> BoxFuture<'_, Verdict> {
-        let _ = (scope, reason);
+    /// Another session becomes the current one; a program may have a prompt for it already.
+    fn before_session_switch(
+        &self,
+        scope: HookScope,
+        reason: SwitchReason,
+        prompt: Option<String>,
+    ) -> BoxFuture<'_, Verdict> {
+        let _ = (scope, reason, prompt);
         std::future::ready(Verdict::Continue).boxed()
     }
 

@@ -62,7 +62,7 @@ mod local;
 mod markdown;
 mod markdown_code;
 mod mentions;
-mod near;
+pub mod near;
 mod op;
 mod project;
 mod replay;
@@ -78,7 +78,10 @@ mod turn;
 mod usage;
 
 pub use attention::Attention;
-pub use contributions::{CommandCall, CommandOutcome, CommandSource, Contributions, MentionSource, Resource};
+pub use contributions::{
+    CommandAction, CommandCall, CommandOutcome, CommandSource, CompletionCall, Contributions, MentionSource,
+    Resource,
+};
 pub use dependencies::{CurrentSetup, Dependencies, Setup};
 pub use desk::ReviewDesk;
 pub use entries::{ExtensionEntry, SessionEntry};
@@ -91,9 +94,9 @@ pub use local::{Events, Feed, Missed};
 pub use op::ChangedBy;
 pub use project::template::ActionKind;
 pub use project::{Projects, TrustQuestion};
-pub use sessions::inquiry::{Chunk, Inquiry, InquiryAnswer};
+pub use sessions::inquiry::{Chunk, ChunkSink, Inquiry, InquiryAnswer};
 pub use sessions::look::{ContextStats, SessionView};
-pub use sessions::programs::{Script, SessionTool};
+pub use sessions::programs::{CallDisplay, Script, SessionTool};
 pub use sessions::{Sessions, TemplateAction};
 pub use sink::Sink;
 pub use subagent::{

@@ -51,6 +51,7 @@ pub(crate) fn transcript(name: &str, events: &[Replayed]) -> String {
             | EventBody::ToolExecutionStart { .. }
             | EventBody::ToolOutput { .. }
             | EventBody::ToolExecutionEnd { .. }
+            | EventBody::ToolDisplay(_)
             | EventBody::ToolCallContent { .. }
             | EventBody::StepUsage(_)
             | EventBody::Response { .. }

@@ -4,7 +4,7 @@
 const MOST: usize = 3;
 
 /// The known names nearest to one that is not known, best first: those that contain it or differ in few characters.
-pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = name.to_lowercase();
     let mut ranked: Vec<(usize, &str)> = known
         .into_iter()
@@ -21,7 +21,7 @@ pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> 
 }
 
 /// The names nearest to one as the end of a sentence: `; you may mean a or b`. Empty when none is near.
-pub(crate) fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near: Vec<String> = near(name, known).into_iter().map(|near| format!("`{near}`")).collect();
     if near.is_empty() { String::new() } else { format!("; you may mean {}", near.join(" or ")) }
 }

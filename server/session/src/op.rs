@@ -15,7 +15,7 @@ use crate::budget::Purse;
 use crate::history::History;
 use crate::hooks::InputSource;
 use crate::sessions::look::SessionView;
-use crate::sessions::programs::SessionTool;
+use crate::sessions::programs::{CallDisplay, SessionTool};
 use crate::subagent::Errand;
 use crate::subagent::nursery::Nursery;
 
@@ -125,6 +125,8 @@ pub(crate) enum Op {
     Tools(Answer<Vec<SessionTool>>),
     /// Leaves the model only these tools.
     SetActiveTools(Vec<String>, Answer<()>),
+    /// Tells how a tool call is shown.
+    Display(CallDisplay),
     /// Counts a model call beside the conversation.
     Paid(Usage, Answer<Usage>),
     /// Repeats the last prompt.
@@ -208,7 +210,9 @@ impl Op {
             Self::RewindTo(_, answer) | Self::SetActiveTools(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Heritage(answer) => answer.send(Err(error)).is_ok(),
             Self::Work(errand) => errand.refuse(error),
-            Self::Cancel(_) | Self::Adopt(_) | Self::LookAtLogins | Self::Close(_) => false,
+            Self::Cancel(_) | Self::Adopt(_) | Self::LookAtLogins | Self::Display(_) | Self::Close(_) => {
+                false
+            }
         };
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::clock::Millis;
 use crate::history::History;
-use crate::journal::entry::{self, Body, Note, PromptNote, ToolNote, TurnEndNote, UsageNote};
+use crate::journal::entry::{self, Body, DisplayNote, Note, PromptNote, ToolNote, TurnEndNote, UsageNote};
 use crate::journal::read::Lines;
 use crate::restore;
 use crate::turn::message;
@@ -143,6 +143,10 @@ impl Teller<'_> {
                     | Note::Subagent(_),
                 ),
             ) => {}
+            (_, Some(Note::Display(DisplayNote { turn, display }))) => {
+                let body = EventBody::ToolDisplay(display);
+                self.told.push(Replayed { turn, at: self.at, agent: None, body });
+            }
             (Body::Message { role, parts, .. }, None) => self.message(id, Message { role, parts }),
             (Body::ModelChange { provider, model_id }, None) => {
                 let model = format!("{provider}/{model_id}");

@@ -148,7 +148,16 @@ impl Sessions {
 
     /// `kit.session.new`.
     pub async fn new_session(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
-        self.may_leave(SwitchReason::New).await?;
+        self.new_session_for(arguments, None).await
+    }
+
+    /// The same for a program that has the first prompt for it already, which it sends afterwards.
+    pub async fn new_session_for(
+        &self,
+        arguments: SessionArguments,
+        prompt: Option<String>,
+    ) -> Result<SessionAnswer, KitError> {
+        self.may_leave(SwitchReason::New, prompt).await?;
         let session = self.start_new(self.root_for(None), arguments.name);
         let answer = self.ask(&session, Op::Describe).await?;
         self.shared.board.set_current(&session);
@@ -168,7 +177,7 @@ impl Sessions {
             }
         };
         if self.shared.board.current().as_ref() != Some(&session) {
-            self.may_leave(SwitchReason::Open).await?;
+            self.may_leave(SwitchReason::Open, None).await?;
         }
         let answer = self.ask(&session, Op::Describe).await?;
         self.shared.board.set_current(&session);
@@ -192,7 +201,7 @@ impl Sessions {
         let entry = arguments.entry.filter(|entry| !entry.as_str().is_empty());
         match &entry {
             Some(entry) => self.may_fork(&session, Some(entry)).await?,
-            None => self.may_leave(SwitchReason::Clear).await?,
+            None => self.may_leave(SwitchReason::Clear, None).await?,
         }
         let farewell = match arguments.summarize {
             true => Farewell::Summary { focus: arguments.focus },

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kit_protocol::{AgentRef, Event, EventBody, SessionId, TurnId};
+use kit_protocol::{AgentRef, Event, EventBody, SessionId, ToolDisplay, TurnId};
 use tokio::time::Instant;
 
 use crate::clock::Millis;
@@ -235,6 +235,7 @@ fn delta_key(body: &EventBody) -> Option<DeltaKey<'_>> {
         | EventBody::ToolExecutionStart { .. }
         | EventBody::ToolExecutionEnd { .. }
         | EventBody::ToolResult { .. }
+        | EventBody::ToolDisplay(_)
         | EventBody::ToolCallContent { .. }
         | EventBody::StepUsage(_)
         | EventBody::Response { .. }
@@ -261,6 +262,7 @@ fn delta_text(body: &mut EventBody) -> Option<&mut String> {
         | EventBody::ToolExecutionStart { .. }
         | EventBody::ToolExecutionEnd { .. }
         | EventBody::ToolResult { .. }
+        | EventBody::ToolDisplay(_)
         | EventBody::ToolCallContent { .. }
         | EventBody::StepUsage(_)
         | EventBody::Response { .. }
@@ -286,6 +288,9 @@ fn weight(event: &Event) -> usize {
         | EventBody::ToolCallContent { content }
         | EventBody::Response { content } => content.len(),
         EventBody::ToolCall { tool_args, .. } => tool_args.len() * 2,
+        EventBody::ToolDisplay(ToolDisplay { header, body, .. }) => {
+            header.as_ref().map_or(0, String::len) + body.as_ref().map_or(0, String::len)
+        }
         EventBody::ToolResult { tool_args, result, metadata, .. } => {
             let blocks =
                 metadata.iter().flat_map(|metadata| &metadata.file_diffs).flat_map(|diff| &diff.diff_blocks);

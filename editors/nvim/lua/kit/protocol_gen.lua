@@ -47,6 +47,7 @@ M.commands = {
   { id = "kit.extension.list", title = "Extensions", description = "Lists extensions with what they register and may do." },
   { id = "kit.extension.reload", title = "Reload Extensions", description = "Loads extensions again." },
   { id = "kit.extension.grant", title = "Grant to Extension", description = "Grants an extension what it asks for, or takes that back." },
+  { id = "kit.extension.shortcut", title = "Press Shortcut of Extension", description = "Does what an extension bound to a key." },
   { id = "kit.trust.set", title = "Trust Workspace", description = "Trusts a workspace root, or stops trusting it." },
   { id = "kit.doctor", title = "Doctor", description = "Checks the installation." },
 }
@@ -208,7 +209,7 @@ M.commands = {
 ---@field session? kit.SessionId The session whose folder counts; the current one otherwise, or the first root.
 
 --- What a completion stands for.
----@alias kit.CompletionKind "file"|"folder"|"context"|"command"|"resource"
+---@alias kit.CompletionKind "file"|"folder"|"context"|"command"|"argument"|"resource"
 
 --- Answer of `workspace/textDocumentContent`.
 ---@class kit.ContentAnswer
@@ -344,6 +345,7 @@ M.commands = {
 ---@field events string[] The events that it handles.
 ---@field tools string[] Its tools.
 ---@field commands string[] Its commands, without a slash.
+---@field shortcuts? kit.ExtensionShortcut[] Its keys. Of several extensions with the same key the last has it.
 ---@field asks? any What it asks for.
 ---@field grants? any What the user granted.
 ---@field error? string What went wrong last.
@@ -351,6 +353,20 @@ M.commands = {
 --- Answer of the commands of extensions, in load order.
 ---@class kit.ExtensionListAnswer
 ---@field extensions kit.ExtensionInfo[] The extensions.
+
+--- A key that an extension wants to be bound.
+---@class kit.ExtensionShortcut
+---@field key string The key: modifiers in the order `ctrl`, `alt`, `shift`, `meta`, then the key, in small letters and joined by `+`.
+---@field description string One sentence about it.
+
+--- Answer of `kit.extension.shortcut`.
+---@class kit.ExtensionShortcutAnswer
+---@field output? string What the handler says to the user.
+
+--- Argument of `kit.extension.shortcut`.
+---@class kit.ExtensionShortcutArguments
+---@field key string The key as `kit.extension.list` names it.
+---@field session? kit.SessionId The session that it is pressed in; the current one otherwise.
 
 --- What an extension does.
 ---@alias kit.ExtensionState "running"|"disabled"|"broken"
@@ -777,6 +793,17 @@ M.commands = {
 
 --- A tool call, named by the model that made it; unique within a session's branch.
 ---@alias kit.ToolCallId string
+
+--- How an extension shows a tool call.
+---@class kit.ToolDisplay
+---@field toolCallId kit.ToolCallId The call.
+---@field toolName string The tool.
+---@field name? string The tool's name for people.
+---@field header? string One line in the place of the call's title.
+---@field body? string What is shown in the place of the result.
+---@field markdown? boolean Whether the body is Markdown.
+---@field borderColor? string Color of the border, where a client draws one.
+---@field background? string Color of the background, where a client draws one.
 
 --- What a tool does, for icons and permissions.
 ---@alias kit.ToolKind "read"|"edit"|"search"|"execute"|"agent"|"other"

@@ -179,18 +179,18 @@ impl Kit {
         });
     }
 
-    /// Binds a key where an editor can.
+    /// Binds a key where an editor can; the text that the handler returns is shown.
     pub fn shortcut<Handler>(&mut self, definition: ShortcutDefinition, handler: Handler)
     where
-        Handler: AsyncFn(Context) -> Result<(), Error> + 'static,
+        Handler: AsyncFn(Context) -> Result<Option<String>, Error> + 'static,
     {
         let handler = Rc::new(handler);
         self.invoked("shortcut", definition.key.clone(), move |input| {
             let handler = Rc::clone(&handler);
             Box::pin(async move {
                 let call: kit_contract::ShortcutInvocation = serde_json::from_str(&input)?;
-                handler(Context::new(call.context)).await?;
-                Ok("null".to_owned())
+                let output = handler(Context::new(call.context)).await?;
+                Ok(serde_json::to_string(&kit_contract::CommandAnswer { output })?)
             })
         });
         self.registration.shortcuts.push(definition);

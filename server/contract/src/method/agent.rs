@@ -155,6 +155,19 @@ data! {
         id: String,
     }
 
+    /// A subagent of the session.
+    SubagentInfo {
+        /// Its id.
+        id: String,
+        /// The named agent that it runs as.
+        agent: String,
+        /// Whether it works or waits for its place.
+        running: bool,
+        /// How it ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<SubagentResult>,
+    }
+
     /// How a subagent ended.
     SubagentResult {
         /// Its answer.

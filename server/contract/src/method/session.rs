@@ -201,6 +201,12 @@ data! {
         role: Option<String>,
         /// Its text.
         content: String,
+        /// The model that wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        /// The model's provider.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
         /// When, RFC 3339.
         timestamp: String,
         /// The entries after it.

@@ -30,16 +30,14 @@ pub(super) fn print(
     };
     let style = kind.map(|kind| ("kind".to_owned(), kind.to_owned())).into_iter().collect();
     let item = UiItem { text, style, ..UiItem::default() };
-    hub.board().set(caller.name(), UiSlot::Print, &hub.next_id("print"), item);
-    Ok(())
+    hub.show(caller.name(), UiSlot::Print, &hub.next_id("print"), item)
 }
 
 pub(super) fn block(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
     let BlockParameters { text, border_color, subtitle } = parse("printBlock", parameters)?;
     let style = named([("borderColor", border_color), ("subtitle", subtitle)]);
     let item = UiItem { text, style, ..UiItem::default() };
-    hub.board().set(caller.name(), UiSlot::Block, &hub.next_id("block"), item);
-    Ok(())
+    hub.show(caller.name(), UiSlot::Block, &hub.next_id("block"), item)
 }
 
 pub(super) fn set_widget(hub: &Arc<Extensions>, caller: &Caller, parameters: &str) -> Result<(), Failure> {
@@ -49,10 +47,9 @@ pub(super) fn set_widget(hub: &Arc<Extensions>, caller: &Caller, parameters: &st
     let item = UiItem { text: content.text, markdown: content.markdown, priority, style: styles };
     if content.render {
         render_widget(hub, caller, id, item);
-    } else {
-        hub.board().set(caller.name(), UiSlot::Widget, &id, item);
+        return Ok(());
     }
-    Ok(())
+    hub.show(caller.name(), UiSlot::Widget, &id, item)
 }
 
 /// The text comes from the extension itself, which is in the middle of saying so: it is asked later.
@@ -66,8 +63,10 @@ fn render_widget(hub: &Arc<Extensions>, caller: &Caller, id: String, item: UiIte
         let text = rendered.map(|answer| answer.text).unwrap_or_default();
         if text.is_empty() {
             hub_later.board().remove(&extension.name, UiSlot::Widget, &id);
-        } else {
-            hub_later.board().set(&extension.name, UiSlot::Widget, &id, UiItem { text, ..item });
+        } else if let Err(failure) =
+            hub_later.show(&extension.name, UiSlot::Widget, &id, UiItem { text, ..item })
+        {
+            extension.caller.failed(&format!("setWidget {id}"), &failure.into());
         }
     });
 }
@@ -86,8 +85,7 @@ pub(super) fn set_bar(
 ) -> Result<(), Failure> {
     let BarParameters { content: Content { text, markdown, .. }, style } = parse(method, parameters)?;
     let item = UiItem { text, markdown, priority: 0, style: styles(style) };
-    hub.board().set(caller.name(), bar(method), "", item);
-    Ok(())
+    hub.show(caller.name(), bar(method), "", item)
 }
 
 pub(super) fn remove_bar(hub: &Extensions, caller: &Caller, method: &str) -> Result<(), Failure> {
@@ -102,8 +100,7 @@ fn bar(method: &str) -> UiSlot {
 pub(super) fn set_status(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
     let StatusParameters { key, text, priority } = parse("setStatus", parameters)?;
     let item = UiItem { text, priority, ..UiItem::default() };
-    hub.board().set(caller.name(), UiSlot::Status, &key, item);
-    Ok(())
+    hub.show(caller.name(), UiSlot::Status, &key, item)
 }
 
 pub(super) fn remove_status(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
@@ -114,8 +111,7 @@ pub(super) fn remove_status(hub: &Extensions, caller: &Caller, parameters: &str)
 
 pub(super) fn set_prompt(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
     let PrintParameters { text } = parse("setEditorText", parameters)?;
-    hub.board().set(caller.name(), UiSlot::Prompt, "", UiItem { text, ..UiItem::default() });
-    Ok(())
+    hub.show(caller.name(), UiSlot::Prompt, "", UiItem { text, ..UiItem::default() })
 }
 
 pub(super) async fn render_message(
@@ -138,8 +134,7 @@ pub(super) async fn render_message(
         None => content,
     };
     let item = UiItem { text, markdown: true, ..UiItem::default() };
-    hub.board().set(caller.name(), UiSlot::Block, &hub.next_id("block"), item);
-    Ok(())
+    hub.show(caller.name(), UiSlot::Block, &hub.next_id("block"), item)
 }
 
 fn styles(style: Option<ContentStyle>) -> BTreeMap<String, String> {

@@ -19,6 +19,8 @@ fn described(entry: SessionEntry) -> TreeNode {
         r#type: entry.kind,
         role: entry.role.map(|role| crate::convert::role_name(role).to_owned()),
         content: entry.text,
+        model: entry.model,
+        provider: entry.provider,
         timestamp: entry.at,
         children: entry.children.iter().map(ToString::to_string).collect(),
     }

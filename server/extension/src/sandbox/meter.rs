@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bucket::{Bucket, Token};
 use super::limits::{Limits, TICK, Weight};
 
 /// Ticks of computing and tokens of the store's guest.
@@ -66,55 +67,16 @@ impl Meter {
 
     /// Whether a call of the host may go on.
     pub(super) fn host_call(&mut self) -> bool {
-        self.host_calls.take() == Token::Granted
+        self.host_calls.take(1) == Token::Granted
     }
 
     /// Whether a line of the log is written.
     pub(super) fn log_line(&mut self) -> LogToken {
-        match self.log_lines.take() {
+        match self.log_lines.take(1) {
             Token::Granted => LogToken::Write,
             Token::FirstRefused => LogToken::FirstLeftOut,
             Token::Refused => LogToken::LeftOut,
         }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token {
-    Granted,
-    FirstRefused,
-    Refused,
-}
-
-/// So many tokens a second, and at most those of one second at once.
-struct Bucket {
-    rate: u32,
-    left: f64,
-    filled: Option<Instant>,
-    refuses: bool,
-}
-
-impl Bucket {
-    fn new(rate: u32) -> Self {
-        Self { rate, left: f64::from(rate), filled: None, refuses: false }
-    }
-
-    /// The clock is read only when the tokens are used up, so that a call costs nothing while there are some.
-    fn take(&mut self) -> Token {
-        if self.left < 1.0 {
-            let now = Instant::now();
-            // Nobody looked at the clock while there were tokens: the second begins at the first look.
-            let since = self.filled.map_or(Duration::ZERO, |filled| now - filled);
-            self.filled = Some(now);
-            self.left = (self.left + since.as_secs_f64() * f64::from(self.rate)).min(f64::from(self.rate));
-        }
-        if self.left < 1.0 {
-            let first = !std::mem::replace(&mut self.refuses, true);
-            return if first { Token::FirstRefused } else { Token::Refused };
-        }
-        self.left -= 1.0;
-        self.refuses = false;
-        Token::Granted
     }
 }
 

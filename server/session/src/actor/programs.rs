@@ -11,10 +11,10 @@ use super::plan::Plan;
 use super::{Actor, Durability};
 use crate::entries;
 use crate::history::{EntryIndex, RecordKind};
-use crate::journal::entry::{Body, NOTE_PREFIX, Note, UsageNote};
+use crate::journal::entry::{Body, DisplayNote, NOTE_PREFIX, Note, UsageNote};
 use crate::op::{Answer, Prompt, TakeBack, View, reply};
 use crate::sessions::look::SessionView;
-use crate::sessions::programs::SessionTool;
+use crate::sessions::programs::{CallDisplay, SessionTool};
 
 impl Actor {
     /// How the session is, and its tree as it is now.
@@ -89,6 +89,21 @@ impl Actor {
         self.shared.spend(&self.session, &usage).await;
         self.stream.emit(None, EventBody::StepUsage(usage.clone()));
         Ok(usage)
+    }
+
+    /// Tells how an extension shows a tool call. What a subagent's look like is told, but not kept: its calls are in
+    /// another file.
+    pub(super) async fn display(&mut self, shown: CallDisplay) {
+        let CallDisplay { turn, agent, display } = shown;
+        if let Some(agent) = agent {
+            self.stream.relay(agent, turn, EventBody::ToolDisplay(display));
+            return;
+        }
+        let note = Note::Display(DisplayNote { turn: turn.clone(), display: display.clone() });
+        if let Err(error) = self.append(vec![Body::from(&note)], Durability::Written).await {
+            tracing::warn!(%error, "how an extension shows a tool call is not saved");
+        }
+        self.stream.emit(turn.as_ref(), EventBody::ToolDisplay(display));
     }
 
     pub(super) fn tools(&self) -> Vec<SessionTool> {
@@ -173,7 +188,16 @@ fn copied(bodies: impl Iterator<Item = Body>) -> Vec<Body> {
             true
         }
         (_, Some(Note::TurnEnd(end))) => begun.contains(&end.turn),
-        (_, Some(Note::Tool(_) | Note::Settings(_) | Note::MediaLeftOut(_) | Note::Subagent(_))) => true,
+        (
+            _,
+            Some(
+                Note::Tool(_)
+                | Note::Settings(_)
+                | Note::MediaLeftOut(_)
+                | Note::Subagent(_)
+                | Note::Display(_),
+            ),
+        ) => true,
         (_, Some(Note::Prompt(_) | Note::Join(_) | Note::Usage(_) | Note::TakenBack(_)))
         | (Body::Unknown, None) => false,
         (

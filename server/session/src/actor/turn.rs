@@ -211,6 +211,7 @@ impl Actor {
             | EventBody::ToolOutput { .. }
             | EventBody::ToolExecutionEnd { .. }
             | EventBody::ToolResult { .. }
+            | EventBody::ToolDisplay(_)
             | EventBody::ToolCallContent { .. }
             | EventBody::StepUsage(_)
             | EventBody::Response { .. }
@@ -401,6 +402,7 @@ impl Actor {
                         step: running.machine.step(),
                         has_tool_calls: !calls.is_empty(),
                         finish_reason: completion.finish_reason.clone(),
+                        tokens: completion.tokens,
                     });
                 }
                 self.with_running(|running| {

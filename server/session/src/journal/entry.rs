@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use kit_protocol::{
     AgentRef, EntryId, ErrorKind, Mode, Part, Role, SessionId, StopReason, ThinkingLevel, ToolCallId,
-    ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
+    ToolDisplay, ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -221,6 +221,8 @@ pub(crate) enum Note {
     MediaLeftOut(MediaLeftOutNote),
     /// The session works for another one from here on.
     Subagent(SubagentNote),
+    /// How an extension shows a tool call.
+    Display(DisplayNote),
 }
 
 impl Note {
@@ -252,7 +254,8 @@ impl Note {
             | Self::Settings(_)
             | Self::TakenBack(_)
             | Self::MediaLeftOut(_)
-            | Self::Subagent(_) => None,
+            | Self::Subagent(_)
+            | Self::Display(_) => None,
         }
     }
 
@@ -269,6 +272,7 @@ impl Note {
             "taken-back" => serde_json::from_str(data).map(Self::TakenBack).ok(),
             "media-left-out" => serde_json::from_str(data).map(Self::MediaLeftOut).ok(),
             "subagent" => serde_json::from_str(data).map(Self::Subagent).ok(),
+            "display" => serde_json::from_str(data).map(Self::Display).ok(),
             _ => None,
         }
     }
@@ -375,6 +379,17 @@ pub(crate) struct ToolNote {
     pub(crate) metadata: Option<ToolMetadata>,
 }
 
+/// `kit-ls/display`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DisplayNote {
+    /// The turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) turn: Option<TurnId>,
+    /// What is shown.
+    pub(crate) display: ToolDisplay,
+}
+
 /// `kit-ls/turn-end`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -465,6 +480,10 @@ mod tests {
                 tool_kind: ToolKind::Edit,
                 title: "edit a".into(),
                 metadata: Some(ToolMetadata::default()),
+            }),
+            Note::Display(DisplayNote {
+                turn: Some("t".into()),
+                display: ToolDisplay::new("c".into(), "bash".into()),
             }),
             Note::TurnEnd(TurnEndNote {
                 turn: "t".into(),

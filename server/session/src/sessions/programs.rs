@@ -1,8 +1,8 @@
 //! What programs do with a session: send prompts, stop it, keep data in it, choose its tools, and edit its tree.
 
 use kit_protocol::{
-    Delivery, EntryId, ErrorKind, ImagePart, KitError, Message, PromptAnswer, Role, SessionId, ToolKind,
-    TurnId,
+    AgentRef, Delivery, EntryId, ErrorKind, ImagePart, KitError, Message, PromptAnswer, Role, SessionId,
+    ToolDisplay, ToolKind, TurnId,
 };
 use kit_tools::ToolSource;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,17 @@ pub struct Script {
     pub media: Vec<ImagePart>,
     /// What it does while a turn runs.
     pub delivery: Delivery,
+}
+
+/// How a tool call is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallDisplay {
+    /// The turn of the call's events.
+    pub turn: Option<TurnId>,
+    /// The subagent of the call's events.
+    pub agent: Option<AgentRef>,
+    /// What is shown.
+    pub display: ToolDisplay,
 }
 
 /// A tool as a session has it.
@@ -70,6 +81,11 @@ impl Sessions {
     ) -> Result<EntryId, KitError> {
         let (kind, data) = (kind.to_owned(), data.to_owned());
         self.ask(session, |answer| Op::AppendEntry(kind, data, answer)).await
+    }
+
+    /// Tells clients how a tool call of a session that is open is shown.
+    pub fn display_call(&self, session: &SessionId, shown: CallDisplay) -> Result<(), KitError> {
+        self.hand_over(session, Op::Display(shown))
     }
 
     /// The tools, with those that are switched off.

@@ -19,7 +19,7 @@ use super::{Sessions, blocking};
 use crate::activate_skill::ActivateSkill;
 use crate::complete;
 use crate::compose::{self, Draft, Invocation, SKILL};
-use crate::contributions::{CommandCall, CommandOutcome};
+use crate::contributions::{CommandAction, CommandCall, CommandOutcome};
 use crate::hooks::InputSource;
 use crate::op::{Answer, ChangedBy, Changes, Op, Place, Prompt};
 use crate::project::template::ActionKind;
@@ -141,7 +141,7 @@ impl Sessions {
             Some(session) => self.ask(session, Op::Place).await?.cwd,
             None => self.root_for(context.first().map(|item| item.uri.as_str())),
         };
-        let prompt = |text| PromptArguments {
+        let prompt = |text, context| PromptArguments {
             text,
             session: session.clone(),
             context,
@@ -158,7 +158,7 @@ impl Sessions {
             let answer = self
                 .prompt_or_invocation(
                     InputSource::Interactive,
-                    prompt(String::new()),
+                    prompt(String::new(), context),
                     Some(invocation),
                     encoding,
                     turn,
@@ -176,8 +176,15 @@ impl Sessions {
             }
         };
         let contributions = &self.shared.with.contributions;
-        let call =
-            CommandCall { name: name.clone(), words, line, session: session.clone(), cwd: cwd.clone() };
+        let call = CommandCall {
+            name: name.clone(),
+            words,
+            line,
+            session: session.clone(),
+            cwd: cwd.clone(),
+            context: context.clone(),
+            encoding,
+        };
         let Some(running) = contributions.run(call) else {
             let others: Vec<String> =
                 contributions.commands(&cwd).into_iter().map(|command| command.name).collect();
@@ -188,7 +195,8 @@ impl Sessions {
                 Ok(CommandRunAnswer { output: Some(output), ..CommandRunAnswer::default() })
             }
             CommandOutcome::Prompt(text) => {
-                Ok(accepted(self.prompt_from(InputSource::Script, prompt(text), encoding, turn).await?))
+                let arguments = prompt(text, context);
+                Ok(accepted(self.prompt_from(InputSource::Script, arguments, encoding, turn).await?))
             }
         }
     }
@@ -223,14 +231,21 @@ impl Sessions {
         offered.collect()
     }
 
+    /// The commands of extensions and their like that ask to be code actions.
+    pub fn command_actions(&self) -> Vec<CommandAction> {
+        self.shared.with.contributions.actions()
+    }
+
     /// `kit.prompt.complete`: what fits at the cursor of a prompt that is being written.
     pub async fn complete(
         &self,
         arguments: CompleteArguments,
         encoding: Encoding,
     ) -> Result<CompleteAnswer, KitError> {
-        let cwd = self.folder_of(arguments.session).await?;
-        complete::complete(&self.shared, &cwd, &arguments.text, arguments.position, encoding).await
+        let CompleteArguments { text, position, session } = arguments;
+        let session = session.or_else(|| self.shared.board.current());
+        let cwd = self.folder_of(session.clone()).await?;
+        complete::complete(&self.shared, &cwd, session, &text, position, encoding).await
     }
 
     /// The roots about which the user should be asked now, each once.

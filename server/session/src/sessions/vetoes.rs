@@ -27,11 +27,15 @@ impl Sessions {
     }
 
     /// Asks whether the user may leave the current session. Without one there is nothing to leave.
-    pub(super) async fn may_leave(&self, reason: SwitchReason) -> Result<(), KitError> {
+    pub(super) async fn may_leave(
+        &self,
+        reason: SwitchReason,
+        prompt: Option<String>,
+    ) -> Result<(), KitError> {
         let hooks = &self.shared.with.hooks;
         match self.shared.board.current() {
             Some(current) if hooks.wants(HookPoint::BeforeSessionSwitch) => {
-                verdict(hooks.before_session_switch(scope(&current), reason).await)
+                verdict(hooks.before_session_switch(scope(&current), reason, prompt).await)
             }
             Some(_) | None => Ok(()),
         }
