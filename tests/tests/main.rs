@@ -8,6 +8,7 @@ mod cancel;
 mod compaction;
 mod context;
 mod edits;
+mod extension_agent;
 mod extension_commands;
 mod extension_surface;
 mod extensions;

@@ -267,7 +267,7 @@
     for (const name of names) if (!(name in methods)) add(name, [doors[name] ?? "call", []]);
   };
   entries.signal = (name, event) => {
-    if (name === "stream.chunk") streams.get(event.stream)?.(event.chunk);
+    if (name === "stream.chunk") streams.get(event.stream)?.(event.chunk, event.reset === true);
     if (name === "subagent.event") heard(event);
   };
   entries.widgets = widgets;

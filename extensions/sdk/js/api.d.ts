@@ -157,9 +157,9 @@ declare module "./kit-extension" {
   interface Context {
     /** Sends a request over HTTP to a host that the user granted; also there as the global `fetch`. */
     fetch(url: string | URL, request?: HttpRequest): Promise<HttpResponse>;
-    /** One call of a model, without tools; with `onChunk` its text comes in pieces as well. */
+    /** One call of a model, without tools; with `onChunk` its text comes in pieces as well; `reset` voids those before. */
     complete(
-      options: Partial<CompleteParameters> & { onChunk?(text: string): void; signal?: AbortSignal },
+      options: Partial<CompleteParameters> & { onChunk?(text: string, reset: boolean): void; signal?: AbortSignal },
     ): Promise<CompleteResult>;
     /** Spawns a subagent and tells what it does. */
     spawnSubagent(

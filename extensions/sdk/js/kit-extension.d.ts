@@ -1213,6 +1213,8 @@ export interface StreamChunkEvent {
   stream: string;
   /** The text to append. */
   chunk: string;
+  /** Whether the text so far is void, because the call is made again. */
+  reset?: boolean;
 }
 
 /** Something happened in a subagent. */

@@ -497,6 +497,9 @@ data! {
         stream: String,
         /// The text to append.
         chunk: String,
+        /// Whether the text so far is void, because the call is made again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reset: bool,
     }
 
     /// A call of a tool of this extension is no longer wanted.

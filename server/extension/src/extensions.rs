@@ -20,6 +20,7 @@ use serde::Serialize;
 use tokio_util::task::TaskTracker;
 
 use crate::caller::{Caller, parse};
+use crate::facts::AllFacts;
 use crate::feed::Feed;
 use crate::generation::Generation;
 use crate::grants::Grants;
@@ -63,7 +64,8 @@ pub struct Extensions {
     pub(crate) feed: Feed,
     problems: Mutex<BTreeMap<PathBuf, FileProblem>>,
     running_tools: RunningTools,
-    thinking: Mutex<String>,
+    facts: AllFacts,
+    /// Which tools extensions left switched on, for their list; the sessions hold others back.
     active_tools: Mutex<HashMap<SessionId, Vec<String>>>,
     ids: AtomicU64,
     tasks: TaskTracker,
@@ -95,7 +97,7 @@ impl Extensions {
                 feed: Feed::default(),
                 problems: Mutex::default(),
                 running_tools: RunningTools::default(),
-                thinking: Mutex::default(),
+                facts: AllFacts::default(),
                 active_tools: Mutex::default(),
                 ids: AtomicU64::new(1),
                 tasks: TaskTracker::new(),
@@ -244,12 +246,18 @@ impl Extensions {
 
     /// Where an extension is called from.
     pub(crate) fn context(&self, session: Option<&SessionId>) -> SessionContext {
-        let status = self.sessions().map(|sessions| sessions.status()).unwrap_or_default();
-        let session = session.cloned().or(status.session);
+        let session = session.cloned().or_else(|| self.current_session());
+        let known = session.as_ref().and_then(|session| self.facts.get(session));
+        let (cwd, model) = match known {
+            Some(facts) => (facts.cwd, facts.model),
+            None => (self.cwd(), String::new()),
+        };
+        let of_status = || self.sessions().ok().and_then(|sessions| sessions.status().model);
+        let model = Some(model).filter(|model| !model.is_empty()).or_else(of_status);
         SessionContext {
             session_id: session.map(|session| session.to_string()).unwrap_or_default(),
-            cwd: self.cwd().to_string_lossy().into_owned(),
-            model: status.model.unwrap_or_default(),
+            cwd: cwd.to_string_lossy().into_owned(),
+            model: model.unwrap_or_default(),
             interactive: self.ports.interactive,
             documents: Vec::new(),
         }
@@ -287,26 +295,16 @@ impl Extensions {
         self.options.get(name, &*self.ports.environment, || of_others().or_else(own))
     }
 
-    /// The thinking level of the session that was heard of last; empty while none is known.
-    pub(crate) fn thinking_level(&self) -> String {
-        self.thinking.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What is known about sessions.
+    pub(crate) fn facts(&self) -> &AllFacts {
+        &self.facts
     }
 
-    /// The thinking level is this from now on.
-    pub(crate) fn think(&self, level: String) {
-        *self.thinking.lock().unwrap_or_else(PoisonError::into_inner) = level;
-    }
-
-    /// Whether a model may call a tool in a session.
+    /// Whether a model may call a tool in a session, as far as extensions are concerned.
     pub(crate) fn is_active(&self, session: Option<&SessionId>, tool: &str) -> bool {
         let active = self.active_tools.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = session.and_then(|session| active.get(session));
         listed.is_none_or(|names| names.iter().any(|name| name == tool))
-    }
-
-    /// Whether tools are switched off in any session.
-    pub(crate) fn limits_tools(&self) -> bool {
-        !self.active_tools.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Lets a model call these tools only, or all of them.

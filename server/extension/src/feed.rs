@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::convert::{Told, of_subagent, told, word};
 use crate::extensions::Extensions;
+use crate::facts::changes_facts;
 
 /// How many observations may wait. Beyond that new ones are left out: a notification is never worth a delay.
 const WAITING: usize = 4096;
@@ -43,6 +44,8 @@ pub(crate) struct Feed {
 
 struct Observed {
     session: SessionId,
+    /// Whether what is known about the session is out of date.
+    stale: bool,
     events: Vec<Told>,
 }
 
@@ -119,7 +122,8 @@ impl Feed {
         // Starts and ends bind and free the state even where no extension wants to hear of them.
         let binds = matches!(event.0, "session_start" | "session_shutdown") && hub.is_loaded();
         if binds || hub.wants(event.0) {
-            self.send(hub, Observed { session, events: vec![event] });
+            let stale = matches!(event.0, "session_start" | "thinking_level_change");
+            self.send(hub, Observed { session, stale, events: vec![event] });
         }
     }
 
@@ -135,8 +139,9 @@ impl Feed {
         };
         self.reasoning(event, &mut events);
         events.retain(|(name, _)| hub.wants(name));
-        if !events.is_empty() {
-            self.send(hub, Observed { session: event.session.clone(), events });
+        let stale = changes_facts(&event.body);
+        if stale || !events.is_empty() {
+            self.send(hub, Observed { session: event.session.clone(), stale, events });
         }
     }
 
@@ -186,8 +191,11 @@ impl Feed {
     }
 }
 
-async fn deliver(hub: &Extensions, Observed { session, events }: Observed) {
+async fn deliver(hub: &Extensions, Observed { session, stale, events }: Observed) {
     hub.bind(&session).await;
+    if stale {
+        hub.refresh(&session).await;
+    }
     for (name, mut event) in events {
         if name == "session_start"
             && let Some(path) = hub.session_path(&session).await
@@ -207,6 +215,7 @@ async fn deliver(hub: &Extensions, Observed { session, events }: Observed) {
         }
         if name == "session_shutdown" {
             hub.states().forget(&session);
+            hub.facts().forget(&session);
         }
     }
 }
@@ -237,14 +246,7 @@ impl Extensions {
         if self.states().get(session).is_some() {
             return;
         }
-        let view = match self.sessions() {
-            Ok(sessions) => sessions.view(session).await.ok(),
-            Err(_) => None,
-        };
-        if let Some(view) = &view {
-            self.think(word(&view.thinking));
-        }
-        let path = view.map(|view| view.path);
+        let path = self.refresh(session).await;
         let (_, error) = self.states().bind(session, path).await;
         if let Some(error) = error {
             tracing::warn!(%error, "the state of extensions is empty");

@@ -133,7 +133,7 @@ pub struct ExtensionHooks(pub Arc<Extensions>);
 
 impl Hooks for ExtensionHooks {
     fn wants(&self, point: HookPoint) -> bool {
-        self.0.wants(event_of(point)) || (point == HookPoint::ToolCall && self.0.limits_tools())
+        self.0.wants(event_of(point))
     }
 
     fn input(&self, scope: HookScope, text: String, source: InputSource) -> BoxFuture<'_, InputVerdict> {
@@ -203,9 +203,6 @@ impl Hooks for ExtensionHooks {
     fn tool_call(&self, scope: HookScope, call: HookCall) -> BoxFuture<'_, Verdict> {
         async move {
             let hub = &self.0;
-            if !hub.is_active(Some(&scope.session), &call.name) {
-                return Verdict::Veto(format!("tool \"{}\" is currently disabled", call.name));
-            }
             let event = ToolCallEvent {
                 tool_name: call.name,
                 tool_call_id: call.id.to_string(),

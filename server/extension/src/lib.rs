@@ -10,6 +10,7 @@ mod convert;
 mod desk;
 mod display;
 mod extensions;
+mod facts;
 mod feed;
 mod generation;
 mod grants;

@@ -3,10 +3,12 @@
 //! Parameters arrive as JSON and are read into the types of the contract; results leave the same way. Whatever an
 //! editor has no place for is accepted and does nothing.
 
+mod completion;
 mod models;
 mod prompts;
 mod sessions;
 mod show;
+mod subagents;
 mod system;
 mod text;
 mod tree;
@@ -42,10 +44,11 @@ pub(crate) fn notify(
         "sendMessage" => sessions::send(hub, caller, parameters),
         "cancelAndSend" => sessions::cancel_and_send(hub, caller, parameters),
         "sendMultimodalMessage" => sessions::send_with_files(hub, caller, parameters),
-        "abort" | "exit" => sessions::abort(hub, caller, parameters),
+        "abort" => sessions::abort(hub, caller, parameters),
+        "exit" => sessions::exit(hub),
         "setOption" => sessions::set_option(hub, parameters),
         "setActiveTools" => sessions::set_active_tools(hub, caller, parameters),
-        "killSubagent" => models::kill_subagent(hub, caller, parameters),
+        "killSubagent" => subagents::kill(hub, caller, parameters),
         "tool.progress" => sessions::tool_progress(hub, parameters),
         "reloadExtensions" => {
             hub.reload_soon();
@@ -65,23 +68,25 @@ pub(crate) fn get(
     parameters: &str,
 ) -> Result<String, Failure> {
     match method {
-        "isIdle" => answer(&sessions::is_idle(hub)),
-        "getContextStats" => answer(&sessions::context_stats(hub)),
+        "isIdle" => answer(&sessions::is_idle(hub, caller, parameters)),
+        "getContextStats" => answer(&sessions::context_stats(hub, caller, parameters)),
         "getState" => answer(&sessions::get_state(hub, caller, parameters)?),
         "listState" => answer(&sessions::list_state(hub, caller, parameters)?),
         "getOption" => answer(&sessions::get_option(hub, caller, parameters)?),
-        "getCurrentModelId" => answer(&models::current(hub).1),
-        "getCurrentProvider" => answer(&models::current(hub).0),
-        "getThinkingLevel" => answer(&models::thinking_level(hub)),
+        "getCurrentModelId" => answer(&models::current(hub, caller, parameters).1),
+        "getCurrentProvider" => answer(&models::current(hub, caller, parameters).0),
+        "getThinkingLevel" => answer(&models::thinking_level(hub, caller, parameters)),
         "getAllTools" => answer(&sessions::all_tools(hub, caller, parameters)),
         "tool.isCancelled" => answer(&sessions::is_cancelled(hub, parameters)?),
         "parseTemplate" => answer(&text::parse_template(parameters)?),
         "renderTemplate" => answer(&text::render_template(parameters)?),
         "parseArguments" => answer(&text::parse_arguments(parameters)?),
         "simpleParseArguments" => answer(&text::simple_parse_arguments(parameters)?),
-        "evaluateModelConditional" => answer(&text::model_condition(&models::current_id(hub), parameters)?),
+        "evaluateModelConditional" => {
+            answer(&text::model_condition(&models::current_id(hub, caller, parameters), parameters)?)
+        }
         "renderWithModelConditionals" => {
-            answer(&text::model_conditions(&models::current_id(hub), parameters)?)
+            answer(&text::model_conditions(&models::current_id(hub, caller, parameters), parameters)?)
         }
         "env.get" => answer(&system::environment(hub, caller, parameters)?),
         "getTerminalSize" => answer(&kit_contract::TerminalSize::default()),
@@ -129,12 +134,13 @@ pub(crate) async fn call(
         "setModel" => answer(&models::set(hub, caller, parameters).await?),
         "setThinkingLevel" => answer(&models::set_thinking(hub, caller, parameters).await?),
         "getAvailableModels" => answer(&models::available(hub).await?),
-        "getModelCapabilities" => answer(&models::capabilities(hub, parameters).await?),
+        "getModelCapabilities" => answer(&models::capabilities(hub, caller, parameters).await?),
         "checkModelAvailable" => answer(&models::is_available(hub, parameters).await?),
         "resolveModelChain" => answer(&models::resolve_chain(hub, parameters).await?),
-        "complete" => answer(&models::complete(hub, caller, parameters).await?),
-        "spawnSubagent" => answer(&models::spawn_subagent(hub, caller, parameters).await?),
-        "waitSubagent" => answer(&models::wait_subagent(hub, caller, parameters).await?),
+        "complete" => answer(&completion::complete(hub, caller, parameters).await?),
+        "spawnSubagent" => answer(&subagents::spawn(hub, caller, parameters).await?),
+        "listSubagents" => answer(&subagents::list(hub, caller, parameters).await?),
+        "waitSubagent" => answer(&subagents::wait(hub, caller, parameters).await?),
         "getTreeNode" => answer(&tree::node(hub, caller, parameters).await?),
         "getCurrentBranch" => answer(&tree::branch(hub, caller, parameters).await?),
         "getChildren" => answer(&tree::children(hub, caller, parameters).await?),

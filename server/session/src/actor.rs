@@ -388,6 +388,10 @@ impl Actor {
                 reply(answer, Ok(()));
             }
             Op::Display(shown) => self.display(shown).await,
+            Op::Reserve(next, answer) => {
+                let reserved = self.reserve_aside(next).await;
+                reply(answer, reserved);
+            }
             Op::Paid(usage, answer) => {
                 let counted = self.paid_aside(usage).await;
                 reply(answer, counted);

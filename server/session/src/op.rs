@@ -11,7 +11,7 @@ use kit_protocol::{
 };
 use tokio::sync::oneshot;
 
-use crate::budget::Purse;
+use crate::budget::{Purse, Reservation, Spend};
 use crate::history::History;
 use crate::hooks::InputSource;
 use crate::sessions::look::SessionView;
@@ -127,6 +127,8 @@ pub(crate) enum Op {
     SetActiveTools(Vec<String>, Answer<()>),
     /// Tells how a tool call is shown.
     Display(CallDisplay),
+    /// Sets apart what a model call beside the conversation costs at least, if the budgets have it.
+    Reserve(Spend, Answer<Option<Reservation>>),
     /// Counts a model call beside the conversation.
     Paid(Usage, Answer<Usage>),
     /// Repeats the last prompt.
@@ -185,6 +187,7 @@ impl Op {
                 answer.send(Err(error)).is_ok()
             }
             Self::Tools(answer) => answer.send(Err(error)).is_ok(),
+            Self::Reserve(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Paid(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Prompt(_, answer) | Self::Interrupt(_, answer) | Self::Retry(_, answer) => {
                 answer.send(Err(error)).is_ok()

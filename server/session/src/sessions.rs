@@ -496,7 +496,7 @@ impl Sessions {
 }
 
 fn remove_files(path: &Path) -> std::io::Result<()> {
-    for file in [path.to_owned(), files::sidecar(path)] {
+    for file in std::iter::once(path.to_owned()).chain(files::company(path)) {
         match std::fs::remove_file(&file) {
             Ok(()) => {}
             // A session without entries has no file yet, and few have anything beside it.

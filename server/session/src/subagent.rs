@@ -37,7 +37,7 @@ pub type SubagentListener = Arc<dyn Fn(&Event) + Send + Sync>;
 /// Who wants a subagent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Spawner {
-    /// A program or an extension; no turn waits for it.
+    /// A program or an extension; no turn waits for it, and the session's model does not hear of it.
     #[default]
     Program,
     /// A turn that waits for it. What it spends belongs to the turn, and it ends with the turn.

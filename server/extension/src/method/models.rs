@@ -1,38 +1,36 @@
-//! Models, completions and subagents.
-
-use std::sync::Arc;
+//! Models and the thinking level.
 
 use kit_contract::{
-    CompleteParameters, CompleteResult, Model, ModelChainParameters, ModelParameters, ModelPricing,
-    OptionalModelParameters, SpawnSubagentParameters, SpawnSubagentResult, SubagentParameters,
-    SubagentResult, ThinkingLevelParameters,
+    Model, ModelChainParameters, ModelParameters, ModelPricing, OptionalModelParameters,
+    ThinkingLevelParameters,
 };
 use kit_protocol::{ModelId, ModelInfo, ModelListArguments, ModelSetArguments, ThinkingSetArguments};
 use kit_session::ChangedBy;
 
 use super::sessions::refused;
-use super::unavailable;
 use crate::caller::{Caller, parse};
 use crate::convert::dollars;
 use crate::extensions::Extensions;
 use crate::sandbox::{Failure, FailureCode};
 
-/// The current model, `provider/name`; empty while none is known.
-pub(super) fn current_id(hub: &Extensions) -> String {
-    hub.sessions().ok().and_then(|sessions| sessions.status().model).unwrap_or_default()
+/// The session's model, `provider/name`; empty while none is known.
+pub(super) fn current_id(hub: &Extensions, caller: &Caller, parameters: &str) -> String {
+    hub.context(caller.session(hub, parameters).as_ref()).model
 }
 
-/// Provider and name of the current model.
-pub(super) fn current(hub: &Extensions) -> (String, String) {
-    let id = current_id(hub);
+/// Provider and name of the session's model.
+pub(super) fn current(hub: &Extensions, caller: &Caller, parameters: &str) -> (String, String) {
+    let id = current_id(hub, caller, parameters);
     id.split_once('/').map(|(provider, name)| (provider.to_owned(), name.to_owned())).unwrap_or_default()
 }
 
-pub(super) fn thinking_level(hub: &Extensions) -> String {
-    hub.thinking_level()
+/// The session's thinking level; empty while it is not known.
+pub(super) fn thinking_level(hub: &Extensions, caller: &Caller, parameters: &str) -> String {
+    let session = caller.session(hub, parameters);
+    hub.known(session.as_ref()).map(|facts| facts.thinking).unwrap_or_default()
 }
 
-fn model_id(text: &str) -> Result<ModelId, Failure> {
+pub(super) fn model_id(text: &str) -> Result<ModelId, Failure> {
     text.parse()
         .map_err(|error| Failure::new(FailureCode::Invalid, format!("`{text}` names no model: {error}")))
 }
@@ -61,9 +59,14 @@ pub(super) async fn available(hub: &Extensions) -> Result<Vec<Model>, Failure> {
     Ok(list(hub).await?.into_iter().map(described).collect())
 }
 
-pub(super) async fn capabilities(hub: &Extensions, parameters: &str) -> Result<Option<Model>, Failure> {
+pub(super) async fn capabilities(
+    hub: &Extensions,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<Option<Model>, Failure> {
     let OptionalModelParameters { model } = parse("getModelCapabilities", parameters)?;
-    let wanted = model.filter(|model| !model.is_empty()).unwrap_or_else(|| current_id(hub));
+    let wanted =
+        model.filter(|model| !model.is_empty()).unwrap_or_else(|| current_id(hub, caller, parameters));
     Ok(list(hub).await?.into_iter().find(|info| info.id.to_string() == wanted).map(described))
 }
 
@@ -99,40 +102,4 @@ fn described(info: ModelInfo) -> Model {
         reasoning: info.reasoning,
         pricing,
     }
-}
-
-pub(super) async fn complete(
-    hub: &Arc<Extensions>,
-    caller: &Caller,
-    parameters: &str,
-) -> Result<CompleteResult, Failure> {
-    let CompleteParameters { .. } = parse("complete", parameters)?;
-    let _session = caller.session(hub, parameters);
-    Err(unavailable("completions are not available"))
-}
-
-pub(super) async fn spawn_subagent(
-    hub: &Arc<Extensions>,
-    caller: &Caller,
-    parameters: &str,
-) -> Result<SpawnSubagentResult, Failure> {
-    let SpawnSubagentParameters { .. } = parse("spawnSubagent", parameters)?;
-    let _session = caller.session(hub, parameters);
-    Err(unavailable("subagents are not available"))
-}
-
-pub(super) async fn wait_subagent(
-    hub: &Arc<Extensions>,
-    caller: &Caller,
-    parameters: &str,
-) -> Result<SubagentResult, Failure> {
-    let SubagentParameters { id } = parse("waitSubagent", parameters)?;
-    let _session = caller.session(hub, parameters);
-    Err(Failure::new(FailureCode::NotFound, format!("there is no subagent {id}")))
-}
-
-pub(super) fn kill_subagent(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
-    let SubagentParameters { .. } = parse("killSubagent", parameters)?;
-    let _session = caller.session(hub, parameters);
-    Ok(())
 }

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use kit_contract::{
-    AppendEntryParameters, AppendEntryResult, CompactParameters, ContextStats, GetEntriesParameters,
-    MessageParameters, MultimodalMessageParameters, NewSessionParameters, NewSessionResult, OptionParameters,
-    SessionEntry, SessionMessage, SessionUsage, SetActiveToolsParameters, SetOptionParameters,
-    SetStateParameters, StateKeyParameters, ToolCallParameters, ToolInfo, ToolProgressParameters,
+    AppendEntryParameters, AppendEntryResult, CompactParameters, ContextStats, FilePart,
+    GetEntriesParameters, MessageParameters, MultimodalMessageParameters, NewSessionParameters,
+    NewSessionResult, OptionParameters, SessionEntry, SessionMessage, SessionUsage, SetActiveToolsParameters,
+    SetOptionParameters, SetStateParameters, StateKeyParameters, ToolCallParameters, ToolInfo,
+    ToolProgressParameters,
 };
-use kit_protocol::{
-    CancelArguments, CostKind, Delivery, KitError, PromptArguments, QueueArguments, RunState,
-    SessionArguments, SessionId, ToolCallId, TurnId, UsageArguments,
-};
-use kit_session::{InputSource, Sessions};
-use kit_text::Encoding;
+use kit_protocol::{CostKind, ImagePart, KitError, SessionArguments, SessionId, ToolCallId, UsageArguments};
+use kit_session::Script;
 use kit_tools::ToolSource;
 
 use super::unavailable;
@@ -46,37 +43,40 @@ pub(super) fn session_of(hub: &Extensions, caller: &Caller, parameters: &str) ->
     caller.session(hub, parameters).ok_or_else(|| unavailable("there is no session yet"))
 }
 
-/// Starts a turn, or queues for one, when the extension's own call is over.
+/// Images and documents of one message.
+const MOST_FILES: usize = 8;
+
+/// Starts a turn, or queues for one, when the extension's own call is over. The user stays in the session that they are
+/// in.
 pub(super) fn prompt_later(
     hub: &Arc<Extensions>,
     session: Option<SessionId>,
-    text: String,
-    attachments: Vec<String>,
+    script: Script,
 ) -> Result<(), Failure> {
     let sessions = hub.sessions()?;
     hub.spawn(async move {
-        let arguments = PromptArguments {
-            text,
-            session,
-            context: Vec::new(),
-            attachments,
-            mode: None,
-            model: None,
-            thinking: None,
-            delivery: Some(Delivery::Queue),
+        let session = match session {
+            Some(session) => Ok(session),
+            None => sessions.new_session(SessionArguments::default()).await.map(|made| made.session),
         };
-        if let Err(error) =
-            sessions.prompt_from(InputSource::Script, arguments, Encoding::default(), TurnId::random()).await
-        {
+        let sent = match session {
+            Ok(session) => sessions.send(&session, script).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
             tracing::warn!(%error, "a prompt of an extension was not taken");
         }
     });
     Ok(())
 }
 
+pub(super) fn text_only(text: String) -> Script {
+    Script { text, ..Script::default() }
+}
+
 pub(super) fn send(hub: &Arc<Extensions>, caller: &Caller, parameters: &str) -> Result<(), Failure> {
     let MessageParameters { text } = parse("sendMessage", parameters)?;
-    prompt_later(hub, caller.session(hub, parameters), text, Vec::new())
+    prompt_later(hub, caller.session(hub, parameters), text_only(text))
 }
 
 pub(super) fn cancel_and_send(
@@ -85,12 +85,12 @@ pub(super) fn cancel_and_send(
     parameters: &str,
 ) -> Result<(), Failure> {
     let MessageParameters { text } = parse("cancelAndSend", parameters)?;
-    let session = caller.session(hub, parameters);
+    let Some(session) = caller.session(hub, parameters) else {
+        return prompt_later(hub, None, text_only(text));
+    };
     let sessions = hub.sessions()?;
-    let later = Arc::clone(hub);
     hub.spawn(async move {
-        clear(&sessions, session.clone()).await;
-        if let Err(error) = prompt_later(&later, session, text, Vec::new()) {
+        if let Err(error) = sessions.interrupt(&session, text_only(text)).await {
             tracing::warn!(%error, "a prompt of an extension was not taken");
         }
     });
@@ -103,39 +103,47 @@ pub(super) fn send_with_files(
     parameters: &str,
 ) -> Result<(), Failure> {
     let MultimodalMessageParameters { text, files } = parse("sendMultimodalMessage", parameters)?;
-    let attachments =
-        files.into_iter().map(|file| format!("data:{};base64,{}", file.media_type, file.data)).collect();
-    prompt_later(hub, caller.session(hub, parameters), text, attachments)
+    if files.len() > MOST_FILES {
+        let text = format!("a message has at most {MOST_FILES} files, not {}", files.len());
+        return Err(Failure::new(FailureCode::Invalid, text));
+    }
+    let mut media = Vec::new();
+    for FilePart { filename, data, media_type } in files {
+        if !media_type.starts_with("image/") && media_type != "application/pdf" {
+            let text = format!(
+                "{filename} is `{media_type}`; a message takes images and PDFs, and texts belong into its text"
+            );
+            return Err(Failure::new(FailureCode::Invalid, text));
+        }
+        media.push(ImagePart { data, media_type });
+    }
+    prompt_later(hub, caller.session(hub, parameters), Script { text, media, ..Script::default() })
 }
 
 pub(super) fn abort(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
-    let (sessions, session) = (hub.sessions()?, caller.session(hub, parameters));
-    hub.spawn(async move { clear(&sessions, session).await });
+    let (sessions, session) = (hub.sessions()?, session_of(hub, caller, parameters)?);
+    hub.spawn(async move {
+        if let Err(error) = sessions.abort(&session).await {
+            tracing::debug!(%error, "nothing is aborted");
+        }
+    });
     Ok(())
 }
 
-/// Drops what waits first, so that nothing of it begins when the running turn is cancelled.
-async fn clear(sessions: &Sessions, session: Option<SessionId>) {
-    if let Err(error) = sessions.queue_clear(QueueArguments { session: session.clone() }).await {
-        tracing::debug!(%error, "no prompts waited");
-    }
-    sessions.cancel(CancelArguments { session, turn: None });
+pub(super) fn is_idle(hub: &Extensions, caller: &Caller, parameters: &str) -> bool {
+    let session = caller.session(hub, parameters);
+    hub.sessions().is_ok_and(|sessions| session.is_none_or(|session| sessions.is_idle(&session)))
 }
 
-pub(super) fn is_idle(hub: &Extensions) -> bool {
-    hub.sessions().is_ok_and(|sessions| sessions.status().state == RunState::Idle)
+/// Ends a headless run after its turns. An editor ends its server itself.
+pub(super) fn exit(hub: &Extensions) -> Result<(), Failure> {
+    hub.sessions()?.request_exit();
+    Ok(())
 }
 
-pub(super) fn context_stats(hub: &Extensions) -> ContextStats {
-    let Ok(sessions) = hub.sessions() else { return ContextStats::default() };
-    let usage = sessions.status().usage;
-    let share = |used: u64, of: u64| if of == 0 { 0.0 } else { used as f64 / of as f64 };
-    ContextStats {
-        estimated_tokens: usage.context_used,
-        context_limit: usage.context_window,
-        usage_percent: share(usage.context_used, usage.context_window),
-        message_count: 0,
-    }
+pub(super) fn context_stats(hub: &Extensions, caller: &Caller, parameters: &str) -> ContextStats {
+    let session = caller.session(hub, parameters);
+    hub.known(session.as_ref()).map(|facts| facts.context).unwrap_or_default()
 }
 
 fn state_of(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<Arc<State>, Failure> {
@@ -220,8 +228,10 @@ pub(super) fn all_tools(hub: &Extensions, caller: &Caller, parameters: &str) -> 
 pub(super) fn set_active_tools(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
     let SetActiveToolsParameters { names } = parse("setActiveTools", parameters)?;
     let session = session_of(hub, caller, parameters)?;
-    hub.set_active_tools(session, names.filter(|names| !names.is_empty()));
-    Ok(())
+    let sessions = hub.sessions()?;
+    let names = names.filter(|names| !names.is_empty());
+    hub.set_active_tools(session.clone(), names.clone());
+    sessions.choose_tools(&session, names.unwrap_or_default()).map_err(refused)
 }
 
 pub(super) fn tool_progress(hub: &Extensions, parameters: &str) -> Result<(), Failure> {
@@ -248,9 +258,11 @@ pub(super) async fn new_session(
     parameters: &str,
 ) -> Result<NewSessionResult, Failure> {
     let NewSessionParameters { prompt } = parse("newSession", parameters)?;
-    let made = hub.sessions()?.new_session(SessionArguments::default()).await.map_err(refused)?;
-    if let Some(prompt) = prompt.filter(|prompt| !prompt.is_empty()) {
-        prompt_later(hub, Some(made.session.clone()), prompt, Vec::new())?;
+    let prompt = prompt.filter(|prompt| !prompt.is_empty());
+    let made = hub.sessions()?.new_session_for(SessionArguments::default(), prompt.clone()).await;
+    let made = made.map_err(refused)?;
+    if let Some(prompt) = prompt {
+        prompt_later(hub, Some(made.session.clone()), text_only(prompt))?;
     }
     Ok(NewSessionResult { session_id: made.session.to_string() })
 }
@@ -304,9 +316,10 @@ pub(super) async fn append_entry(
     caller: &Caller,
     parameters: &str,
 ) -> Result<AppendEntryResult, Failure> {
-    let AppendEntryParameters { .. } = parse("appendEntry", parameters)?;
-    let _session = session_of(hub, caller, parameters)?;
-    Err(unavailable("entries are not available"))
+    let AppendEntryParameters { entry_type, data } = parse("appendEntry", parameters)?;
+    let session = session_of(hub, caller, parameters)?;
+    let id = hub.sessions()?.append_entry(&session, &entry_type, &data).await.map_err(refused)?;
+    Ok(AppendEntryResult { id: id.to_string() })
 }
 
 pub(super) async fn entries(

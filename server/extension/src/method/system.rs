@@ -37,9 +37,21 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 
 type Allowed = fn(&Permit, &Location, &std::path::Path) -> Result<(), Failure>;
 
+/// The folder of the session that a call is about.
+fn folder(hub: &Extensions, caller: &Caller, parameters: &str) -> PathBuf {
+    let session = caller.session(hub, parameters);
+    hub.known(session.as_ref()).map_or_else(|| hub.cwd(), |facts| facts.cwd)
+}
+
 /// The place that a path means, if the permit has it.
-fn place(hub: &Extensions, caller: &Caller, path: &str, allowed: Allowed) -> Result<Location, Failure> {
-    let cwd = hub.cwd();
+fn place(
+    hub: &Extensions,
+    caller: &Caller,
+    parameters: &str,
+    path: &str,
+    allowed: Allowed,
+) -> Result<Location, Failure> {
+    let cwd = folder(hub, caller, parameters);
     let located = hub.ports().workspace.resolve(&cwd, path);
     let location = located.map_err(|error| Failure::new(FailureCode::Invalid, error.to_string()))?;
     allowed(&caller.permit(), &location, &cwd)?;
@@ -48,7 +60,7 @@ fn place(hub: &Extensions, caller: &Caller, path: &str, allowed: Allowed) -> Res
 
 pub(super) async fn read(hub: &Extensions, caller: &Caller, parameters: &str, body: Body) -> HostAnswer {
     let ReadFileParameters { path } = parse("fs.read", parameters)?;
-    let location = place(hub, caller, &path, Permit::read)?;
+    let location = place(hub, caller, parameters, &path, Permit::read)?;
     match body {
         Body::Text => {
             let snapshot = hub.ports().workspace.snapshot(&location).await.map_err(failed)?;
@@ -84,7 +96,7 @@ pub(super) async fn write(hub: &Extensions, caller: &Caller, parameters: &str, b
         Body::Bytes(bytes) => String::from_utf8(bytes)
             .map_err(|_| Failure::new(FailureCode::Invalid, "fs.write takes text in UTF-8"))?,
     };
-    let location = place(hub, caller, &path, Permit::write)?;
+    let location = place(hub, caller, parameters, &path, Permit::write)?;
     let attribution = Attribution {
         session: caller.session(hub, parameters).unwrap_or_else(SessionId::random),
         turn: hub.current_turn().unwrap_or_else(TurnId::random),
@@ -108,7 +120,7 @@ pub(super) async fn list(
     parameters: &str,
 ) -> Result<Vec<FileEntry>, Failure> {
     let ListFilesParameters { path } = parse("fs.list", parameters)?;
-    let location = place(hub, caller, &path, Permit::read)?;
+    let location = place(hub, caller, parameters, &path, Permit::read)?;
     blocking(move || {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&location.real).map_err(failed)? {
@@ -139,7 +151,7 @@ fn kind_of(kind: &std::fs::FileType) -> &'static str {
 
 pub(super) async fn stat(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<FileInfo, Failure> {
     let PathParameters { path } = parse("fs.stat", parameters)?;
-    let location = place(hub, caller, &path, Permit::read)?;
+    let location = place(hub, caller, parameters, &path, Permit::read)?;
     blocking(move || match std::fs::metadata(&location.real) {
         Ok(metadata) => {
             let modified = metadata.modified().ok();
@@ -214,7 +226,7 @@ pub(super) async fn run(
     parameters: &str,
 ) -> Result<RunResult, Failure> {
     let RunParameters { command, cwd, timeout_ms, stream } = parse("exec.run", parameters)?;
-    let root = hub.cwd();
+    let root = folder(hub, caller, parameters);
     let cwd = match cwd {
         None => root.clone(),
         Some(path) => {
@@ -234,7 +246,7 @@ pub(super) async fn run(
     let (hub_later, caller_later) = (Arc::downgrade(hub), Arc::clone(caller));
     let output = Arc::new(move |chunk: String, _is_stderr: bool| {
         let (Some(stream), Some(hub)) = (&stream, hub_later.upgrade()) else { return };
-        let event = StreamChunkEvent { stream: stream.clone(), chunk };
+        let event = StreamChunkEvent { stream: stream.clone(), chunk, reset: false };
         hub.tell_caller(&caller_later, "stream.chunk", event);
     });
     let cancel = CancellationToken::new();
@@ -293,7 +305,7 @@ pub(super) async fn load_skill(
     parameters: &str,
 ) -> Result<Skill, Failure> {
     let PathParameters { path } = parse("loadSkill", parameters)?;
-    skill_at(hub, place(hub, caller, &path, Permit::read)?).await
+    skill_at(hub, place(hub, caller, parameters, &path, Permit::read)?).await
 }
 
 pub(super) async fn load_skills(
@@ -302,7 +314,7 @@ pub(super) async fn load_skills(
     parameters: &str,
 ) -> Result<Vec<Skill>, Failure> {
     let PathParameters { path } = parse("loadSkillsFromDir", parameters)?;
-    let location = place(hub, caller, &path, Permit::read)?;
+    let location = place(hub, caller, parameters, &path, Permit::read)?;
     let files = blocking(move || {
         let mut files: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(&location.real).map_err(failed)?.flatten() {
@@ -320,7 +332,9 @@ pub(super) async fn load_skills(
     .await?;
     let mut skills = Vec::new();
     for file in files {
-        skills.push(skill_at(hub, place(hub, caller, &file.to_string_lossy(), Permit::read)?).await?);
+        skills.push(
+            skill_at(hub, place(hub, caller, parameters, &file.to_string_lossy(), Permit::read)?).await?,
+        );
     }
     Ok(skills)
 }
@@ -331,12 +345,12 @@ pub(super) async fn inject_skill(
     parameters: &str,
 ) -> Result<(), Failure> {
     let PathParameters { path } = parse("injectRawSkillAsContext", parameters)?;
-    let skill = skill_at(hub, place(hub, caller, &path, Permit::read)?).await?;
+    let skill = skill_at(hub, place(hub, caller, parameters, &path, Permit::read)?).await?;
     let text = format!(
         "<skill name=\"{}\" location=\"{}\">\n{}\n</skill>",
         skill.name,
         skill.path,
         skill.content.unwrap_or_default().trim()
     );
-    super::sessions::prompt_later(hub, caller.session(hub, parameters), text, Vec::new())
+    super::sessions::prompt_later(hub, caller.session(hub, parameters), super::sessions::text_only(text))
 }

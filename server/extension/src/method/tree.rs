@@ -5,9 +5,9 @@ use std::sync::Arc;
 use kit_contract::{BranchParameters, CollapseBranchParameters, EntryParameters, NavigationResult, TreeNode};
 use kit_protocol::{EntryId, ErrorKind, SessionArguments, SessionId};
 use kit_session::{SessionEntry, Sessions};
+use tokio_util::sync::CancellationToken;
 
 use super::sessions::{refused, session_of};
-use super::unavailable;
 use crate::caller::{Caller, parse};
 use crate::extensions::Extensions;
 use crate::sandbox::Failure;
@@ -92,9 +92,13 @@ pub(super) async fn summarize(
     caller: &Caller,
     parameters: &str,
 ) -> Result<String, Failure> {
-    let BranchParameters { .. } = parse("summarizeBranch", parameters)?;
-    let _session = session_of(hub, caller, parameters)?;
-    Err(unavailable("summaries are not available"))
+    let BranchParameters { from_id, to_id } = parse("summarizeBranch", parameters)?;
+    let session = session_of(hub, caller, parameters)?;
+    let (from, to) = (EntryId::from(from_id.as_str()), EntryId::from(to_id.as_str()));
+    // Dropped with the call that asks, which ends the request to the provider.
+    let cancel = CancellationToken::new();
+    let _end = cancel.clone().drop_guard();
+    hub.sessions()?.summarize_branch(&session, &from, &to, cancel).await.map_err(refused)
 }
 
 pub(super) async fn collapse(
@@ -102,7 +106,9 @@ pub(super) async fn collapse(
     caller: &Caller,
     parameters: &str,
 ) -> Result<NavigationResult, Failure> {
-    let CollapseBranchParameters { .. } = parse("collapseBranch", parameters)?;
-    let _session = session_of(hub, caller, parameters)?;
-    Err(unavailable("summaries are not available"))
+    let CollapseBranchParameters { from_id, to_id, summary } = parse("collapseBranch", parameters)?;
+    let session = session_of(hub, caller, parameters)?;
+    let (from, to) = (EntryId::from(from_id.as_str()), EntryId::from(to_id.as_str()));
+    let collapsed = hub.sessions()?.collapse_branch(&session, &from, &to, &summary).await;
+    Ok(NavigationResult { success: collapsed.is_ok(), error: collapsed.err().map(|error| error.message) })
 }

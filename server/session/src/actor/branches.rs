@@ -198,7 +198,7 @@ impl Actor {
         header.parent_session_id = Some(self.session.clone());
         let path = files::new_path(&self.shared.with.paths.sessions, &cwd, &id, at);
         let named = name.clone().map(|name| Body::SessionInfo { name });
-        let target = path.clone();
+        let (original, target) = (self.journal.path().to_owned(), path.clone());
         self.on_branch(branch.clone(), move |history, lines| -> std::io::Result<()> {
             let mut text = format!("{}\n{}", header.to_line()?, fork::copy(history, lines, &branch)?);
             if let Some(body) = named {
@@ -208,6 +208,7 @@ impl Actor {
                 text.push_str(&line);
                 text.push('\n');
             }
+            files::copy_state(&original, &target)?;
             write_new(&target, text.as_bytes())
         })
         .await?
@@ -215,15 +216,18 @@ impl Actor {
         Ok(SessionAnswer { session: id, path: Some(path.to_string_lossy().into_owned()), name })
     }
 
-    /// Copies the file, or writes Markdown.
+    /// Copies the file and the state of extensions beside it, or writes Markdown.
     pub(super) async fn export(&mut self, to: PathBuf) -> Result<SessionAnswer, KitError> {
         let to = self.cwd.join(to);
         let markdown = to.extension().is_some_and(|extension| extension == "md");
         let text = if markdown { Some(self.markdown().await?) } else { None };
         let (from, target) = (self.journal.path().to_owned(), to.clone());
         let copied = tokio::task::spawn_blocking(move || {
-            let bytes = text.map_or_else(|| std::fs::read(&from), |text| Ok(text.into_bytes()))?;
-            write_new(&target, &bytes)
+            if let Some(text) = text {
+                return write_new(&target, text.as_bytes());
+            }
+            write_new(&target, &std::fs::read(&from)?)?;
+            files::copy_state(&from, &target)
         });
         copied.await.map_err(|error| internal(&error))?.map_err(|error| {
             let exists = error.kind() == std::io::ErrorKind::AlreadyExists;

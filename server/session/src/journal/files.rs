@@ -42,6 +42,29 @@ pub(crate) fn sidecar(path: &Path) -> PathBuf {
     path.with_extension("ext-state.json")
 }
 
+/// What else lies beside a session file and goes with it: the state of extensions, and the lock of those who write it.
+pub(crate) fn company(path: &Path) -> [PathBuf; 2] {
+    let state = sidecar(path);
+    let mut lock = state.clone().into_os_string();
+    lock.push(".lock");
+    [state, PathBuf::from(lock)]
+}
+
+/// Gives a copy of a session the state that extensions keep for it, if they keep any. Must come before the copy itself,
+/// so that nobody opens it without.
+pub(crate) fn copy_state(session: &Path, copy: &Path) -> io::Result<()> {
+    let mut state = match File::open(sidecar(session)) {
+        Ok(state) => state,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let target = sidecar(copy);
+    make_private_folder(target.parent().unwrap_or(Path::new(".")))?;
+    let mut copied = make_private(&target)?;
+    io::copy(&mut state, &mut copied)?;
+    copied.sync_all()
+}
+
 /// All session files of one working directory.
 pub(crate) fn in_directory(sessions: &Path, cwd: &str) -> Vec<PathBuf> {
     in_folder(&sessions.join(encode_directory(cwd)))

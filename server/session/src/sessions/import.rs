@@ -2,6 +2,7 @@
 //!
 //! The entries are copied byte for byte, also those that this version does not know. The header gets the root as its
 //! directory, so that the session is listed and works here, and an id of its own where a session here has the same one.
+//! The state of extensions comes along where it lies beside the file.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -74,6 +75,7 @@ fn copy(source: &Path, sessions: &Path, root: &Path) -> io::Result<SessionId> {
     let target = files::new_path(sessions, &cwd, &id, at);
     header.id = id.clone();
     header.cwd = cwd;
+    files::copy_state(source, &target)?;
     write(&mut reader, &header, &target).inspect_err(|_| discard(&target))?;
     Ok(id)
 }
@@ -89,7 +91,9 @@ fn write(reader: &mut impl BufRead, header: &Header, target: &Path) -> io::Resul
 }
 
 fn discard(target: &Path) {
-    if let Err(error) = std::fs::remove_file(target) {
-        tracing::debug!(path = %target.display(), %error, "nothing of a failed import is left to remove");
+    for path in [target.to_owned(), files::sidecar(target)] {
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::debug!(path = %path.display(), %error, "nothing of a failed import is left to remove");
+        }
     }
 }

@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Sessions;
 use crate::actor::{chance, from_model};
+use crate::budget;
 use crate::op::Op;
+use crate::tokens;
 use crate::turn::Spent;
 
 /// What a program asks of a model.
@@ -51,7 +53,8 @@ pub enum Chunk<'a> {
 
 impl Sessions {
     /// Asks a model. What can be repeated is, as in a turn. The call counts for the day and, where it names one, for its
-    /// session, also when it fails or is cancelled.
+    /// session, also when it fails or is cancelled,
+    /// and is refused when their budgets are used up.
     pub async fn ask_model(
         &self,
         request: Inquiry,
@@ -85,8 +88,14 @@ impl Sessions {
             },
             cache_key: None,
         };
+        let tokens = tokens::of_text(&request.system).saturating_add(tokens::of_messages(&messages));
         let mut schedule = Schedule::default();
         loop {
+            let next = budget::least_cost(tokens, model.info().price, None);
+            let _reserved = match &session {
+                Some(session) => self.ask(session, |answer| Op::Reserve(next, answer)).await?,
+                None => None,
+            };
             let (spent, outcome) = attempt(&model, request.clone(), on_chunk, cancel.child_token()).await;
             let usage = match spent {
                 Some(spent) => Some(self.pay(session.as_ref(), spent.into_usage(0)).await?),

@@ -9,7 +9,7 @@ use kit_protocol::{
 
 use super::{Sessions, blocking};
 use crate::entries::{self, ExtensionEntry, SessionEntry};
-use crate::history::{History, RecordKind};
+use crate::history::{EntryIndex, History, RecordKind};
 use crate::op::{Op, View};
 
 /// How a session is right now.
@@ -45,8 +45,10 @@ impl SessionView {
 }
 
 /// How full a session's context is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ContextStats {
+    /// The session.
+    pub view: SessionView,
     /// Tokens, as far as a model told or as an estimate.
     pub context: ContextUsage,
     /// Messages of the current branch.
@@ -71,12 +73,6 @@ impl Sessions {
 
     /// The messages of the current branch, each as one text.
     pub async fn messages(&self, session: &SessionId) -> Result<Vec<SessionEntry>, KitError> {
-        let messages = |history: &History| {
-            let is_message = |index: &_| {
-                history.get(*index).is_some_and(|record| matches!(record.kind, RecordKind::Message(_)))
-            };
-            entries::current(history).into_iter().filter(is_message).collect()
-        };
         self.read(session, messages).await
     }
 
@@ -102,8 +98,8 @@ impl Sessions {
 
     /// How full the context is.
     pub async fn context_stats(&self, session: &SessionId) -> Result<ContextStats, KitError> {
-        let context = self.view(session).await?.context;
-        Ok(ContextStats { context, messages: self.messages(session).await?.len() })
+        let View { history, facts } = self.ask(session, Op::View).await?;
+        Ok(ContextStats { context: facts.context, messages: messages(&history).len(), view: facts })
     }
 
     /// What is known about a model, prices included; without an id, about the one that new sessions use.
@@ -120,9 +116,17 @@ impl Sessions {
     pub(super) async fn read(
         &self,
         session: &SessionId,
-        wanted: impl FnOnce(&History) -> Vec<crate::history::EntryIndex> + Send + 'static,
+        wanted: impl FnOnce(&History) -> Vec<EntryIndex> + Send + 'static,
     ) -> Result<Vec<SessionEntry>, KitError> {
         let View { history, facts } = self.ask(session, Op::View).await?;
         Ok(blocking(move || entries::read(&history, &facts.path, &wanted(&history))).await??)
     }
+}
+
+/// The messages of the current branch.
+fn messages(history: &History) -> Vec<EntryIndex> {
+    let is_message = |index: &EntryIndex| {
+        history.get(*index).is_some_and(|record| matches!(record.kind, RecordKind::Message(_)))
+    };
+    entries::current(history).into_iter().filter(is_message).collect()
 }

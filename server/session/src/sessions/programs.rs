@@ -5,6 +5,7 @@ use kit_protocol::{
     ToolDisplay, ToolKind, TurnId,
 };
 use kit_tools::ToolSource;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Sessions;
@@ -97,6 +98,17 @@ impl Sessions {
     /// is no tool yet counts when it becomes one. It holds until the process ends.
     pub async fn set_active_tools(&self, session: &SessionId, names: Vec<String>) -> Result<(), KitError> {
         self.ask(session, |answer| Op::SetActiveTools(names, answer)).await
+    }
+
+    /// The same for a session that is open and for whoever cannot wait.
+    pub fn choose_tools(&self, session: &SessionId, names: Vec<String>) -> Result<(), KitError> {
+        let (answer, _) = oneshot::channel();
+        self.hand_over(session, Op::SetActiveTools(names, answer))
+    }
+
+    /// Whether no turn of a session runs or waits, as far as the status knows.
+    pub fn is_idle(&self, session: &SessionId) -> bool {
+        self.shared.board.turns().iter().all(|(busy, _)| busy != session)
     }
 
     /// Lets a model summarize the entries of the current branch from one to another. Nothing is changed.

@@ -76,7 +76,7 @@ impl Sessions {
         let role = self.role_of(&request, named, heritage.tools);
 
         let (spawner_turn, call, ending) = match request.spawner {
-            Spawner::Program => (None, None, Ending::Told),
+            Spawner::Program => (None, None, Ending::Kept),
             Spawner::Turn { turn, call } => (Some(turn), call, Ending::Awaited),
             Spawner::Background { turn, call } => (Some(turn), call, Ending::Told),
         };

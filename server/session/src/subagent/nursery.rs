@@ -1,7 +1,8 @@
 //! The subagents of one session, as long as the session is open.
 //!
-//! A subagent that a turn waits for is forgotten when it is done. One in the background is kept with its report until
-//! as many newer ones are done, so that it can be asked for; the session learns of its end once.
+//! A subagent that a turn waits for is forgotten when it is done. One in the background, or of a program, is kept with
+//! its report until as many newer ones are done, so that it can be asked for. Of one that its model started in the
+//! background the session learns the end once; what a program started is the program's.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +22,8 @@ pub(crate) enum Ending {
     Awaited,
     /// The session is told.
     Told,
+    /// Whoever started it asks for the report; the session is not told.
+    Kept,
 }
 
 struct Child {
@@ -63,7 +66,7 @@ impl Nursery {
 
     /// A subagent is done.
     pub(crate) fn ended(&self, session: &SessionId) {
-        self.lock().retain(|child| child.subagent.id() != session || child.ending == Ending::Told);
+        self.lock().retain(|child| child.subagent.id() != session || child.ending != Ending::Awaited);
     }
 
     /// A subagent that works, waits, or is done and kept.

@@ -1,0 +1,306 @@
+//! What extensions do with the agent itself: ask models, start subagents, write into the session and move in its tree,
+//! choose its tools. What that costs belongs to the session.
+
+use e2e::{launch, run_call};
+use kit_testkit::{Gate, LanguageClient, ModelServer, Reply, TokenCount};
+use serde_json::{Value, json};
+
+use crate::extensions::{listed, project, start};
+
+async fn run(client: &LanguageClient, name: &str, args: &str) -> Value {
+    let answer = client.command("kit.command.run", json!({ "name": name, "args": args })).await;
+    let output = answer.unwrap_or_else(|error| panic!("{name}: {error:?}"))["output"].clone();
+    let text = output.as_str().unwrap_or_default();
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+}
+
+const ASK: &str = r#"
+export default function (kit) {
+  kit.on("llm_usage", (event, ctx) => ctx.print(`usage ${event.turnId} ${event.inputTokens}`));
+  kit.registerCommand({ name: "ask", description: "Asks the model", async execute(args, ctx) {
+    const pieces = [];
+    const answer = await ctx.complete({
+      system: "be short", messages: [{ role: "user", content: "earlier" }, { role: "assistant", content: "yes" }], prompt: args,
+      maxTokens: 77, onChunk: (text) => pieces.push(text),
+    });
+    return { ...answer, pieces: pieces.join(""), stats: ctx.getContextStats().messageCount, spent: (await ctx.getSessionUsage()).totalOutputTokens };
+  } });
+}
+"#;
+
+#[tokio::test]
+async fn a_completion_is_streamed_paid_by_the_session_and_leaves_no_trace_in_it() {
+    let project = project(&[("ask.js", ASK)]);
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    model.reply(Reply::new().text("hello").tokens(TokenCount {
+        input: 5,
+        output: 1,
+        ..TokenCount::default()
+    }));
+    client.run("hi").await;
+    model.reply_to(
+        "what is it?",
+        Reply::new().text("It is ").text("a test.").tokens(TokenCount {
+            input: 30,
+            output: 4,
+            ..TokenCount::default()
+        }),
+    );
+    let answer = run(&client, "ask", "what is it?").await;
+    assert_eq!(
+        json!([
+            answer["text"],
+            answer["pieces"],
+            answer["inputTokens"],
+            answer["outputTokens"],
+            answer["stats"],
+            answer["spent"]
+        ]),
+        json!(["It is a test.", "It is a test.", 30, 4, 2, 5])
+    );
+    let request = model.request(1).await;
+    assert_eq!((request.tools(), request.user_texts()), (Vec::new(), vec!["earlier", "what is it?"]));
+    assert_eq!(
+        (&request.body["max_tokens"], request.body["system"].to_string().contains("be short")),
+        (&json!(77), true)
+    );
+    // The event of usage is for the calls of turns alone.
+    let usage: Vec<Value> =
+        client.notifications("kit/ui").into_iter().filter(|update| update["slot"] == "print").collect();
+    assert_eq!(usage.len(), 1, "{usage:?}");
+    model.reply(Reply::new().text("again"));
+    client.run("and now?").await;
+    assert_eq!(model.request(2).await.user_texts(), ["hi", "and now?"]);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_used_up_budget_refuses_a_completion_of_an_extension() {
+    let project = project(&[("ask.js", ASK)]);
+    let model = ModelServer::start().await;
+    let client =
+        launch(&project, &model).setting("budget", json!({ "session": { "tokens": 100 } })).start().await;
+    listed(&client, |list| list.len() == 1).await;
+    client.command("kit.session.new", json!({})).await.expect("a session");
+    model.reply(Reply::new().text("much").tokens(TokenCount {
+        input: 90,
+        output: 20,
+        ..TokenCount::default()
+    }));
+    run(&client, "ask", "first").await;
+    let failed = client.command("kit.command.run", json!({ "name": "ask", "args": "second" })).await;
+    let failed = failed.expect_err("the budget is used up");
+    assert!(failed.message.contains("`budget.session`"), "{failed:?}");
+    assert_eq!(model.requests().len(), 1);
+    client.close().await;
+}
+
+const TREE: &str = r#"
+export default function (kit) {
+  const command = (name, execute) => kit.registerCommand({ name, description: name, execute });
+  command("log", async (args, ctx) => (await ctx.appendEntry("log:line", args)).id);
+  command("lines", async (_, ctx) => (await ctx.getEntries("log:line")).map((entry) => entry.data));
+  command("branch", async (_, ctx) => (await ctx.getCurrentBranch()).filter((node) => node.role).map(({ id, role, content, model }) => ({ id, role, content, model })));
+  command("summary", async (args, ctx) => { const [from, to] = args.split(" "); return ctx.summarizeBranch(from, to); });
+  command("collapse", async (args, ctx) => { const [from, to] = args.split(" "); return ctx.collapseBranch(from, to, "they greeted"); });
+}
+"#;
+
+#[tokio::test]
+async fn entries_summaries_and_collapsed_branches_are_the_sessions() {
+    let project = project(&[("tree.js", TREE)]);
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    model.reply(Reply::new().text("good day"));
+    client.run("good morning").await;
+    let id = run(&client, "log", "greeted").await;
+    assert!(id.as_str().is_some_and(|id| !id.is_empty()), "{id}");
+    model.reply(Reply::new().text("fine"));
+    client.run("how are you?").await;
+    assert_eq!(run(&client, "lines", "").await, json!(["greeted"]));
+    assert!(!model.request(1).await.body.to_string().contains("greeted"));
+    let branch = run(&client, "branch", "").await;
+    let nodes: Vec<(&Value, &Value)> =
+        branch.as_array().into_iter().flatten().map(|node| (&node["role"], &node["content"])).collect();
+    let expected = json!([
+        ["user", "good morning"],
+        ["assistant", "good day"],
+        ["user", "how are you?"],
+        ["assistant", "fine"]
+    ]);
+    assert_eq!(json!(nodes), expected);
+    assert!(branch[1]["model"].is_string(), "{branch}");
+    let (from, to) = (branch[0]["id"].as_str().expect("an id"), branch[1]["id"].as_str().expect("an id"));
+    model.reply_to("good morning", Reply::new().text("A greeting."));
+    assert_eq!(run(&client, "summary", &format!("{from} {to}")).await, json!("A greeting."));
+    assert_eq!(run(&client, "collapse", &format!("{from} {to}")).await, json!({ "success": true }));
+    let refused = run(&client, "collapse", "nowhere nowhere").await;
+    assert!(refused["success"] == json!(false) && refused["error"].is_string(), "{refused}");
+    model.reply(Reply::new().text("yes"));
+    client.run("still there?").await;
+    let request = model.request(3).await;
+    let sent = request.body["messages"].to_string();
+    assert!(
+        sent.contains("they greeted") && !sent.contains("good morning") && sent.contains("how are you?"),
+        "{sent}"
+    );
+    client.close().await;
+}
+
+const CREW: &str = r#"
+export default function (kit) {
+  const command = (name, execute) => kit.registerCommand({ name, description: name, execute });
+  let last;
+  kit.on("subagent_start", (event, ctx) => ctx.print(`start ${event.task}`));
+  kit.on("subagent_end", (event, ctx) => ctx.print(`end ${event.task}: ${event.response}${event.errorMsg}`));
+  command("wait", async (args, ctx) => {
+    const { id, result } = await ctx.spawnSubagent({ prompt: args, blocking: true, systemPrompt: "You count." });
+    return { id, ...result };
+  });
+  command("begin", async (args, ctx) => {
+    const heard = [];
+    last = await ctx.spawnSubagent({ prompt: args, onEvent: (event) => { heard.push(event.type); ctx.setStatus("heard", heard.join(" ")); }, onComplete: (result) => ctx.print(`complete ${result.response}`) });
+    return last.id;
+  });
+  command("list", async (_, ctx) => (await ctx.listSubagents()).map(({ agent, running, result }) => [agent, running, result?.response ?? result?.error]));
+  command("kill", async (_, ctx) => { last.kill(); return await last.wait(); });
+  command("forget", async (args, ctx) => (await ctx.spawnSubagent({ prompt: args, blocking: true, noSession: true })).result.response);
+  command("only", (args, ctx) => ctx.setActiveTools(args ? args.split(" ") : []));
+}
+"#;
+
+#[tokio::test]
+async fn a_subagent_of_an_extension_is_waited_for_and_its_cost_is_the_sessions() {
+    let project = project(&[("crew.js", CREW)]);
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    model.reply(Reply::new().text("hello"));
+    client.run("hi").await;
+    run(&client, "only", "read ls subagent").await;
+    model.reply_to(
+        "count to three",
+        Reply::new().text("1 2 3").tokens(TokenCount { input: 11, output: 6, ..TokenCount::default() }),
+    );
+    let result = run(&client, "wait", "count to three").await;
+    assert_eq!(
+        json!([
+            result["response"],
+            result["error"],
+            result["exitCode"],
+            result["usage"],
+            result["sessionId"]
+        ]),
+        json!(["1 2 3", "", 0, { "inputTokens": 11, "outputTokens": 6 }, result["id"]])
+    );
+    let request = model.request(1).await;
+    let mut tools = request.tools();
+    tools.sort_unstable();
+    assert_eq!(tools, ["ls", "read"]);
+    assert!(request.body["system"].to_string().contains("You count."));
+    let usage = client.command("kit.usage.get", json!({})).await.expect("the usage");
+    assert!(usage["session"]["outputTokens"].as_u64().is_some_and(|tokens| tokens >= 6), "{usage}");
+    // The model of the session is not told what only the extension asked for.
+    run(&client, "only", "").await;
+    model.reply(Reply::new().text("nothing"));
+    client.run("what is new?").await;
+    assert_eq!(model.request(2).await.user_texts(), ["hi", "what is new?"]);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_subagent_in_the_background_is_heard_listed_and_killed() {
+    let project = project(&[("crew.js", CREW)]).file("a.txt", "alpha\n");
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    model.reply_to("look", Reply::new().call("read", json!({ "path": "a.txt" })));
+    model.reply_to("look", Reply::new().text("alpha"));
+    client.command("kit.session.new", json!({})).await.expect("a session");
+    run(&client, "begin", "look").await;
+    client.notification("kit/ui", |update| update["text"] == "complete alpha").await;
+    client
+        .notification("kit/ui", |update| {
+            update["text"]
+                == "turn_start tool_call tool_execution_start tool_execution_end tool_result text turn_end end"
+        })
+        .await;
+    assert_eq!(run(&client, "list", "").await, json!([["general", false, "alpha"]]));
+    let gate = Gate::new();
+    model.reply_to("hang", Reply::new().text("…").gate(&gate));
+    run(&client, "begin", "hang").await;
+    gate.reached().await;
+    assert_eq!(run(&client, "list", "").await[1], json!(["general", true, null]));
+    let killed = run(&client, "kill", "").await;
+    assert_eq!(json!([killed["exitCode"], killed["error"]]), json!([1, "it was stopped"]));
+    // Only what the model asks for is told as a subagent's beginning and end.
+    assert!(
+        client
+            .notifications("kit/ui")
+            .iter()
+            .all(|update| !update["text"].to_string().contains("start look"))
+    );
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_subagent_that_stores_nothing_leaves_no_file() {
+    let project = project(&[("crew.js", CREW)]);
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    model.reply(Reply::new().text("hello"));
+    client.run("hi").await;
+    model.reply_to("whisper", Reply::new().text("psst"));
+    assert_eq!(run(&client, "forget", "whisper").await, json!("psst"));
+    kit_testkit::eventually("the file of the subagent is gone", || project.session_files().len() == 1).await;
+    client.close().await;
+}
+
+#[tokio::test]
+async fn subagents_that_the_model_asks_for_are_told_from_beginning_to_end() {
+    let project = project(&[("crew.js", CREW)]);
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    model.reply_to("count", Reply::new().text("1 2 3"));
+    run_call(&client, &model, Reply::new().call("subagent", json!({ "task": "count" }))).await;
+    client.notification("kit/ui", |update| update["text"] == "start count").await;
+    client.notification("kit/ui", |update| update["text"] == "end count: 1 2 3").await;
+    client.close().await;
+}
+
+#[tokio::test]
+async fn tools_that_an_extension_switches_off_are_refused_and_named() {
+    let project = project(&[("crew.js", CREW)]).file("a.txt", "alpha\n");
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    client.command("kit.session.new", json!({})).await.expect("a session");
+    run(&client, "only", "ls").await;
+    let read = || Reply::new().call("read", json!({ "path": "a.txt" }));
+    let report = run_call(&client, &model, read()).await;
+    assert_eq!(report.tool_result(), ("Error: tool \"read\" is currently disabled", true));
+    run(&client, "only", "").await;
+    assert!(!run_call(&client, &model, read()).await.tool_result().1);
+    client.close().await;
+}
+
+/// Whoever runs the agent without an editor has the same extensions.
+#[tokio::test]
+async fn a_headless_run_has_tools_and_state_of_extensions() {
+    let source = r#"export default (kit) => kit.registerTool({ name: "keep", description: "keep", execute: async (_, ctx) => { await ctx.setState("kept", "yes"); return ctx.getState("kept") + " " + ctx.interactive; } });"#;
+    let project = project(&[("keep.js", source)]);
+    let model = ModelServer::start().await;
+    model.reply(Reply::new().call("keep", json!({})));
+    model.reply(Reply::new().text("done"));
+    let finished = launch(&project, &model).run(&["run", "--json", "go"]).await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(model.request(1).await.last_result(), "yes false");
+    let files = project.session_files();
+    let state = std::fs::read_to_string(files[0].with_extension("ext-state.json")).expect("the state's file");
+    assert_eq!(serde_json::from_str::<Value>(&state).expect("JSON"), json!({ "keep:kept": "yes" }));
+}
