@@ -297,7 +297,9 @@ async fn a_headless_run_has_tools_and_state_of_extensions() {
     let model = ModelServer::start().await;
     model.reply(Reply::new().call("keep", json!({})));
     model.reply(Reply::new().text("done"));
-    let finished = launch(&project, &model).run(&["run", "--json", "go"]).await;
+    let file = project.path(".kit/extensions/keep.js");
+    let finished =
+        launch(&project, &model).run(&["run", "--json", "-e", &file.to_string_lossy(), "go"]).await;
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert_eq!(model.request(1).await.last_result(), "yes false");
     let files = project.session_files();

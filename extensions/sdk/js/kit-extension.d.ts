@@ -1942,7 +1942,7 @@ export interface Context extends SessionContext {
   emitCustomEvent(name: string, data?: string): Promise<EmitCustomEventResult>;
   /** Loads all extensions again. */
   reloadExtensions(): void;
-  /** Ends a headless run; an editor ends its server itself, and cancels the turn here. */
+  /** Asks the agent to end: a run without an editor ends after its turn, and an editor ends its server itself. */
   exit(): void;
   /** An entry of the session's tree. */
   getTreeNode(id: string): Promise<TreeNode | null>;

@@ -246,7 +246,7 @@ methods! {
     "tool.progress" Notify Free ["toolCallId", "text"] ToolProgressParameters => (), "Shows progress of a running tool of this extension.";
     "tool.isCancelled" Get Free ["toolCallId"] ToolCallParameters => bool, "Whether a call of a tool of this extension is no longer wanted.";
     "reloadExtensions" Notify Free [] NoParameters => (), "Loads all extensions again.";
-    "exit" Notify Free [] NoParameters => (), "Ends a headless run; an editor ends its server itself, and cancels the turn here.";
+    "exit" Notify Free [] NoParameters => (), "Asks the agent to end: a run without an editor ends after its turn, and an editor ends its server itself.";
     "getTreeNode" Call Free ["id"] EntryParameters => Option<TreeNode>, "An entry of the session's tree.";
     "getCurrentBranch" Call Free [] NoParameters => Vec<TreeNode>, "The entries of the current branch, from the root to the leaf.";
     "getChildren" Call Free ["id"] EntryParameters => Vec<TreeNode>, "The entries after an entry.";

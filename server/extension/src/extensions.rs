@@ -36,6 +36,9 @@ use crate::tool::RunningTools;
 /// How deep events of extensions may call each other.
 const DEEPEST: u32 = 8;
 
+/// How long an answer waits until its last piece was heard.
+const HEARING: Duration = Duration::from_secs(2);
+
 /// How long a turn waits for extensions that are being loaded at the start.
 const FIRST_LOAD: Duration = Duration::from_secs(30);
 
@@ -281,6 +284,26 @@ impl Extensions {
         let Some(extension) = generation.by_path(caller.path()) else { return };
         if extension.handles(name).is_some() {
             extension.observe(&name.into(), &self.payload(event, None));
+        }
+    }
+
+    /// The same, and waits for its handler, for a while.
+    pub(crate) async fn tell_caller_and_wait<T: Serialize>(
+        &self,
+        caller: &Caller,
+        name: &'static str,
+        event: T,
+    ) {
+        let generation = self.generation();
+        let Some(extension) = generation.by_path(caller.path()) else { return };
+        if extension.handles(name).is_some() {
+            let (name, payload) = (name.into(), self.payload(event, None));
+            if tokio::time::timeout(HEARING, extension.tell(&name, &payload)).await.is_err() {
+                tracing::debug!(
+                    extension = extension.name,
+                    "an extension is slow to hear the end of an answer"
+                );
+            }
         }
     }
 

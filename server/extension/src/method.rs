@@ -5,6 +5,7 @@
 
 mod completion;
 mod models;
+mod pieces;
 mod prompts;
 mod sessions;
 mod show;

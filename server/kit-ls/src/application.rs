@@ -163,6 +163,7 @@ impl Application for Kit {
         let documents = Arc::new(Documents::new());
         let desk = ReviewDesk::new();
         let attention = Attention::new();
+        let interactive = startup.editor.has_person();
         let editor = attention.watch(startup.editor);
         let workspace = Arc::new(Workspace::new(roots, Arc::clone(&documents), editor, desk.clone()));
         workspace.set_save_after_edit(settings.save_after_edit.unwrap_or_default());
@@ -179,7 +180,7 @@ impl Application for Kit {
                 fetch: Arc::new(Requests::default()),
                 trust: self.trust.clone(),
                 environment: Arc::new(|name| std::env::var(name).ok()),
-                interactive: true,
+                interactive,
             },
             extension_ports::settings(settings),
         );

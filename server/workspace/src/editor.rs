@@ -52,6 +52,10 @@ pub trait Editor: Send + Sync {
     ) -> BoxFuture<'_, Option<PermissionAnswer>>;
     /// Asks the user a question.
     fn ask(&self, request: AskRequest, cancel: CancellationToken) -> BoxFuture<'_, AskAnswer>;
+    /// Whether there is anybody who can be asked.
+    fn has_person(&self) -> bool {
+        true
+    }
     /// Whether [`diagnostics`](Self::diagnostics) can have an answer.
     fn has_diagnostics(&self) -> bool {
         false
@@ -66,6 +70,10 @@ pub trait Editor: Send + Sync {
 pub struct DiskEditor;
 
 impl Editor for DiskEditor {
+    fn has_person(&self) -> bool {
+        false
+    }
+
     fn apply(&self, edit: DocumentEdit) -> BoxFuture<'_, ApplyAnswer> {
         let reason = Some(format!("no editor has {} open", edit.uri));
         std::future::ready(ApplyAnswer { applied: false, reason }).boxed()

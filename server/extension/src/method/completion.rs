@@ -1,62 +1,22 @@
 //! One call of a model for an extension. It counts for the session, the day and their budgets.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use kit_contract::{CompleteMessage, CompleteParameters, CompleteResult, StreamChunkEvent};
+use kit_contract::{CompleteMessage, CompleteParameters, CompleteResult};
 use kit_protocol::{Message, Role};
 use kit_session::{Chunk, Inquiry};
 use tokio_util::sync::CancellationToken;
 
 use super::models::model_id;
+use super::pieces::Pieces;
 use super::sessions::refused;
 use crate::caller::{Caller, parse};
 use crate::extensions::Extensions;
 use crate::sandbox::{Failure, FailureCode};
 
-/// How long pieces of an answer are collected, so that a quick model does not fill the queue of its extension.
-const MERGE: Duration = Duration::from_millis(30);
-
-/// The pieces of an answer on their way to whoever asked.
-struct Pieces<'a> {
-    hub: &'a Extensions,
-    caller: &'a Caller,
-    stream: String,
-    text: String,
-    sent_at: Option<Instant>,
-}
-
-impl Pieces<'_> {
-    fn take(&mut self, chunk: Chunk<'_>) {
-        match chunk {
-            Chunk::Text(text) => self.text.push_str(text),
-            Chunk::Reset => {
-                self.text.clear();
-                self.tell(String::new(), true);
-            }
-        }
-        if self.sent_at.is_none_or(|sent| sent.elapsed() >= MERGE) {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        if !self.text.is_empty() {
-            let chunk = std::mem::take(&mut self.text);
-            self.tell(chunk, false);
-        }
-    }
-
-    fn tell(&mut self, chunk: String, reset: bool) {
-        self.sent_at = Some(Instant::now());
-        let event = StreamChunkEvent { stream: self.stream.clone(), chunk, reset };
-        self.hub.tell_caller(self.caller, "stream.chunk", event);
-    }
-}
-
 pub(super) async fn complete(
     hub: &Arc<Extensions>,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     parameters: &str,
 ) -> Result<CompleteResult, Failure> {
     let CompleteParameters { model, prompt, system, messages, max_tokens, stream } =
@@ -92,16 +52,13 @@ pub(super) async fn complete(
     let cancel = CancellationToken::new();
     let _end = cancel.clone().drop_guard();
     let sessions = hub.sessions()?;
-    let mut pieces = stream.map(|stream| Pieces { hub, caller, stream, text: String::new(), sent_at: None });
-    let mut heard = |chunk: Chunk<'_>| {
-        if let Some(pieces) = &mut pieces {
-            pieces.take(chunk);
-        }
+    let pieces = Pieces::new(hub, caller, stream);
+    let mut heard = |chunk: Chunk<'_>| match chunk {
+        Chunk::Text(text) => pieces.add(text),
+        Chunk::Reset => pieces.reset(),
     };
     let answer = sessions.ask_model(inquiry, &mut heard, cancel).await;
-    if let Some(pieces) = &mut pieces {
-        pieces.flush();
-    }
+    pieces.finish().await;
     let answer = answer.map_err(refused)?;
     let usage = answer.usage;
     Ok(CompleteResult {

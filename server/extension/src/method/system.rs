@@ -7,7 +7,7 @@ use std::time::Duration;
 use kit_contract::{
     EnvironmentParameters, FetchParameters, FetchResult, FileEntry, FileInfo, ListFilesParameters,
     PathParameters, ReadFileParameters, ReadFileResult, RunParameters, RunResult, Skill, SleepParameters,
-    StreamChunkEvent, WriteFileParameters, WriteFileResult,
+    WriteFileParameters, WriteFileResult,
 };
 use kit_protocol::{AgentId, Attribution, SessionId, ToolCallId, TurnId};
 use kit_text::Text;
@@ -16,6 +16,7 @@ use kit_workspace::{Author, Location};
 use tokio_util::sync::CancellationToken;
 
 use super::answer;
+use super::pieces::Pieces;
 use crate::caller::{Caller, parse};
 use crate::extensions::Extensions;
 use crate::permit::{Permit, covers_host};
@@ -243,15 +244,14 @@ pub(super) async fn run(
         timeout: limit(timeout_ms, COMMAND),
         private_variables: hub.ports().tool_settings.private_variables.clone(),
     };
-    let (hub_later, caller_later) = (Arc::downgrade(hub), Arc::clone(caller));
-    let output = Arc::new(move |chunk: String, _is_stderr: bool| {
-        let (Some(stream), Some(hub)) = (&stream, hub_later.upgrade()) else { return };
-        let event = StreamChunkEvent { stream: stream.clone(), chunk, reset: false };
-        hub.tell_caller(&caller_later, "stream.chunk", event);
-    });
+    let pieces = Arc::new(Pieces::new(hub, caller, stream));
+    let heard = Arc::clone(&pieces);
+    let output = Arc::new(move |chunk: String, _is_stderr: bool| heard.add(&chunk));
     let cancel = CancellationToken::new();
     let _stopped_with_the_call = cancel.clone().drop_guard();
-    let finished = kit_tools::run_command(line, output, cancel).await.map_err(failed)?;
+    let finished = kit_tools::run_command(line, output, cancel).await.map_err(failed);
+    pieces.finish().await;
+    let finished = finished?;
     Ok(RunResult {
         stdout: finished.stdout,
         stderr: finished.stderr,

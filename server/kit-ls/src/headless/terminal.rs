@@ -63,6 +63,10 @@ async fn line(question: String, cancel: &CancellationToken) -> Option<String> {
 }
 
 impl Editor for Terminal {
+    fn has_person(&self) -> bool {
+        self.person.is_some()
+    }
+
     fn apply(&self, edit: DocumentEdit) -> BoxFuture<'_, ApplyAnswer> {
         DiskEditor.apply(edit)
     }
