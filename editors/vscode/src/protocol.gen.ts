@@ -602,7 +602,9 @@ export type Event = {
      * How an extension shows a tool call: its header after `tool_call`, its body after `tool_result`. A part that is
      * absent stays as it was.
      */
-    | ToolDisplay
+    | ToolDisplay & {
+      type: "tool_display";
+    }
     /** The text that accompanied tool calls. */
     | {
       type: "tool_call_content";

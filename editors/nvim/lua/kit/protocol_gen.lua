@@ -274,7 +274,7 @@ M.commands = {
 ---@field seq number Position in the session's stream.
 ---@field at number When, in milliseconds since the Unix epoch.
 ---@field agent? kit.AgentRef The subagent that it comes from; absent for the session's own agent.
----@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_call_content"|"step_usage"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
+---@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_display"|"tool_call_content"|"step_usage"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
 ---@field prompt? string The prompt as the user wrote it.
 ---@field chunk? string The text to append.
 ---@field content? string The whole text of this answer.
@@ -289,6 +289,12 @@ M.commands = {
 ---@field result? string What the model reads.
 ---@field isError? boolean Whether the call failed.
 ---@field metadata? kit.ToolMetadata Facts that are not for the model.
+---@field name? string The tool's name for people.
+---@field header? string One line in the place of the call's title.
+---@field body? string What is shown in the place of the result.
+---@field markdown? boolean Whether the body is Markdown.
+---@field borderColor? string Color of the border, where a client draws one.
+---@field background? string Color of the background, where a client draws one.
 ---@field call? number The call, unique within the session, counted from 1.
 ---@field step? number The step within the turn, counted from 0.
 ---@field provider? string The provider that answered.
