@@ -91,6 +91,7 @@ impl Output {
             | EventBody::ToolOutput { .. }
             | EventBody::ToolExecutionEnd { .. }
             | EventBody::ToolResult { .. }
+            | EventBody::ToolDisplay(_)
             | EventBody::ToolCallContent { .. }
             | EventBody::StepUsage(_)
             | EventBody::Response { .. }

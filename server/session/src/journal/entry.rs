@@ -238,7 +238,8 @@ impl Note {
             | Self::Settings(_)
             | Self::TakenBack(_)
             | Self::MediaLeftOut(_)
-            | Self::Subagent(_) => None,
+            | Self::Subagent(_)
+            | Self::Display(_) => None,
         }
     }
 

@@ -53,8 +53,7 @@ pub enum Chunk<'a> {
 
 impl Sessions {
     /// Asks a model. What can be repeated is, as in a turn. The call counts for the day and, where it names one, for its
-    /// session, also when it fails or is cancelled,
-    /// and is refused when their budgets are used up.
+    /// session, also when it fails or is cancelled, and is refused when their budgets are used up.
     pub async fn ask_model(
         &self,
         request: Inquiry,
