@@ -93,7 +93,12 @@ impl Hooks for Extension {
         std::future::ready(Verdict::Veto("Fork cancelled by extension.".to_owned())).boxed()
     }
 
-    fn before_session_switch(&self, _scope: HookScope, reason: SwitchReason) -> BoxFuture<'_, Verdict> {
+    fn before_session_switch(
+        &self,
+        _scope: HookScope,
+        reason: SwitchReason,
+        _prompt: Option<String>,
+    ) -> BoxFuture<'_, Verdict> {
         self.hear(format!("switch {reason:?}"));
         std::future::ready(Verdict::Veto("stay".to_owned())).boxed()
     }
