@@ -151,7 +151,7 @@ return {
         'Kit: :Kit has no "reviwe". Did you mean "review"?',
         'Kit: "fiel" is none of hunk, file, turn, all. Did you mean "file"?',
       })
-      equal(nvim:get("vim.fn.getcompletion('Kit re', 'cmdline')"), { "restart", "retry", "revert", "review" })
+      equal(nvim:get("vim.fn.getcompletion('Kit re', 'cmdline')"), { "restart", "retry", "revert", "review", "rewind" })
       equal(nvim:get([[vim.fn.getcompletion("'<,'>Kit undo ", 'cmdline')]]), { "hunk", "file", "turn", "all" })
       nvim:lua("_G.fake.replies['kit.model.list'] = { models = { { id = 'scripted/demo' } } }")
       equal(nvim:get("vim.fn.getcompletion('Kit model s', 'cmdline')"), { "scripted/demo" })

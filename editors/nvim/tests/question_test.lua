@@ -139,36 +139,126 @@ return {
     end,
   },
   {
-    "asks with pickers and inputs once the user is ready",
+    "takes an answer by key, by number or by its words",
+    function()
+      local nvim = start()
+      local function ask(name, request, answer)
+        nvim:request(name, "kit/ask", vim.tbl_extend("force", { id = name, message = "Which **one**?" }, request))
+        nvim:sees("Which one?")
+        answer()
+        return nvim:answer(name).result
+      end
+      local function permit(words)
+        return function() nvim:command("Kit permit " .. words) end
+      end
+      local function press(keys)
+        return function()
+          nvim:command("Kit permit")
+          nvim:type(keys)
+        end
+      end
+      local options = { "alpha", "beta" }
+      local beta = { value = "beta", index = 1, cancelled = false }
+      equal(ask("1", { kind = "select", options = options }, permit("2")), beta)
+      equal(ask("2", { kind = "select", options = options }, permit("bet")), beta)
+      equal(ask("3", { kind = "select", options = options }, press("2")), beta)
+      equal(ask("4", { kind = "select", options = options }, press("x")), { cancelled = true })
+      equal(ask("5", { kind = "confirm" }, press("y")), { value = true, index = 0, cancelled = false })
+      equal(ask("6", { kind = "confirm" }, permit("no")), { value = false, index = 1, cancelled = false })
+      equal(ask("7", { kind = "overlay", options = options }, press("1")), {
+        value = "alpha",
+        index = 0,
+        cancelled = false,
+      })
+      equal(ask("8", { kind = "overlay" }, press("x")), { cancelled = false })
+      local several = { kind = "multiSelect", options = options, default = { "alpha" } }
+      equal(ask("9", several, press("21<CR>")), { values = { "beta" }, cancelled = false })
+      equal(ask("10", several, permit("2")), { values = { "alpha", "beta" }, cancelled = false })
+      equal(nvim:get("vim.fn.expand('%:t')"), "a.txt")
+    end,
+  },
+  {
+    "opens a picker for many options and an input for a text",
     function()
       local nvim = start()
       nvim:lua([[
-        vim.ui.select = function(items, options, choose) choose(items[_G.choice], _G.choice) end
+        vim.ui.select = function(items, options, choose) choose(items[11], 11) end
         vim.ui.input = function(options, done) done(options.default .. "!") end
         vim.fn.inputsecret = function() return "hidden" end
       ]])
-      local function ask(name, choice, request)
-        nvim:lua("_G.choice = ...", choice)
+      local function ask(name, request)
         nvim:request(name, "kit/ask", vim.tbl_extend("force", { id = name, message = "Which one?" }, request))
         nvim:sees("Which one?")
         nvim:command("Kit permit")
         return nvim:answer(name).result
       end
-      local options = { "a", "b" }
-      equal(ask("1", 2, { kind = "select", options = options }), { value = "b", index = 1, cancelled = false })
-      equal(ask("2", 9, { kind = "select", options = options }), { cancelled = true })
-      equal(ask("3", 1, { kind = "confirm" }), { value = true, index = 0, cancelled = false })
-      equal(ask("4", 0, { kind = "input", default = "me" }), { value = "me!", cancelled = false })
-      equal(ask("5", 0, { kind = "input", masked = true }), { value = "hidden", cancelled = false })
-      equal(ask("6", 2, { kind = "overlay", options = options }), { value = "b", index = 1, cancelled = false })
-      nvim:lua([[
-        local picks = { 3, 2, 3, 1 }
-        vim.ui.select = function(items, options, choose)
-          local pick = table.remove(picks, 1)
-          choose(items[pick], pick)
-        end
-      ]])
-      equal(ask("7", 0, { kind = "multiSelect", options = options }), { values = { "a" }, cancelled = false })
+      local many = {}
+      for number = 1, 12 do
+        many[number] = "option " .. number
+      end
+      equal(ask("1", { kind = "select", options = many }), { value = "option 11", index = 10, cancelled = false })
+      equal(ask("2", { kind = "input", default = "me" }), { value = "me!", cancelled = false })
+      equal(ask("3", { kind = "input", masked = true }), { value = "hidden", cancelled = false })
+    end,
+  },
+  {
+    "copies what is needed elsewhere when the first option is chosen",
+    function()
+      local nvim = start()
+      nvim:request("l", "kit/ask", {
+        id = "q",
+        kind = "overlay",
+        message = "enter the code **ABCD-EFGH** at https://example.org",
+        options = { "Open the page", "Cancel the login" },
+        copy = "ABCD-EFGH",
+      })
+      nvim:sees("enter the code ABCD-EFGH at")
+      nvim:command("Kit permit 1")
+      equal(nvim:answer("l").result.index, 0)
+      equal(nvim:get("vim.fn.getreg(vim.fn.has('clipboard') == 1 and '+' or '\"')"), "ABCD-EFGH")
+      equal(nvim:get("_G.messages"), { "Kit: ABCD-EFGH is copied." })
+    end,
+  },
+  {
+    "goes away when the server withdraws it",
+    function()
+      local nvim = start()
+      nvim:request("a", "kit/ask", { id = "q1", kind = "overlay", message = "First", options = { "Yes" } })
+      nvim:request("b", "kit/permission", permission("q2"))
+      nvim:sees("1 of 2")
+      nvim:notify("kit/withdraw", { id = "q1" })
+      equal(nvim:answer("a"), { result = { cancelled = true } })
+      nvim:sees("$ cargo publish")
+      nvim:notify("kit/withdraw", { id = "q2" })
+      equal(nvim:answer("b"), { result = { option = "no" } })
+      equal(nvim:shows("Kit asks"), false)
+    end,
+  },
+  {
+    "withdraws what a subagent asks when that ends, and nothing of its parent",
+    function()
+      local nvim = start()
+      local main = permission("q1", { agent = { id = "main", path = {} }, title = "Of the parent" })
+      nvim:request("p1", "kit/permission", permission("q2", { title = "Of the child" }))
+      nvim:request("p2", "kit/permission", main)
+      nvim:sees("Of the child")
+      nvim:notify("kit/event", { session = "s1", seq = 1, at = 0, type = "turn_start", prompt = "go" })
+      local agent = { id = "a1", name = "release", path = { "release" } }
+      local totals = { inputTokens = 0, outputTokens = 0, cacheReadTokens = 0, cacheWriteTokens = 0 }
+      nvim:notify("kit/event", {
+        session = "s1",
+        seq = 2,
+        at = 0,
+        agent = agent,
+        type = "turn_end",
+        stopReason = "cancelled",
+        toolCallCount = 0,
+        usage = vim.tbl_extend("force", totals, { costKind = "unknown" }),
+        durationMs = 1,
+      })
+      equal(nvim:answer("p1"), { result = { option = "no" } })
+      nvim:sees("Of the parent")
+      equal(nvim:shows("agent:"), false)
     end,
   },
 }

@@ -317,20 +317,6 @@ return {
     end,
   },
   {
-    "shows what extensions print, and their texts in the bar",
-    function()
-      local nvim, event = start()
-      nvim:command("Kit ask hello")
-      event("turn_start", { prompt = "hello" })
-      nvim:notify("kit/ui", { op = "set", slot = "print", id = "1", extension = "clock", text = "tick" })
-      nvim:notify("kit/ui", { op = "set", slot = "header", id = "h", extension = "clock", text = "12:00" })
-      nvim:sees("tick")
-      nvim:sees("Kit  12:00")
-      nvim:notify("kit/ui", { op = "remove", slot = "header", id = "h", extension = "clock" })
-      nvim:wait("not require('kit.ui').winbar():find('12:00', 1, true)")
-    end,
-  },
-  {
     "cuts long output and says how much",
     function()
       local nvim, event = start()

@@ -69,12 +69,46 @@ return {
   { "shows tokens where the price is unknown", check(unpriced("unknown"), "✦ 34%% 18.2k tok", "✦ 34% 18.2k tok") },
   { "shows tokens for a subscription", check(unpriced("subscription"), "✦ 34%% 18.2k tok", "✦ 34% 18.2k tok") },
   {
+    "shows what is used of a budget, and what it covers",
+    check(
+      status({ usage = { budget = { limitTokens = 10000, usedTokens = 6010, scope = "turn" } } }),
+      "✦ 34%% 6.0k/10.0k tok turn",
+      "✦ 34% 6.0k/10.0k tok turn"
+    ),
+  },
+  {
+    "marks what is estimated, and shows how much the cache gave",
+    check(
+      status({ usage = { contextEstimated = true, session = { cacheReadTokens = 54000 } } }),
+      "✦ ~34%% cache 75%% $0.43",
+      "✦ ~34% cache 75% $0.43"
+    ),
+  },
+  {
+    "names the subagents that run",
+    check(
+      status({
+        agents = {
+          { id = "a", name = "explore", state = "running", label = "read", task = "look", session = "s" },
+          { id = "b", name = "general", state = "waiting", label = "waits", task = "do", session = "s" },
+        },
+      }),
+      "✦ 34%% $0.43 ↳ explore, general?",
+      "✦ 34% $0.43 ↳ explore, general?"
+    ),
+  },
+  {
     "shows a budget that is nearly used",
     check(status({ usage = { budget = budget } }), "✦ 34%% $4.61/$5.00", "✦ 34% $4.61/$5.00", "DiagnosticWarn"),
   },
   {
     "shows a missing login as an error",
-    check(status({ state = "signedOut" }), "✗ signed out 34%% $0.43", "✗ signed out 34% $0.43", "DiagnosticError"),
+    check(
+      status({ state = "signedOut" }),
+      "✗ signed out, :Kit login 34%% $0.43",
+      "✗ signed out, :Kit login 34% $0.43",
+      "DiagnosticError"
+    ),
   },
   {
     "is a lualine component",

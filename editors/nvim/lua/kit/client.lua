@@ -86,6 +86,7 @@ local function on_exit()
     require("kit.question").withdraw_all()
     require("kit.review").clear()
     require("kit.status").clear()
+    require("kit.ui").clear()
     require("kit.session").disconnect()
   end)
 end
@@ -163,6 +164,7 @@ function M.lsp_config()
       ["kit/ui"] = handler("kit.ui", "on_ui"),
       ["kit/permission"] = handler("kit.question", "on_permission"),
       ["kit/ask"] = handler("kit.question", "on_ask"),
+      ["kit/withdraw"] = handler("kit.question", "on_withdraw"),
     },
   }
 end

@@ -16,6 +16,7 @@ local api = vim.api
 ---@class kit.Subcommand
 ---@field run fun(invocation: kit.Invocation)
 ---@field words? string[]|fun(): string[] What the first argument completes to.
+---@field more? fun(first: string, lead: string): string[] What the second argument completes to.
 ---@field help string
 
 ---@param delivery? "queue"|"steer"
@@ -160,6 +161,34 @@ local function trust(invocation)
   end)
 end
 
+---@param module string
+---@return fun(invocation: kit.Invocation)
+local function with_action(module)
+  return function(invocation)
+    require(module).run(invocation.words[1], vim.trim(invocation.text:match("^%S+%s+(.*)$") or ""))
+  end
+end
+
+---@param invocation kit.Invocation
+local function run_named(invocation)
+  local name, arguments = invocation.text:match("^/?(%S*)%s*(.*)$")
+  require("kit.named").run(name, arguments, invocation.range)
+end
+
+---@param module string
+---@return fun(first: string): string[]
+local function names_of(module)
+  return function(first) return first ~= "list" and require(module).names() or {} end
+end
+
+local function retry()
+  local session = require("kit.session")
+  client.execute("kit.session.retry", { session = session.current }, function(answer)
+    session.reread(answer.session)
+    session.started(answer)
+  end)
+end
+
 local function open_log()
   local answer = client.execute_sync("kit.doctor", {}, 1000)
   local path = vim.fs.joinpath(vim.fn.stdpath("log") --[[@as string]], "lsp.log")
@@ -177,7 +206,15 @@ end
 local subcommands = {
   ask = { run = asker(), help = "Ask, about the buffer or the selected lines" },
   steer = { run = asker("steer"), help = "Tell the running turn something" },
-  queue = { run = asker("queue"), help = "Ask when the running turn is over" },
+  queue = {
+    run = function(invocation)
+      if invocation.text == "clear" then return require("kit.queue").clear() end
+      if invocation.text == "" then return require("kit.queue").pick() end
+      asker("queue")(invocation)
+    end,
+    words = { "clear" },
+    help = "Ask when the running turn is over, or list what waits",
+  },
   stop = {
     run = function(invocation) require("kit.session").stop(invocation.words[1] == "all" and "all" or nil) end,
     words = { "all" },
@@ -188,11 +225,58 @@ local subcommands = {
     help = "Show the session",
   },
   sessions = {
-    run = function(invocation)
-      require("kit.sessions").run(invocation.words[1], vim.trim(invocation.text:match("^%S+%s+(.*)$") or ""))
-    end,
+    run = with_action("kit.sessions"),
     words = function() return require("kit.sessions").actions end,
-    help = "Open, make, rename, delete or fork a session",
+    more = function(first, lead)
+      local has_path = first == "export" or first == "import"
+      return has_path and vim.fn.getcompletion(lead, "file") or {}
+    end,
+    help = "Open, make, rename, fork, export, import or delete a session",
+  },
+  tree = {
+    run = function() require("kit.tree").open() end,
+    help = "Show the session's tree, to branch, fork, label or rewind",
+  },
+  rewind = {
+    run = function() require("kit.rewind").pick() end,
+    help = "Go back to before a turn, after a look at the files",
+  },
+  agents = {
+    run = function(invocation) require("kit.agents").run(invocation.words[1]) end,
+    words = function() return require("kit.agents").actions end,
+    help = "Subagents: list, open a transcript, stop one",
+  },
+  run = {
+    run = run_named,
+    words = function() return require("kit.named").names() end,
+    help = "Run a template, a skill, or a command of an extension or MCP server",
+  },
+  extensions = {
+    run = with_action("kit.extensions"),
+    words = function() return require("kit.extensions").actions end,
+    more = names_of("kit.extensions"),
+    help = "Extensions: list, reload, grant, revoke",
+  },
+  shortcut = {
+    run = function(invocation) require("kit.shortcuts").run(invocation.text) end,
+    words = function() return require("kit.shortcuts").keys() end,
+    help = "Press the key of an extension",
+  },
+  mcp = {
+    run = with_action("kit.mcp"),
+    words = function() return require("kit.mcp").actions end,
+    more = names_of("kit.mcp"),
+    help = "MCP servers: list, reconnect, login, logout",
+  },
+  login = {
+    run = function(invocation) require("kit.logins").log_in(invocation.text) end,
+    words = function() return require("kit.logins").names() end,
+    help = "Log in at a provider, or store its key",
+  },
+  logout = {
+    run = function(invocation) require("kit.logins").log_out(invocation.text) end,
+    words = function() return require("kit.logins").names() end,
+    help = "Forget a stored login",
   },
   review = {
     run = function() require("kit.hunklist").open() end,
@@ -240,13 +324,17 @@ local subcommands = {
     help = "Choose how much the model reasons",
   },
   retry = {
-    run = function() client.execute("kit.session.retry", { session = require("kit.session").current }) end,
+    run = retry,
     help = "Repeat the last prompt",
   },
   compact = {
     run = function(invocation)
       local focus = invocation.text ~= "" and invocation.text or nil
-      client.execute("kit.session.compact", { session = require("kit.session").current, focus = focus })
+      client.execute(
+        "kit.session.compact",
+        { session = require("kit.session").current, focus = focus },
+        function() client.notify("The older messages are being summarized.") end
+      )
     end,
     help = "Replace older messages by a summary",
   },
@@ -292,6 +380,9 @@ function M.run(options)
     })
   end
   local subcommand = subcommands[name]
+  if vim.startswith(name, "/") then
+    subcommand, text = subcommands.run, vim.trim(options.args)
+  end
   if not subcommand then
     local sentence = (':Kit has no "%s".%s'):format(name, near.hint(name, names()))
     return client.notify(sentence, vim.log.levels.ERROR)
@@ -312,10 +403,16 @@ function M.complete(lead, line, position)
   local typed = line:sub(1, position):match("Kit!?%s+(.*)$") or ""
   local name = typed:match("^(%S+)%s")
   local candidates = {}
-  if not name then
+  if not name and vim.startswith(lead, "/") then
+    candidates = vim.tbl_map(function(each) return "/" .. each end, require("kit.named").names())
+  elseif not name then
     candidates = names()
-  elseif subcommands[name] and not typed:match("^%S+%s+%S+%s") then
+  elseif subcommands[name] then
+    local first = typed:match("^%S+%s+(%S+)%s")
     local words = subcommands[name].words or {}
+    if first then
+      words = subcommands[name].more and subcommands[name].more(first, lead) or {}
+    end
     candidates = type(words) == "function" and words() or words --[[@as string[] ]]
   end
   return vim.tbl_filter(function(candidate) return vim.startswith(candidate, lead) end, candidates)

@@ -12,6 +12,7 @@ local M = {}
 ---@field session? { position?: "right"|"left"|"bottom"|"top"|"tab", size?: number, open_on_ask?: boolean }
 ---@field review? { hints?: boolean, deleted_lines?: integer, jump?: boolean }
 ---@field progress? boolean Whether Neovim 0.12 shows the running tool as a progress message.
+---@field shortcuts? "session"|"global"|"off" Where the keys of extensions are bound.
 
 ---@type kit.Options
 local defaults = {
@@ -22,11 +23,15 @@ local defaults = {
   session = { position = "right", size = 0.42, open_on_ask = true },
   review = { hints = true, deleted_lines = 30, jump = true },
   progress = true,
+  shortcuts = "session",
 }
 
 local from_setup = {} ---@type kit.Options
 
-local positions = { "right", "left", "bottom", "top", "tab" }
+local choices = {
+  ["session.position"] = { "right", "left", "bottom", "top", "tab" },
+  shortcuts = { "session", "global", "off" },
+}
 
 ---@param options table
 ---@param known table
@@ -43,13 +48,13 @@ local function find_problem(options, known, path)
     if type(value) ~= type(default) and not is_command then
       return ('Option "%s" must be a %s, not a %s.'):format(name, type(default), type(value))
     end
+    if choices[name] and not vim.list_contains(choices[name], value) then
+      return ('Option "%s" must be one of %s.'):format(name, table.concat(choices[name], ", "))
+    end
     if name == "session" or name == "review" then
       local problem = find_problem(value, default, name .. ".")
       if problem then return problem end
     end
-  end
-  if path == "session." and options.position and not vim.list_contains(positions, options.position) then
-    return ('Option "session.position" must be one of %s.'):format(table.concat(positions, ", "))
   end
 end
 

@@ -34,6 +34,28 @@ function M.cost(usage)
   return tokens > 0 and M.tokens(tokens) .. " tok" or ""
 end
 
+--- How much of the input came from the provider's cache, in percent, or nil when there was none.
+---@param usage table UsageTotals
+---@return integer?
+function M.cached(usage)
+  local input = M.input_tokens(usage)
+  if input == 0 or (usage.cacheReadTokens or 0) == 0 then return end
+  return math.floor(100 * usage.cacheReadTokens / input + 0.5)
+end
+
+local spans = { turn = " turn", day = " today" }
+
+--- "$0.43/$5.00 today": what is used of a budget and what it covers, unless that is the session.
+---@param budget table StatusBudget
+---@return string
+function M.budget(budget)
+  local span = spans[budget.scope] or ""
+  if budget.limitMicros then
+    return ("%s/%s%s"):format(M.money(budget.usedMicros or 0), M.money(budget.limitMicros), span)
+  end
+  return ("%s/%s tok%s"):format(M.tokens(budget.usedTokens or 0), M.tokens(budget.limitTokens or 0), span)
+end
+
 ---@param milliseconds integer
 ---@return string
 function M.duration(milliseconds)
@@ -58,9 +80,8 @@ function M.count(count, noun) return ("%d %s%s"):format(count, noun, count == 1 
 function M.usage(usage)
   local input = M.input_tokens(usage)
   local text = M.tokens(input) .. " in"
-  if (usage.cacheReadTokens or 0) > 0 then
-    text = ("%s (%d%% cached)"):format(text, math.floor(100 * usage.cacheReadTokens / input + 0.5))
-  end
+  local cached = M.cached(usage)
+  if cached then text = ("%s (%d%% cached)"):format(text, cached) end
   text = ("%s / %s out"):format(text, M.tokens(usage.outputTokens or 0))
   if usage.costMicros and usage.costKind == "priced" then text = text .. " · " .. M.money(usage.costMicros) end
   return text

@@ -1,5 +1,6 @@
 -- The prompt: a small window below the session. <CR> sends, <S-CR> and <C-j> begin a new line, <Up> and <Down> on the
--- first and last line walk through what was asked before, <C-c> stops the turn.
+-- first and last line walk through what was asked before, <C-c> stops the turn. Commands and mentions complete
+-- (kit.prompt_complete).
 local format = require("kit.format")
 
 local M = {}
@@ -20,7 +21,9 @@ local function get_text() return table.concat(api.nvim_buf_get_lines(buffer, 0, 
 local function set_text(text)
   local lines = vim.split(text, "\n", { plain = true })
   api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
-  api.nvim_win_set_cursor(0, { #lines, #lines[#lines] })
+  for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
+    api.nvim_win_set_cursor(window, { #lines, #lines[#lines] })
+  end
 end
 
 ---@param step integer
@@ -60,7 +63,8 @@ function M.winbar()
 end
 
 --- Sends what is written, and keeps the window for the next prompt.
-function M.send()
+---@param delivery? "queue"|"steer"
+local function send(delivery)
   local text = vim.trim(get_text())
   if text == "" then return end
   history[#history + 1] = text
@@ -68,7 +72,15 @@ function M.send()
   set_text("")
   local context = selection or require("kit.context").get()
   selection = nil
-  require("kit.session").ask(text, { context = context })
+  require("kit.session").ask(text, { context = context, delivery = delivery })
+end
+
+--- Takes the chosen completion, else sends the prompt.
+local function enter()
+  if vim.fn.pumvisible() == 1 and vim.fn.complete_info({ "selected" }).selected >= 0 then
+    return api.nvim_feedkeys(api.nvim_replace_termcodes("<C-y>", true, false, true), "n", false)
+  end
+  send()
 end
 
 local function create()
@@ -81,13 +93,24 @@ local function create()
   end
   local function first_line() return 1 end
   local function last_line() return api.nvim_buf_line_count(buffer) end
-  map({ "n", "i" }, "<CR>", M.send, "Send the prompt")
+  map({ "n", "i" }, "<CR>", enter, "Send the prompt")
+  map({ "n", "i" }, "<M-CR>", function() send("steer") end, "Tell it to the running turn")
   map("i", "<S-CR>", "<C-o>o", "New line")
   map("i", "<C-j>", "<C-o>o", "New line")
   map({ "n", "i" }, "<Up>", walk("<Up>", first_line, 1), "Earlier prompt")
   map({ "n", "i" }, "<Down>", walk("<Down>", last_line, -1), "Later prompt")
   map({ "n", "i" }, "<C-c>", function() require("kit.session").stop() end, "Stop the turn")
   map("n", "q", "<Cmd>close<CR>", "Close the prompt")
+  require("kit.prompt_complete").attach(buffer)
+  require("kit.shortcuts").bind(buffer)
+end
+
+--- Replaces what is written. The window stays as it is.
+---@param text string
+function M.fill(text)
+  if not buffer or not api.nvim_buf_is_valid(buffer) then create() end
+  place, draft = 0, ""
+  set_text(text)
 end
 
 --- Opens the prompt below the session's window and moves the cursor into it.
@@ -100,7 +123,8 @@ function M.open(session_window, context)
   if window and api.nvim_win_get_tabpage(window) == api.nvim_get_current_tabpage() then
     api.nvim_set_current_win(window)
   else
-    window = api.nvim_open_win(buffer, true, { win = session_window, split = "below", height = height })
+    local above = require("kit.panel").lowest() or session_window
+    window = api.nvim_open_win(buffer, true, { win = above, split = "below", height = height })
     for name, value in pairs({
       winbar = "%{%v:lua.require'kit.prompt'.winbar()%}",
       winfixheight = true,

@@ -16,7 +16,13 @@ local stale_wait = 300
 local empty = { revision = -1, summary = { files = 0, hunks = 0, additions = 0, deletions = 0 }, files = {} }
 local state = empty
 local drawn = {} ---@type table<integer, integer> The revision that each buffer shows.
-local review_of_call = {} ---@type table<string, { waiting: boolean, outcomes: table<string, string> }>
+---@class kit.CallReview
+---@field agent string
+---@field call string
+---@field waiting boolean
+---@field outcomes table<string, string>
+
+local review_of_call = {} ---@type table<string, kit.CallReview>
 local call_of_hunk = {} ---@type table<string, string>
 local outcome_of_hunk = {} ---@type table<string, string>
 
@@ -71,7 +77,7 @@ local function draw_visible()
   end
 end
 
----@param review { waiting: boolean, outcomes: table<string, string> }
+---@param review kit.CallReview
 ---@return string? words Nothing when later changes or native undo have taken the hunks' place.
 local function describe(review)
   if review.waiting then return "pending" end
@@ -87,10 +93,17 @@ end
 function M.refresh_transcripts()
   local session = package.loaded["kit.session"]
   if not session then return end
-  for call, review in pairs(review_of_call) do
-    session.each_transcript(function(transcript) transcript:set_review(call, describe(review)) end)
+  for _, review in pairs(review_of_call) do
+    session.each_transcript(
+      function(transcript) transcript:set_review(review.agent, review.call, describe(review)) end
+    )
   end
 end
+
+--- What names the call that wrote a hunk; models number their calls anew in each agent.
+---@param hunk table
+---@return string
+local function call_key(hunk) return hunk.agent .. " " .. hunk.toolCallId end
 
 ---@param previous table
 local function follow_calls(previous)
@@ -100,15 +113,16 @@ local function follow_calls(previous)
   local present = {}
   for _, file in ipairs(state.files) do
     for _, hunk in ipairs(file.hunks) do
-      present[hunk.id], call_of_hunk[hunk.id] = true, hunk.toolCallId
-      local review = review_of_call[hunk.toolCallId] or { outcomes = {} }
+      local key = call_key(hunk)
+      present[hunk.id], call_of_hunk[hunk.id] = true, key
+      local review = review_of_call[key] or { agent = hunk.agent, call = hunk.toolCallId, outcomes = {} }
       review.waiting, review.outcomes[hunk.id] = true, nil
-      review_of_call[hunk.toolCallId] = review
+      review_of_call[key] = review
     end
   end
   for _, file in ipairs(previous.files) do
     for _, hunk in ipairs(file.hunks) do
-      local review = review_of_call[hunk.toolCallId]
+      local review = review_of_call[call_key(hunk)]
       if review and not present[hunk.id] then review.outcomes[hunk.id] = outcome_of_hunk[hunk.id] end
     end
   end

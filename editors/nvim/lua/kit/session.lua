@@ -38,10 +38,17 @@ local function get(id)
     session = { id = id, next_seq = 1, is_stale = false, name = session and session.name }
     session.transcript = transcript.new(title(session))
     api.nvim_buf_set_name(session.transcript.buffer, "kit://" .. id)
-    vim.keymap.set("n", "<C-c>", M.stop, { buffer = session.transcript.buffer, desc = "Stop the turn" })
-    vim.keymap.set("n", "i", M.prompt, { buffer = session.transcript.buffer, desc = "Write a prompt" })
-    vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = session.transcript.buffer, desc = "Close the session" })
+    local function map(key, action, description)
+      vim.keymap.set("n", key, action, { buffer = session.transcript.buffer, nowait = true, desc = description })
+    end
+    map("<C-c>", M.stop, "Stop the turn")
+    map("i", M.prompt, "Write a prompt")
+    map("q", "<Cmd>close<CR>", "Close the session")
+    map("<CR>", function() M.open_at_cursor(session) end, "Open the subagent or file of this line")
+    map("X", function() M.stop_at_cursor(session) end, "Stop the subagent of this line")
+    map("T", function() require("kit.tree").open(id) end, "Show the session's tree")
     sessions[id] = session
+    require("kit.shortcuts").bind(session.transcript.buffer)
   end
   return session
 end
@@ -61,6 +68,8 @@ local function consume(session, event)
       M.set_busy(session, 0)
       require("kit.question").withdraw(session.id)
     end
+  elseif event.type == "turn_end" then
+    require("kit.question").withdraw(session.id, event.agent.id)
   end
   if event.type == "tool_result" and may_change_disk[event.toolKind] then
     local server = client.get()
@@ -106,6 +115,16 @@ local function renew(session)
     session.is_stale, session.next_seq, session.waiting = false, 1, nil
     session.transcript:clear(title(session))
   end
+end
+
+--- Reads all of a session anew, because another branch of it is the current one.
+---@param id string
+function M.reread(id)
+  local session = sessions[id]
+  if not session then return end
+  session.next_seq, session.waiting = 1, nil
+  session.transcript:clear(title(session))
+  catch_up(session)
 end
 
 --- Handles kit/event.
@@ -211,6 +230,7 @@ function M.show(id)
   dress(window)
   session.transcript:fold_all(window)
   api.nvim_win_set_cursor(window, { api.nvim_buf_line_count(session.transcript.buffer), 0 })
+  require("kit.panel").reopen()
   return window
 end
 
@@ -272,10 +292,14 @@ end
 ---@param arguments table
 function M.send(arguments)
   arguments.session = arguments.session or M.current
-  client.execute("kit.session.prompt", arguments, function(answer)
-    M.current = answer.session
-    if config.get().session.open_on_ask and not M.window() then M.show(answer.session) end
-  end)
+  client.execute("kit.session.prompt", arguments, M.started)
+end
+
+--- Shows the session in which a turn began.
+---@param answer { session: string }
+function M.started(answer)
+  M.current = answer.session
+  if config.get().session.open_on_ask and not M.window() then M.show(answer.session) end
 end
 
 --- Starts a turn, or joins the running one.
@@ -295,6 +319,27 @@ function M.stop(scope)
   end)
 end
 
+--- Opens what the line under the cursor is about: a subagent's transcript or a changed file.
+---@param session kit.Session
+function M.open_at_cursor(session)
+  local item = session.transcript:tool_at(api.nvim_win_get_cursor(0)[1] - 1)
+  if item and item.child then
+    require("kit.agents").open(item.child)
+  elseif item and item.uri then
+    vim.cmd("tab sbuffer " .. vim.fn.bufadd(vim.uri_to_fname(item.uri)))
+  else
+    client.notify("This line names no subagent and no changed file.")
+  end
+end
+
+--- Stops the subagent whose lines the cursor is in, and nothing else.
+---@param session kit.Session
+function M.stop_at_cursor(session)
+  local item = session.transcript:tool_at(api.nvim_win_get_cursor(0)[1] - 1, true)
+  if not item then return client.notify("No subagent is under the cursor.") end
+  require("kit.agents").stop(item.child)
+end
+
 --- Whether the cursor is in the session's window or its prompt.
 ---@return boolean
 function M.has_focus() return vim.w.kit_session == true or vim.bo.filetype == "kitprompt" end
@@ -312,6 +357,16 @@ function M.notice(text, group, id)
   local session = sessions[id or M.current or ""]
   if session and api.nvim_buf_is_valid(session.transcript.buffer) then return session.transcript:notice(text, group) end
   return function() end
+end
+
+--- Shows a block of an extension in the current session, if there is one.
+---@param head string
+---@param lines string[]
+---@param group string
+---@param text_group? string
+function M.block(head, lines, group, text_group)
+  local session = sessions[M.current or ""]
+  if session and session.transcript.canvas:is_valid() then session.transcript:block(head, lines, group, text_group) end
 end
 
 --- Calls `use` with every transcript.

@@ -10,7 +10,7 @@ local is_redraw_planned = false
 local progress = { id = nil, label = "" } ---@type { id?: integer|string, label: string }
 
 local icons = { idle = "✦", running = "●", waiting = "?", error = "✗", signedOut = "✗" }
-local default_format = "{icon} {label} {ctx} {cost} {hunks} {extra}"
+local default_format = "{icon} {label} {ctx} {cache} {cost} {hunks} {agents} {extra}"
 local label_width = 28
 local warning_share = 0.9
 
@@ -41,11 +41,25 @@ local function label(status)
     if status.pending.questions > 0 then waiting[#waiting + 1] = format.count(status.pending.questions, "question") end
     return vim.trim("waiting " .. table.concat(waiting, ", "))
   elseif status.state == "signedOut" then
-    return status.label ~= "" and status.label or "signed out"
+    return "signed out, :Kit login"
   elseif status.state == "idle" then
     return ""
   end
   return format.shorten(status.label, label_width)
+end
+
+--- The subagents that run: up to two by name, with a mark where one waits for the user.
+---@param status table
+---@return string
+local function agents(status)
+  if #status.agents == 0 then return "" end
+  local names, waits = {}, false
+  for _, agent in ipairs(status.agents) do
+    names[#names + 1] = agent.name .. (agent.state == "waiting" and "?" or "")
+    waits = waits or agent.state == "waiting"
+  end
+  if #names > 2 then return format.count(#names, "agent") .. (waits and "?" or "") end
+  return "↳ " .. format.shorten(table.concat(names, ", "), label_width)
 end
 
 ---@type table<string, fun(status: table): string>
@@ -54,24 +68,20 @@ local tokens = {
   label = label,
   ctx = function(status)
     local usage = status.usage
-    return usage.contextWindow > 0
-        and usage.contextUsed > 0
-        and ("%d%%"):format(math.floor(100 * context_share(usage) + 0.5))
-      or ""
+    if usage.contextWindow == 0 or usage.contextUsed == 0 then return "" end
+    local share = math.floor(100 * context_share(usage) + 0.5)
+    return ("%s%d%%"):format(usage.contextEstimated and "~" or "", share)
+  end,
+  cache = function(status)
+    local share = format.cached(status.usage.session)
+    return share and ("cache %d%%"):format(share) or ""
   end,
   cost = function(status)
-    local budget = status.usage.budget
-    if budget and budget_share(status.usage) >= warning_share then
-      if budget.limitMicros then
-        return ("%s/%s"):format(format.money(budget.usedMicros or 0), format.money(budget.limitMicros))
-      end
-      return ("%s/%s tokens"):format(format.tokens(budget.usedTokens or 0), format.tokens(budget.limitTokens))
-    end
-    return format.cost(status.usage.session)
+    return status.usage.budget and format.budget(status.usage.budget) or format.cost(status.usage.session)
   end,
   today = function(status) return format.cost(status.usage.today) end,
   hunks = function(status) return status.review.hunks > 0 and format.count(status.review.hunks, "hunk") or "" end,
-  agents = function(status) return #status.agents > 0 and format.count(#status.agents, "agent") or "" end,
+  agents = agents,
   model = function(status) return status.model or "" end,
   mode = function(status) return status.mode end,
   extra = function()
@@ -81,7 +91,7 @@ local tokens = {
 }
 
 --- The state in words. `%` is doubled, as 'statusline' needs it, unless `raw` is set.
---- Tokens: {icon} {label} {ctx} {cost} {today} {hunks} {agents} {model} {mode} {extra}.
+--- Tokens: {icon} {label} {ctx} {cache} {cost} {today} {hunks} {agents} {model} {mode} {extra}.
 ---@param options? string|{ format?: string, raw?: boolean }
 ---@return string
 function M.text(options)

@@ -1,58 +1,113 @@
 -- What extensions show (kit/ui), and the session window's bar.
--- Prints and blocks become lines of the transcript; the other slots hold a text each until it is replaced or removed.
+--
+-- Prints and blocks become lines of the transcript, a prompt the text that is being written; headers, widgets and footers
+-- stand in panels around the transcript and status entries in the status line, until they are replaced or removed.
+local client = require("kit.client")
 local format = require("kit.format")
+local highlight = require("kit.highlight")
+local panel = require("kit.panel")
 
 local M = {}
 
----@class kit.UiEntry
----@field slot string
----@field text string
----@field priority integer
+local entries = {} ---@type table<string, table> The last update of each thing that stays.
+local stays = { header = true, widget = true, footer = true, status = true }
+local group_of_kind = { error = "KitFailed", info = "KitInfo" }
 
-local entries = {} ---@type table<string, kit.UiEntry>
-
----@param slots table<string, boolean>
----@return string
-local function joined(slots)
-  local found = vim.tbl_filter(function(entry) return slots[entry.slot] end, vim.tbl_values(entries))
+---@param is_meant fun(entry: table): boolean
+---@return table[] sorted Lower priorities first.
+local function shown(is_meant)
+  local found = vim.tbl_filter(is_meant, vim.tbl_values(entries))
   table.sort(found, function(left, right)
-    if left.priority ~= right.priority then return left.priority > right.priority end
-    return left.text < right.text
+    local before, after = left.priority or 0, right.priority or 0
+    if before ~= after then return before < after end
+    return left.extension .. left.id < right.extension .. right.id
   end)
-  return table.concat(vim.tbl_map(function(entry) return (entry.text:gsub("%s*\n%s*", " · ")) end, found), " · ")
+  return found
+end
+
+---@param entry table
+---@return kit.PanelEntry
+local function to_panel(entry)
+  local style = entry.style or {}
+  local border = style.border ~= "none" and style.borderColor
+  return {
+    text = entry.text,
+    is_markdown = entry.markdown == true,
+    border = border and highlight.foreground(border) or nil,
+    background = style.background and highlight.background(style.background) or nil,
+  }
+end
+
+local function draw_panels()
+  local function of(slot, placement)
+    return vim.tbl_map(
+      to_panel,
+      shown(function(entry)
+        local is_below = (entry.style or {}).placement == "below"
+        return entry.slot == slot and (slot ~= "widget" or is_below == (placement == "below"))
+      end)
+    )
+  end
+  panel.set("above", of("header"))
+  panel.set("below", vim.iter({ of("widget", "above"), of("footer"), of("widget", "below") }):flatten():totable())
+end
+
+---@param update table
+local function print_text(update)
+  local style = update.style or {}
+  local session = require("kit.session")
+  local group = group_of_kind[style.kind]
+  if not session.current then
+    return client.notify(update.text, style.kind == "error" and vim.log.levels.ERROR or vim.log.levels.INFO)
+  end
+  if update.slot == "print" then return session.notice(update.text, group or "Normal") end
+  local head = style.subtitle or update.extension
+  local border = style.borderColor and highlight.foreground(style.borderColor) or group or "KitBorder"
+  session.block(head, format.lines(update.text), border, style.background and highlight.background(style.background))
 end
 
 --- Handles kit/ui.
----@param update table
+---@param update kit.UiUpdate
 function M.on_ui(update)
-  local key = ("%s\0%s\0%s"):format(update.slot, update.extension or "", update.id or "")
-  local text = update.markdown or update.text or ""
-  if update.slot == "print" or update.slot == "block" then
-    if update.op ~= "remove" and text ~= "" then require("kit.session").notice(text, "Normal") end
-    return
+  local text = vim.trim(update.text or "")
+  if stays[update.slot] then
+    local key = ("%s\0%s\0%s"):format(update.slot, update.extension, update.id)
+    entries[key] = update.op ~= "remove" and text ~= "" and update or nil
+    if update.slot == "status" then
+      vim.cmd.redrawstatus({ bang = true })
+    else
+      draw_panels()
+    end
+  elseif update.slot == "prompt" then
+    require("kit.prompt").fill(update.text or "")
+  elseif update.op ~= "remove" and text ~= "" then
+    print_text(update)
   end
-  entries[key] = update.op ~= "remove"
-      and text ~= ""
-      and { slot = update.slot, text = text, priority = update.priority or 0 }
-    or nil
-  vim.cmd.redrawstatus({ bang = true })
+end
+
+--- Forgets everything: the server is gone.
+function M.clear()
+  entries = {}
+  draw_panels()
 end
 
 --- What extensions show in the status line.
 ---@return string
-function M.status_text() return joined({ status = true }) end
+function M.status_text()
+  local texts = vim.tbl_map(
+    function(entry) return (vim.trim(entry.text):gsub("%s*\n%s*", " ")) end,
+    shown(function(entry) return entry.slot == "status" end)
+  )
+  return table.concat(texts, " · ")
+end
 
---- The session window's bar: the model and mode, the usage, what extensions show.
+--- The session window's bar: the model and mode, the usage.
 ---@return string
 function M.winbar()
   local status = require("kit.status")
   local current = status.get()
-  local parts = {}
-  if current then parts = { current.model or "no model", current.mode } end
-  local extra = joined({ header = true, widget = true, footer = true })
-  if extra ~= "" then parts[#parts + 1] = format.shorten(extra, 60) end
-  local left = table.concat(parts, " · "):gsub("%%", "%%%%")
-  return ("Kit  %s%%=%s"):format(left, status.text("{label} {ctx} {cost}"))
+  local left = current and (" %s · %s"):format(current.model or "no model", current.mode) or ""
+  return ("Kit%s%%=%s"):format(left:gsub("%%", "%%%%"), status.text("{label} {ctx} {cost} {agents}"))
 end
 
 return M

@@ -1,0 +1,122 @@
+-- Extensions: what they are and do, and what the user allows them.
+local client = require("kit.client")
+local format = require("kit.format")
+local listing = require("kit.listing")
+
+local M = {}
+
+--- What `:Kit extensions` does.
+M.actions = { "grant", "list", "reload", "revoke" }
+
+local icons = { running = "●", disabled = "○", broken = "✗" }
+
+--- Their names, for completion.
+---@return string[]
+function M.names()
+  local answer = client.execute_sync("kit.extension.list", {}, 500)
+  return vim.tbl_map(function(extension) return extension.name end, answer and answer.extensions or {})
+end
+
+---@param extension table
+---@return string
+local function describe(extension)
+  local parts = { ("%s %s"):format(icons[extension.state] or "·", extension.name) }
+  if extension.version then parts[1] = parts[1] .. " " .. extension.version end
+  if extension.state ~= "running" then parts[#parts + 1] = extension.state end
+  for _, kind in ipairs({ "tool", "command", "event" }) do
+    local count = #(extension[kind .. "s"] or {})
+    if count > 0 then parts[#parts + 1] = format.count(count, kind) end
+  end
+  if extension.error then parts[#parts + 1] = extension.error:match("^[^\n]*") end
+  return table.concat(parts, " · ")
+end
+
+---@param value any
+---@return string
+local function words(value)
+  if type(value) ~= "table" then return value == nil and "nothing" or tostring(value) end
+  if vim.tbl_isempty(value) then return "nothing" end
+  return (vim.inspect(value, { newline = "", indent = " " }):gsub("^{%s*", ""):gsub("%s*}$", ""))
+end
+
+---@param extension table
+---@return string[]
+local function details(extension)
+  local lines = { describe(extension) }
+  local function add(label, text)
+    if text and text ~= "" then lines[#lines + 1] = ("    %-9s %s"):format(label, text) end
+  end
+  add("", extension.description)
+  add("file", vim.fn.fnamemodify(extension.path, ":~:."))
+  add("tools", table.concat(extension.tools or {}, ", "))
+  add("commands", table.concat(vim.tbl_map(function(name) return "/" .. name end, extension.commands or {}), ", "))
+  local keys = vim.tbl_map(
+    function(shortcut) return ("%s (%s)"):format(shortcut.key, shortcut.description) end,
+    extension.shortcuts or {}
+  )
+  add("keys", table.concat(keys, ", "))
+  if extension.asks then
+    add("asks for", words(extension.asks))
+    add("granted", words(extension.grants))
+  end
+  return lines
+end
+
+---@param answer table
+local function show(answer)
+  require("kit.shortcuts").refresh()
+  if #answer.extensions == 0 then return client.notify("There are no extensions.") end
+  local lines = {}
+  for _, extension in ipairs(answer.extensions) do
+    vim.list_extend(lines, details(extension))
+  end
+  listing.show("Extensions", lines)
+end
+
+---@param name string
+---@param use fun(name: string)
+local function with_name(name, use)
+  if name ~= "" then return use(name) end
+  client.execute("kit.extension.list", {}, function(answer)
+    if #answer.extensions == 0 then return client.notify("There are no extensions.") end
+    local options = { prompt = "Extension", format_item = describe, kind = "kit.extension" }
+    vim.ui.select(answer.extensions, options, function(choice)
+      if choice then vim.schedule(function() use(choice.name) end) end
+    end)
+  end)
+end
+
+local actions = {}
+
+function actions.list() client.execute("kit.extension.list", {}, show) end
+
+function actions.reload(name) client.execute("kit.extension.reload", { name = name ~= "" and name or nil }, show) end
+
+--- Shows what an extension asks for before it is given.
+function actions.grant(name)
+  with_name(name, function(chosen)
+    client.execute("kit.extension.list", { name = chosen }, function(answer)
+      local extension = answer.extensions[1]
+      if not extension then return client.notify(('There is no extension "%s".'):format(chosen)) end
+      if not extension.asks then return client.notify(chosen .. " asks for nothing.") end
+      require("kit.question").ask({
+        kind = "confirm",
+        message = ("Grant **%s** all that it asks for?\n\n%s"):format(chosen, words(extension.asks)),
+        default = false,
+      }, function(said)
+        if said.value then client.execute("kit.extension.grant", { name = chosen, grants = true }, show) end
+      end)
+    end)
+  end)
+end
+
+function actions.revoke(name)
+  with_name(name, function(chosen) client.execute("kit.extension.grant", { name = chosen, grants = false }, show) end)
+end
+
+--- Runs `:Kit extensions ACTION NAME`.
+---@param action? string
+---@param name string
+function M.run(action, name) listing.dispatch("extensions", actions, action or "list", name) end
+
+return M

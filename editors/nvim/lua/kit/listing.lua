@@ -1,0 +1,33 @@
+-- Lists to read in a float at the cursor, and the words of subcommands that have actions.
+local client = require("kit.client")
+local near = require("kit.near")
+
+local M = {}
+
+--- Shows lines in a float that the next movement closes; `:Kit` with the same words moves into it.
+---@param title string
+---@param lines string[]
+function M.show(title, lines)
+  local shown = vim.tbl_map(function(line) return (line:gsub("%s*\n%s*", " ")) end, lines)
+  vim.lsp.util.open_floating_preview(
+    shown,
+    "",
+    { border = "rounded", title = (" %s "):format(title), focus_id = "kit." .. title, wrap = false, max_width = 110 }
+  )
+end
+
+--- Runs the action of `:Kit SUBJECT ACTION …`, or says which ones there are.
+---@param subject string
+---@param actions table<string, fun(...)>
+---@param action string
+function M.dispatch(subject, actions, action, ...)
+  local run = actions[action]
+  if run then return run(...) end
+  local names = vim.tbl_keys(actions)
+  table.sort(names)
+  local hint = near.hint(action, names)
+  if hint == "" then hint = (" It has %s."):format(table.concat(names, ", ")) end
+  client.notify((':Kit %s has no "%s".%s'):format(subject, action, hint), vim.log.levels.ERROR)
+end
+
+return M

@@ -1,0 +1,92 @@
+-- MCP servers: how they are, and what the user can do about it.
+local client = require("kit.client")
+local format = require("kit.format")
+local listing = require("kit.listing")
+
+local M = {}
+
+--- What `:Kit mcp` does.
+M.actions = { "list", "login", "logout", "reconnect" }
+
+local icons = {
+  ready = "●",
+  idle = "○",
+  disabled = "○",
+  starting = "…",
+  reconnecting = "…",
+  needsLogin = "?",
+  failed = "✗",
+}
+local states = { needsLogin = "needs a login (:Kit mcp login)", idle = "not started yet" }
+
+--- Their names, for completion.
+---@return string[]
+function M.names()
+  local answer = client.execute_sync("kit.mcp.list", {}, 500)
+  return vim.tbl_map(function(server) return server.name end, answer and answer.servers or {})
+end
+
+---@param server table
+---@return string
+local function describe(server)
+  local parts = { ("%s %s"):format(icons[server.state] or "·", server.name) }
+  parts[#parts + 1] = states[server.state] or server.state
+  for _, kind in ipairs({ "tool", "prompt", "resource" }) do
+    local count = #(server[kind .. "s"] or {})
+    if count > 0 then parts[#parts + 1] = format.count(count, kind) end
+  end
+  if server.login == "signedIn" then parts[#parts + 1] = "logged in" end
+  if server.login == "pending" then parts[#parts + 1] = "login under way" end
+  if server.error then parts[#parts + 1] = server.error:match("^[^\n]*") end
+  return table.concat(parts, " · ")
+end
+
+---@param answer table
+local function show(answer)
+  if #answer.servers == 0 then
+    return client.notify("There are no MCP servers; the setting mcpServers names them.")
+  end
+  local lines = {}
+  for _, server in ipairs(answer.servers) do
+    lines[#lines + 1] = describe(server)
+    for _, tool in ipairs(server.tools or {}) do
+      local description = (tool.description or ""):match("^[^\n]*")
+      lines[#lines + 1] = ("    %-28s %s"):format(tool.name, format.shorten(description, 70))
+    end
+    local function add(label, values)
+      if #(values or {}) > 0 then lines[#lines + 1] = ("    %s: %s"):format(label, table.concat(values, ", ")) end
+    end
+    add("prompts", vim.tbl_map(function(name) return "/" .. name end, server.prompts or {}))
+    add("resources", vim.tbl_map(function(name) return "@" .. name:gsub("^@", "") end, server.resources or {}))
+  end
+  listing.show("MCP servers", lines)
+end
+
+---@param command string
+---@return fun(name: string)
+local function act(command)
+  return function(name)
+    if name ~= "" then return client.execute(command, { name = name }, show) end
+    client.execute("kit.mcp.list", {}, function(answer)
+      if #answer.servers == 0 then return show(answer) end
+      local options = { prompt = "MCP server", format_item = describe, kind = "kit.mcp" }
+      vim.ui.select(answer.servers, options, function(choice)
+        if choice then client.execute(command, { name = choice.name }, show) end
+      end)
+    end)
+  end
+end
+
+local actions = {
+  list = function() client.execute("kit.mcp.list", {}, show) end,
+  reconnect = act("kit.mcp.reconnect"),
+  login = act("kit.mcp.login"),
+  logout = act("kit.mcp.logout"),
+}
+
+--- Runs `:Kit mcp ACTION NAME`.
+---@param action? string
+---@param name string
+function M.run(action, name) listing.dispatch("mcp", actions, action or "list", name) end
+
+return M

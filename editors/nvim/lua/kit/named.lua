@@ -1,0 +1,85 @@
+-- Commands by name: prompt templates, skills, and what extensions and MCP servers bring. `:Kit /name …` and
+-- `:Kit run name …` run them; with a name alone that needs arguments, they are asked for.
+local client = require("kit.client")
+
+local M = {}
+
+local patience = 500
+local fresh = 2000
+
+local known, known_at = {}, 0 ---@type table[], integer
+
+---@return table
+local function about() return { session = require("kit.session").current } end
+
+--- The commands that there are, for completion: asked for briefly, and again only after a while.
+---@return table[]
+local function list()
+  local now = vim.uv.now()
+  if now - known_at > fresh then
+    local answer = client.execute_sync("kit.command.list", about(), patience)
+    known, known_at = answer and answer.commands or known, now
+  end
+  return known
+end
+
+--- Their names, for completion.
+---@return string[]
+function M.names()
+  return vim.tbl_map(function(command) return command.name end, list())
+end
+
+---@param name string
+---@param arguments string
+---@param range? { first: integer, last: integer }
+local function send(name, arguments, range)
+  local session = require("kit.session")
+  local context = require("kit.context").get(range)
+  local argument = {
+    name = name,
+    args = arguments ~= "" and arguments or nil,
+    session = session.current,
+    context = #context > 0 and context or nil,
+  }
+  client.execute("kit.command.run", argument, function(answer)
+    if answer.session then return session.started(answer) end
+    local output = vim.trim(answer.output or "")
+    if output == "" then return end
+    if output:find("\n", 1, true) or #output > vim.o.columns - 20 then
+      return require("kit.listing").show("/" .. name, vim.split(output, "\n", { plain = true }))
+    end
+    client.notify(output)
+  end)
+end
+
+---@param command table
+---@return string
+local function describe(command)
+  local parts = { "/" .. command.name .. (command.arguments and " " .. command.arguments or "") }
+  if command.description then parts[#parts + 1] = command.description:match("^[^\n]*") end
+  parts[#parts + 1] = command.kind
+  return table.concat(parts, " · ")
+end
+
+--- Runs a command, asking for arguments that it needs and does not have.
+---@param name string
+---@param arguments string
+---@param range? { first: integer, last: integer }
+function M.run(name, arguments, range)
+  client.execute("kit.command.list", about(), function(answer)
+    if name == "" then
+      if #answer.commands == 0 then return client.notify("There are no commands in this workspace.") end
+      local options = { prompt = "Run", format_item = describe, kind = "kit.command" }
+      return vim.ui.select(answer.commands, options, function(command)
+        if command then vim.schedule(function() M.run(command.name, "", range) end) end
+      end)
+    end
+    local command = vim.iter(answer.commands):find(function(each) return each.name == name end)
+    if not command or arguments ~= "" or (command.required or 0) == 0 then return send(name, arguments, range) end
+    vim.ui.input({ prompt = ("/%s %s: "):format(name, command.arguments or "…") }, function(text)
+      if text and text ~= "" then send(name, text, range) end
+    end)
+  end)
+end
+
+return M

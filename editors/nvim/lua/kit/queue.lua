@@ -1,0 +1,43 @@
+-- Prompts that wait for the running turn: look at them, take one back or all.
+local client = require("kit.client")
+local format = require("kit.format")
+
+local M = {}
+
+---@param item table
+---@return string
+local function describe(item)
+  local when = item.delivery == "steer" and "joins the turn" or "after the turn"
+  return ("%s · %s"):format(format.shorten(vim.trim(item.text:gsub("%s+", " ")), 70), when)
+end
+
+--- Takes all waiting prompts back.
+function M.clear()
+  client.execute("kit.queue.clear", { session = require("kit.session").current }, function()
+    client.notify("No prompt waits any more.")
+  end)
+end
+
+--- Lists the waiting prompts; the chosen one is taken out and put into the prompt's window, where it can be changed.
+function M.pick()
+  local session = require("kit.session").current
+  client.execute("kit.queue.list", { session = session }, function(answer)
+    if #answer.items == 0 then return client.notify("No prompt waits.") end
+    local all = {}
+    local items = vim.list_extend(vim.list_slice(answer.items), #answer.items > 1 and { all } or {})
+    vim.ui.select(items, {
+      prompt = "Take back",
+      format_item = function(item) return item == all and "All of them" or describe(item) end,
+      kind = "kit.queue",
+    }, function(item)
+      if item == all then return M.clear() end
+      if not item then return end
+      client.execute("kit.queue.remove", { session = session, id = item.id }, function()
+        require("kit.prompt").fill(item.text)
+        require("kit.session").prompt()
+      end)
+    end)
+  end)
+end
+
+return M
