@@ -18,6 +18,7 @@ mod logins;
 mod model_settings;
 mod models_bad_input;
 mod neovim;
+mod neovim_views;
 mod permissions;
 mod prompt;
 mod queue;

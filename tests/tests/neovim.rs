@@ -16,7 +16,7 @@ fn main() {
 }
 ";
 
-async fn start(neovim: PathBuf, project: &Project, model: &ModelServer, file: &str) -> Nvim {
+pub(crate) async fn start(neovim: PathBuf, project: &Project, model: &ModelServer, file: &str) -> Nvim {
     let mut environment = Wire::Messages.environment(&model.url());
     environment.push(("KIT_MODEL".into(), Wire::Messages.model().into()));
     let options = KitNvim {

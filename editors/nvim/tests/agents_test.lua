@@ -32,7 +32,8 @@ local function of(agent, fields) return vim.tbl_extend("force", { agent = agent 
 local function turn_end(fields)
   local base = { response = "", stopReason = "end_turn", toolCallCount = 1, toolNames = {}, llmCallCount = 2 }
   base.durationMs = 4000
-  base.usage = { inputTokens = 900, cacheReadTokens = 100, cacheWriteTokens = 0, outputTokens = 50, costKind = "priced" }
+  base.usage =
+    { inputTokens = 900, cacheReadTokens = 100, cacheWriteTokens = 0, outputTokens = 50, costKind = "priced" }
   base.usage.costMicros = 20000
   return vim.tbl_extend("force", base, fields or {})
 end
@@ -89,12 +90,16 @@ return {
       event("message_start", of(child))
       event("message_update", of(child, { chunk = "It is 42.\n" }))
       event("turn_end", of(child, turn_end()))
-      event("tool_result", subagent("call1", nil, {
-        result = "Session ID: c0ffee\n\nIt is 42.",
-        isError = false,
-        metadata = { subagentSession = "c0ffee" },
-      }))
-      local done = "▸ subagent explore: Read the notes  Done in 4s · 1 tool · 1.0k in (10% cached) / 50 out · $0.02"
+      event(
+        "tool_result",
+        subagent("call1", nil, {
+          result = "Session ID: c0ffee\n\nIt is 42.",
+          isError = false,
+          metadata = { subagentSession = "c0ffee" },
+        })
+      )
+      local done =
+        "▸ subagent explore: Read the notes  Done in 4s · 1 tool · 1.0k in (10% cached) / 50 out · $0.02"
       equal(vim.list_slice(lines(nvim, done), 4, 12), {
         done,
         "┆ I look.",
@@ -208,7 +213,14 @@ return {
         review = { files = 0, hunks = 0 },
         pending = { permissions = 0, questions = 0 },
         agents = {
-          { id = "c0ffee", name = "explore", state = "running", label = "read notes.txt", task = "Look", session = session },
+          {
+            id = "c0ffee",
+            name = "explore",
+            state = "running",
+            label = "read notes.txt",
+            task = "Look",
+            session = session,
+          },
         },
       })
       nvim:lua([[
@@ -222,10 +234,7 @@ return {
       ]])
       nvim:command("Kit agents")
       nvim:wait("#_G.fake.ran('kit.session.cancel') == 2")
-      equal(
-        nvim:get("_G.offered"),
-        { "explore · Look · read notes.txt", "Open its transcript", "Stop it" }
-      )
+      equal(nvim:get("_G.offered"), { "explore · Look · read notes.txt", "Open its transcript", "Stop it" })
     end,
   },
   {

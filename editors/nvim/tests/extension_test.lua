@@ -42,7 +42,15 @@ local extensions = {
       shortcuts = { { key = "ctrl+k", description = "Shows the time" } },
       asks = { network = { "example.org" } },
     },
-    { name = "bad", path = "/x/bad.js", state = "broken", events = {}, tools = {}, commands = {}, error = "no such event" },
+    {
+      name = "bad",
+      path = "/x/bad.js",
+      state = "broken",
+      events = {},
+      tools = {},
+      commands = {},
+      error = "no such event",
+    },
   },
 }
 

@@ -15,8 +15,8 @@ end
 
 local providers = {
   providers = {
-    { id = "openai", state = "signedOut", accountLogin = "ChatGPT", detail = "no key" },
-    { id = "groq", state = "signedIn", source = "stored", detail = "stored key" },
+    { id = "openai", state = "signedOut", login = "ChatGPT", takesKey = true, detail = "no key" },
+    { id = "groq", state = "signedIn", source = "stored", takesKey = true, detail = "stored key" },
   },
 }
 

@@ -1766,3 +1766,12 @@ export interface WireRange {
   /** Exclusive end. */
   end: WirePosition;
 }
+
+/**
+ * `kit/withdraw`: a question or permission request that needs no answer any more. Its request is still to be answered,
+ * with anything.
+ */
+export interface Withdrawal {
+  /** The question. */
+  id: QuestionId;
+}

@@ -11,7 +11,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{
     AskAnswer, AskKind, AskRequest, DiagnosticsAnswer, FileDiagnostics, FilesRequest, PermissionAnswer,
-    PermissionOption, PermissionOptionKind, PermissionRequest, PermissionScope, SaveAnswer,
+    PermissionOption, PermissionOptionKind, PermissionRequest, PermissionScope, QuestionId, SaveAnswer,
+    Withdrawal,
 };
 use kit_workspace::{ApplyAnswer, Author, DocumentEdit, DocumentUri, Editor};
 use serde_json::Value;
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tower_lsp::Client;
 use tower_lsp::lsp_types as lsp;
+use tower_lsp::lsp_types::notification::Notification;
 use tower_lsp::lsp_types::request::{ApplyWorkspaceEdit, Request, ShowMessageRequest};
 
 use crate::convert;
@@ -48,6 +50,14 @@ requests! {
     Ask "kit/ask" AskRequest => Option<AskAnswer>;
     Save "kit/save" FilesRequest => Option<SaveAnswer>;
     Diagnostics "kit/diagnostics" FilesRequest => Option<DiagnosticsAnswer>;
+}
+
+/// `kit/withdraw`.
+enum Withdraw {}
+
+impl Notification for Withdraw {
+    type Params = Withdrawal;
+    const METHOD: &'static str = "kit/withdraw";
 }
 
 /// The editor at the other end.
@@ -81,6 +91,25 @@ impl RemoteEditor {
             };
             // Nobody listens any more when the caller gave up; the answer is void then.
             drop(sender.send(answer));
+        });
+        receiver
+    }
+
+    /// Sends a question from its own task; the editor is told when nobody waits for the answer any more.
+    fn question<R>(&self, id: QuestionId, params: R::Params) -> oneshot::Receiver<Option<R::Result>>
+    where
+        R: Request + 'static,
+        R::Params: Send,
+        R::Result: Send,
+    {
+        let (mut sender, receiver) = oneshot::channel();
+        let (client, mut answer) = (self.client.clone(), self.request::<R>(params));
+        tokio::spawn(async move {
+            tokio::select! {
+                // Nobody listens any more when the caller gave up in this very moment.
+                answer = &mut answer => drop(sender.send(answer.ok().flatten())),
+                () = sender.closed() => client.send_notification::<Withdraw>(Withdrawal { id }).await,
+            }
         });
         receiver
     }
@@ -210,7 +239,7 @@ impl Editor for RemoteEditor {
     ) -> BoxFuture<'_, Option<PermissionAnswer>> {
         async move {
             if self.has(|kit| kit.permission) {
-                let answer = self.request::<Permission>(request);
+                let answer = self.question::<Permission>(request.id.clone(), request);
                 return tokio::select! {
                     () = cancel.cancelled() => None,
                     answer = answer => answer.ok()??,
@@ -230,7 +259,7 @@ impl Editor for RemoteEditor {
         async move {
             let cancelled = AskAnswer { cancelled: true, ..AskAnswer::default() };
             if self.has(|kit| kit.ask) {
-                let answer = self.request::<Ask>(request);
+                let answer = self.question::<Ask>(request.id.clone(), request);
                 return tokio::select! {
                     () = cancel.cancelled() => cancelled,
                     answer = answer => answer.ok().flatten().flatten().unwrap_or(cancelled),

@@ -151,6 +151,15 @@ pub struct AskRequest {
     pub copy: Option<String>,
 }
 
+/// `kit/withdraw`: a question or permission request that needs no answer any more. Its request is still to be answered,
+/// with anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Withdrawal {
+    /// The question.
+    pub id: QuestionId,
+}
+
 /// The answer to `kit/ask`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

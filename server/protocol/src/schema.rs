@@ -15,7 +15,7 @@ use crate::{
     RewindArguments, SaveAnswer, ServerCapabilities, SessionAnswer, SessionArguments, SessionDeleteAnswer,
     SessionListAnswer, SessionListArguments, SessionOnly, SessionTreeAnswer, Settings, Status,
     ThinkingSetAnswer, ThinkingSetArguments, TranscriptAnswer, TranscriptArguments, Trust, UiUpdate,
-    UsageAnswer, UsageArguments,
+    UsageAnswer, UsageArguments, Withdrawal,
 };
 
 macro_rules! definitions {
@@ -100,6 +100,7 @@ definitions!(
     UiUpdate,
     UsageAnswer,
     UsageArguments,
+    Withdrawal,
 );
 
 /// The JSON schema of a settings file.

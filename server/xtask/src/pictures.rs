@@ -15,6 +15,7 @@ use crate::run;
 const FOLDER: &str = "editors/pictures";
 const SAMPLE: &str = "editors/pictures/sample";
 const FILE: &str = "shopping.js";
+const BUDGET: &str = "budget:\n  day: { usd: 1 }\n";
 const PROMPT: &str = "use reduce in total and show prices in the receipt";
 
 /// Takes every picture.
@@ -57,15 +58,20 @@ fn take_neovim(neovim: PathBuf, server: PathBuf, vscode: &Path, folder: &Path) -
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let project = Project::new();
     std::fs::copy(run::root().join(SAMPLE).join(FILE), project.path(FILE))?;
-    let screen = runtime.block_on(neovim_screen(neovim, server, &project));
+    project.write(".kit.yml", BUDGET);
+    let screens = runtime.block_on(neovim_screens(neovim, server, &project));
     let scratch = Project::new();
-    scratch.write("neovim.html", screen.html("Neovim"));
-    let (page, picture) = (scratch.path("neovim.html"), folder.join("neovim.png"));
-    run::succeed(node(vscode).arg("tests/vscode/page.mjs").arg(page).arg(picture))
-        .context("the picture of Neovim")
+    for (name, screen) in screens {
+        scratch.write("neovim.html", screen.html("Neovim"));
+        let (page, picture) = (scratch.path("neovim.html"), folder.join(name));
+        run::succeed(node(vscode).arg("tests/vscode/page.mjs").arg(page).arg(picture))
+            .context("a picture of Neovim")?;
+    }
+    Ok(())
 }
 
-async fn neovim_screen(neovim: PathBuf, server: PathBuf, project: &Project) -> Screen {
+/// A reviewed turn; then subagents at work with the session's tree, on a branch, with a budget in the status line.
+async fn neovim_screens(neovim: PathBuf, server: PathBuf, project: &Project) -> [(&'static str, Screen); 2] {
     let scripts = run::root().join(SAMPLE).display().to_string();
     let options = KitNvim {
         program: neovim,
@@ -84,9 +90,32 @@ async fn neovim_screen(neovim: PathBuf, server: PathBuf, project: &Project) -> S
             && text.contains("✦")
             && text.contains("Kit: done")
     });
-    let screen = screen.await;
+    let reviewed = screen.await;
+
+    nvim.request("nvim_ui_try_resize", vec![128.into(), 36.into()]).await;
+    nvim.command("Kit trust").await;
+    nvim.shows("is trusted").await;
+    nvim.command("Kit model scripted/short").await;
+    nvim.command("Kit ask and with another currency?").await;
+    nvim.shows("hands it on.").await;
+    nvim.until("require('kit.status').get().state == 'idle'").await;
+    nvim.command("Kit tree").await;
+    nvim.command("call search('Kit: `total`')").await;
+    nvim.input("b").await;
+    nvim.shows("goes on from there").await;
+    nvim.command("Kit model scripted/team").await;
+    nvim.command("Kit ask who calls these, and what has no test?").await;
+    nvim.shows("What an empty list gives is").await;
+    nvim.input("R").await;
+    nvim.shows("You: who calls these").await;
+    nvim.command("wincmd k").await;
+    let screen = nvim.screen_until("subagents, tree and budget", |screen| {
+        let text = screen.text();
+        text.contains("▸ subagent explore") && text.contains("↳ explore") && text.contains("/$1.00 today")
+    });
+    let at_work = screen.await;
     nvim.quit().await;
-    screen
+    [("neovim.png", reviewed), ("neovim-agents.png", at_work)]
 }
 
 fn take_vscode(vscode: &Path, server: &Path, folder: &Path) -> Result<()> {

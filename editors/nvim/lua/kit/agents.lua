@@ -77,9 +77,11 @@ end
 local actions = {}
 
 function actions.list()
-  client.execute("kit.agent.list", { session = require("kit.session").current }, function(answer)
-    require("kit.listing").show("Agents", lines_of(answer))
-  end)
+  client.execute(
+    "kit.agent.list",
+    { session = require("kit.session").current },
+    function(answer) require("kit.listing").show("Agents", lines_of(answer)) end
+  )
 end
 
 function actions.open()

@@ -410,9 +410,7 @@ function M.complete(lead, line, position)
   elseif subcommands[name] then
     local first = typed:match("^%S+%s+(%S+)%s")
     local words = subcommands[name].words or {}
-    if first then
-      words = subcommands[name].more and subcommands[name].more(first, lead) or {}
-    end
+    if first then words = subcommands[name].more and subcommands[name].more(first, lead) or {} end
     candidates = type(words) == "function" and words() or words --[[@as string[] ]]
   end
   return vim.tbl_filter(function(candidate) return vim.startswith(candidate, lead) end, candidates)

@@ -50,13 +50,17 @@ end
 
 ---@param provider table
 local function log_in_at(provider)
-  local function with_account() client.execute("kit.auth.login", { provider = provider.id }, function() end) end
+  local function with_account()
+    client.execute("kit.auth.login", { provider = provider.id }, function() end)
+  end
   if provider.state == "pending" then
     return client.notify("That login is under way; :Kit permit shows what it asks.")
-  elseif not provider.accountLogin then
+  elseif not provider.login then
     return open_terminal(provider.id)
+  elseif not provider.takesKey then
+    return with_account()
   end
-  local ways = { ("Log in with %s, in the browser"):format(provider.accountLogin), "Store a key, in a terminal" }
+  local ways = { ("Log in with %s, in the browser"):format(provider.login), "Store a key, in a terminal" }
   vim.ui.select(ways, { prompt = "How to log in at " .. provider.id }, function(_, index)
     if index == 1 then with_account() end
     if index == 2 then vim.schedule(function() open_terminal(provider.id) end) end

@@ -43,9 +43,7 @@ end
 
 ---@param answer table
 local function show(answer)
-  if #answer.servers == 0 then
-    return client.notify("There are no MCP servers; the setting mcpServers names them.")
-  end
+  if #answer.servers == 0 then return client.notify("There are no MCP servers; the setting mcpServers names them.") end
   local lines = {}
   for _, server in ipairs(answer.servers) do
     lines[#lines + 1] = describe(server)

@@ -37,21 +37,18 @@ local function to_words(answer)
   local encoding = server and server.offset_encoding or "utf-16"
   local line = api.nvim_buf_get_lines(0, first.range.start.line, first.range.start.line + 1, false)[1] or ""
   local start = vim.str_byteindex(line, encoding, first.range.start.character, false)
-  local words = vim.tbl_map(
-    function(item)
-      return {
-        word = item.insertText,
-        abbr = item.label,
-        kind = item.kind,
-        menu = item.detail and item.detail:match("^[^\n]*") or "",
-        icase = 1,
-        dup = 1,
-        -- The server has chosen what fits, also by other letters than the first.
-        equal = 1,
-      }
-    end,
-    items
-  )
+  local words = vim.tbl_map(function(item)
+    return {
+      word = item.insertText,
+      abbr = item.label,
+      kind = item.kind,
+      menu = item.detail and item.detail:match("^[^\n]*") or "",
+      icase = 1,
+      dup = 1,
+      -- The server has chosen what fits, also by other letters than the first.
+      equal = 1,
+    }
+  end, items)
   return start, words
 end
 
@@ -71,7 +68,7 @@ end
 local function is_wanted()
   local before = api.nvim_get_current_line():sub(1, api.nvim_win_get_cursor(0)[2])
   if before:find("^%s*/") then return api.nvim_win_get_cursor(0)[1] == 1 end
-  return before:find('@%S*$') ~= nil or before:find('@"[^"]*$') ~= nil
+  return before:find("@%S*$") ~= nil or before:find('@"[^"]*$') ~= nil
 end
 
 ---@param buffer integer

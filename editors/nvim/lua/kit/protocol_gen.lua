@@ -902,4 +902,9 @@ M.commands = {
 ---@field start kit.WirePosition Inclusive start.
 ---@field end kit.WirePosition Exclusive end.
 
+--- `kit/withdraw`: a question or permission request that needs no answer any more. Its request is still to be answered,
+--- with anything.
+---@class kit.Withdrawal
+---@field id kit.QuestionId The question.
+
 return M

@@ -136,7 +136,11 @@ function kinds.select(request)
   local function answer(index) return { value = options[index], index = index - 1, cancelled = false } end
   if #options > most_keys then
     function kind.open(done)
-      vim.ui.select(options, { prompt = vim.trim(request.message) }, function(_, index) done(index and answer(index)) end)
+      vim.ui.select(
+        options,
+        { prompt = vim.trim(request.message) },
+        function(_, index) done(index and answer(index)) end
+      )
     end
     return kind
   end

@@ -13,9 +13,11 @@ end
 
 --- Takes all waiting prompts back.
 function M.clear()
-  client.execute("kit.queue.clear", { session = require("kit.session").current }, function()
-    client.notify("No prompt waits any more.")
-  end)
+  client.execute(
+    "kit.queue.clear",
+    { session = require("kit.session").current },
+    function() client.notify("No prompt waits any more.") end
+  )
 end
 
 --- Lists the waiting prompts; the chosen one is taken out and put into the prompt's window, where it can be changed.

@@ -94,9 +94,7 @@ function M.refresh_transcripts()
   local session = package.loaded["kit.session"]
   if not session then return end
   for _, review in pairs(review_of_call) do
-    session.each_transcript(
-      function(transcript) transcript:set_review(review.agent, review.call, describe(review)) end
-    )
+    session.each_transcript(function(transcript) transcript:set_review(review.agent, review.call, describe(review)) end)
   end
 end
 

@@ -50,7 +50,8 @@ function M.ask(session, turn, after)
   client.execute("kit.review.rewind", argument, function(preview)
     local lines = lines_of(preview)
     local count = #preview.restore
-    local head = "Go back to before this turn? " .. (count == 0 and "No file changes." or format.count(count, "file") .. ":")
+    local head = "Go back to before this turn? "
+      .. (count == 0 and "No file changes." or format.count(count, "file") .. ":")
     local offered = count > 0 and modes or { "conversation" }
     require("kit.question").ask({
       kind = "select",

@@ -113,16 +113,23 @@ end
 
 function actions.export(path)
   with_path("Export the session to: ", path, vim.fs.joinpath(vim.fn.getcwd(), "session.jsonl"), function(target)
-    client.execute("kit.session.export", { session = session.current, path = target }, function(answer)
-      client.notify(("The session is exported to %s."):format(vim.fn.fnamemodify(answer.path or target, ":~")))
-    end)
+    client.execute(
+      "kit.session.export",
+      { session = session.current, path = target },
+      function(answer)
+        client.notify(("The session is exported to %s."):format(vim.fn.fnamemodify(answer.path or target, ":~")))
+      end
+    )
   end)
 end
 
 function actions.import(path)
-  with_path("Import the session from: ", path, "", function(source)
-    client.execute("kit.session.import", { path = source }, session.switch)
-  end)
+  with_path(
+    "Import the session from: ",
+    path,
+    "",
+    function(source) client.execute("kit.session.import", { path = source }, session.switch) end
+  )
 end
 
 --- Runs `:Kit sessions ACTION REST`.

@@ -103,7 +103,10 @@ end
 ---@return string[]
 function M.keys()
   local answer = client.execute_sync("kit.extension.list", {}, 500)
-  local keys = vim.tbl_map(function(shortcut) return shortcut.key end, vim.tbl_values(by_key(answer and answer.extensions or {})))
+  local keys = vim.tbl_map(
+    function(shortcut) return shortcut.key end,
+    vim.tbl_values(by_key(answer and answer.extensions or {}))
+  )
   table.sort(keys)
   return keys
 end

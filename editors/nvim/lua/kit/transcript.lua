@@ -184,9 +184,7 @@ function Transcript:on_event(event)
   if not self.canvas:is_valid() then return end
   if event.type == "message_update" or event.type == "reasoning_delta" or event.type == "tool_output" then
     local into = self.lanes[(event.agent or {}).id] or not event.agent and self.main
-    if not into then
-      self.canvas:change(function() into = self:lane_of(event.agent, event.at) end)
-    end
+    if not into then self.canvas:change(function() into = self:lane_of(event.agent, event.at) end) end
     if event.type == "message_update" then
       into.has_text = true
       return self:collect(into, "text", event.chunk)

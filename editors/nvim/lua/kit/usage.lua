@@ -17,18 +17,29 @@ local function lines_of(answer)
   end
   local status = require("kit.status").get()
   local budget = status and status.usage.budget
-  if budget then add("Budget", ("%s used of the budget of the %s"):format(format.budget({
-    limitMicros = budget.limitMicros,
-    usedMicros = budget.usedMicros,
-    limitTokens = budget.limitTokens,
-    usedTokens = budget.usedTokens,
-  }), budget.scope)) end
+  if budget then
+    add(
+      "Budget",
+      ("%s used of the budget of the %s"):format(
+        format.budget({
+          limitMicros = budget.limitMicros,
+          usedMicros = budget.usedMicros,
+          limitTokens = budget.limitTokens,
+          usedTokens = budget.usedTokens,
+        }),
+        budget.scope
+      )
+    )
+  end
   local context = answer.context
   if context and context.window > 0 then
     local share = math.floor(100 * context.used / context.window + 0.5)
     local used, window = format.tokens(context.used), format.tokens(context.window)
     local mark = context.estimated and "~" or ""
-    add("Context", ("%s%s of %s (%s%d%%%s)"):format(mark, used, window, mark, share, mark ~= "" and ", estimated" or ""))
+    add(
+      "Context",
+      ("%s%s of %s (%s%d%%%s)"):format(mark, used, window, mark, share, mark ~= "" and ", estimated" or "")
+    )
   end
   local calls = answer.calls or {}
   if #calls > 0 then lines[#lines + 1] = "" end
@@ -44,9 +55,11 @@ end
 
 --- Asks the server and shows its answer.
 function M.show()
-  client.execute("kit.usage.get", { session = require("kit.session").current }, function(answer)
-    listing.show("Usage", lines_of(answer))
-  end)
+  client.execute(
+    "kit.usage.get",
+    { session = require("kit.session").current },
+    function(answer) listing.show("Usage", lines_of(answer)) end
+  )
 end
 
 return M
