@@ -42,7 +42,7 @@ async fn a_subagent_is_shown_below_the_call_that_started_it_and_its_transcript_o
     let text = screen.text();
     let place = |wanted: &str| text.find(wanted).unwrap_or_else(|| panic!("{wanted} is not on\n{text}"));
     assert!(place("● subagent explore: Read the notes") < place("┆ I look."), "{text}");
-    assert!(place("┆ I look.") < place("┆ ▸ read"), "{text}");
+    assert!(place("┆ I look.") < place("┆ ▸ Read notes.txt"), "{text}");
     nvim.screen_until("the running agent in the status line", |screen| {
         status_line(screen).contains("↳ explore")
     })
@@ -180,7 +180,7 @@ async fn a_prompt_completes_files_and_templates_while_it_is_written() {
     let nvim = start(neovim, &project, &model, "notes.txt").await;
     trust(&nvim).await;
     nvim.command("Kit").await;
-    nvim.until("vim.bo.filetype == 'kitprompt' and vim.fn.mode() == 'i'").await;
+    nvim.shows("Ask about notes.txt").await;
     nvim.input("/rev").await;
     nvim.shows("Reviews a topic").await;
     nvim.input("<Tab><CR>").await;

@@ -71,11 +71,12 @@ return {
       event("tool_call", of(child, call("call1", "read", "read", "notes.txt")))
       event("tool_execution_start", of(child, call("call1", "read", "read")))
       event("step_usage", of(child, step))
-      equal(lines(nvim, "● subagent explore: Read the notes  … running · 1 tool · $0.01"), {
+      event("step_usage", of(child, step))
+      equal(lines(nvim, "● subagent explore: Read the notes  … running · 1 tool · $0.02"), {
         "",
         "I ask two.",
         "",
-        "● subagent explore: Read the notes  … running · 1 tool · $0.01",
+        "● subagent explore: Read the notes  … running · 1 tool · $0.02",
         "┆ I look.",
         "┆ ",
         "┆ Now.",
@@ -105,7 +106,7 @@ return {
         "┆ I look.",
         "┆ ",
         "┆ Now.",
-        "┆ ▸ read  notes.txt  2s",
+        "┆ ▸ read  notes.txt  3s",
         "┆ ┆ 42",
         "┆ ┆ and more",
         "┆ It is 42.",

@@ -91,10 +91,11 @@ return {
         agents = {
           { id = "a", name = "explore", state = "running", label = "read", task = "look", session = "s" },
           { id = "b", name = "general", state = "waiting", label = "waits", task = "do", session = "s" },
+          { id = "c", name = "explore", state = "running", label = "read", task = "look", session = "s" },
         },
       }),
-      "✦ 34%% $0.43 ↳ explore, general?",
-      "✦ 34% $0.43 ↳ explore, general?"
+      "✦ 34%% $0.43 ↳ explore ×2, general?",
+      "✦ 34% $0.43 ↳ explore ×2, general?"
     ),
   },
   {

@@ -83,7 +83,7 @@ function M.new(canvas, parent, owner)
     height = 0,
     is_over = false,
     tool_count = 0,
-    usage = { inputTokens = 0, outputTokens = 0, cacheReadTokens = 0, cacheWriteTokens = 0 },
+    usage = {},
   }, Lane)
 end
 

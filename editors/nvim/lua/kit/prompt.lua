@@ -59,7 +59,13 @@ function M.winbar()
     names[#names + 1] = range and ("%s:%d-%d"):format(path, range.start.line + 1, last) or path
   end
   local about = #names > 0 and " about " .. format.shorten(table.concat(names, ", "), 40) or ""
-  return ("Ask%s%%=<CR> sends · <S-CR> new line · <C-c> stops"):format(about:gsub("%%", "%%%%"))
+  local room = api.nvim_win_get_width(vim.g.statusline_winid) - vim.fn.strdisplaywidth("Ask" .. about) - 2
+  local hints = "<CR> sends"
+  for _, hint in ipairs({ "<C-c> stops", "<S-CR> new line", "<M-CR> steers" }) do
+    local longer = hints .. " · " .. hint
+    if vim.fn.strdisplaywidth(longer) <= room then hints = longer end
+  end
+  return ("Ask%s%%=%s"):format(about:gsub("%%", "%%%%"), hints)
 end
 
 --- Sends what is written, and keeps the window for the next prompt.

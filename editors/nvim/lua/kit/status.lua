@@ -48,18 +48,23 @@ local function label(status)
   return format.shorten(status.label, label_width)
 end
 
---- The subagents that run: up to two by name, with a mark where one waits for the user.
+--- The subagents that run: up to two names and how often each, with a mark where one waits for the user.
 ---@param status table
 ---@return string
 local function agents(status)
   if #status.agents == 0 then return "" end
-  local names, waits = {}, false
+  local names, counts, waiting = {}, {}, {}
   for _, agent in ipairs(status.agents) do
-    names[#names + 1] = agent.name .. (agent.state == "waiting" and "?" or "")
-    waits = waits or agent.state == "waiting"
+    if not counts[agent.name] then names[#names + 1] = agent.name end
+    counts[agent.name] = (counts[agent.name] or 0) + 1
+    if agent.state == "waiting" then waiting[agent.name] = true end
   end
-  if #names > 2 then return format.count(#names, "agent") .. (waits and "?" or "") end
-  return "↳ " .. format.shorten(table.concat(names, ", "), label_width)
+  if #names > 2 then return "↳ " .. format.count(#status.agents, "agent") .. (next(waiting) and "?" or "") end
+  local words = vim.tbl_map(function(name)
+    local count = counts[name] > 1 and (" ×%d"):format(counts[name]) or ""
+    return name .. (waiting[name] and "?" or "") .. count
+  end, names)
+  return "↳ " .. format.shorten(table.concat(words, ", "), label_width)
 end
 
 ---@type table<string, fun(status: table): string>

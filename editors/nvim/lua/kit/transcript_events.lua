@@ -223,11 +223,10 @@ end
 function show.step_usage(_, into, event)
   local owner = into.owner
   if not owner or into.is_over then return end
-  for name, sum in pairs(into.usage) do
-    into.usage[name] = sum + (event[name] or 0)
+  for _, name in ipairs({ "inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens", "costMicros" }) do
+    if event[name] then into.usage[name] = (into.usage[name] or 0) + event[name] end
   end
   into.usage.costKind = event.costKind
-  if event.costMicros then into.usage.costMicros = (into.usage.costMicros or 0) + event.costMicros end
   local parts = { "… running" }
   if into.tool_count > 0 then parts[2] = format.count(into.tool_count, "tool") end
   parts[#parts + 1] = format.cost(into.usage)

@@ -107,7 +107,8 @@ function M.winbar()
   local status = require("kit.status")
   local current = status.get()
   local left = current and (" %s · %s"):format(current.model or "no model", current.mode) or ""
-  return ("Kit%s%%=%s"):format(left:gsub("%%", "%%%%"), status.text("{label} {ctx} {cost} {agents}"))
+  left = left:gsub("%%", "%%%%")
+  return ("Kit%%<%s  %%=%s"):format(left, status.text("{label} {ctx} {cost}"))
 end
 
 return M
