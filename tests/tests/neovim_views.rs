@@ -32,7 +32,10 @@ async fn a_subagent_is_shown_below_the_call_that_started_it_and_its_transcript_o
     let nvim = start(neovim, &project, &model, "notes.txt").await;
     let gate = Gate::new();
     model.reply(asks_subagent("explore", "Read the notes"));
-    model.reply_to("Read the notes", Reply::new().text("I look.").call("read", json!({ "path": "notes.txt" })));
+    model.reply_to(
+        "Read the notes",
+        Reply::new().text("I look.").call("read", json!({ "path": "notes.txt" })),
+    );
     model.reply_to("Read the notes", Reply::new().text("It is ").gate(&gate).text("42."));
     model.reply(Reply::new().text("They say 42."));
     nvim.command("Kit ask what do they say?").await;
@@ -102,8 +105,10 @@ async fn a_session_goes_on_from_an_entry_of_its_tree() {
     nvim.command("call search('First answer')").await;
     nvim.input("b").await;
     nvim.shows("Kit: First answer.  ◂ here").await;
-    nvim.screen_until("the transcript of the branch", |screen| screen.text().matches("Second answer.").count() == 1)
-        .await;
+    nvim.screen_until("the transcript of the branch", |screen| {
+        screen.text().matches("Second answer.").count() == 1
+    })
+    .await;
 
     model.reply(Reply::new().text("Third answer."));
     nvim.command("Kit ask three").await;
@@ -113,7 +118,11 @@ async fn a_session_goes_on_from_an_entry_of_its_tree() {
     nvim.until("require('kit.status').get().state == 'idle'").await;
     nvim.input("R").await;
     let screen = nvim.shows("Kit: Third answer.  ◂ here").await;
-    assert!(screen.text().contains("├─ ○ You: two") && screen.text().contains("└─ ● You: three"), "{}", screen.text());
+    assert!(
+        screen.text().contains("├─ ○ You: two") && screen.text().contains("└─ ● You: three"),
+        "{}",
+        screen.text()
+    );
     nvim.quit().await;
 }
 
@@ -128,8 +137,9 @@ async fn a_budget_is_in_the_status_line_and_asks_when_it_is_used_up() {
     model.reply(Reply::new().call("read", json!({ "path": "notes.txt" })).tokens(tokens));
     nvim.command("Kit ask go").await;
     nvim.shows("Kit paused").await;
-    let screen = nvim.shows("Raise the session's budget to").await;
-    assert!(status_line(&screen).contains("6.0k/10.0k tok"), "{}", screen.text());
+    nvim.shows("Raise the session's budget to").await;
+    nvim.screen_until("what is used of the budget", |screen| status_line(screen).contains("6.0k/10.0k tok"))
+        .await;
     nvim.command("Kit permit stop").await;
     nvim.shows("Paused by the budget").await;
     assert_eq!(model.requests().len(), 1);
@@ -175,7 +185,8 @@ async fn what_an_extension_shows_is_drawn_and_goes_with_it() {
 #[tokio::test]
 async fn a_prompt_completes_files_and_templates_while_it_is_written() {
     let Some(neovim) = editor_or_skip("neovim") else { return };
-    let project = notes().file(".kit/prompts/review.md", "---\ndescription: Reviews a topic\n---\nReview $1.\n");
+    let project =
+        notes().file(".kit/prompts/review.md", "---\ndescription: Reviews a topic\n---\nReview $1.\n");
     let model = ModelServer::start().await;
     let nvim = start(neovim, &project, &model, "notes.txt").await;
     trust(&nvim).await;

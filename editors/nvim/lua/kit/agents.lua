@@ -16,7 +16,7 @@ end
 ---@param agent table
 ---@return string
 local function describe(agent)
-  local parts = { agent.name, format.shorten(agent.task:gsub("%s+", " "), 50) }
+  local parts = { agent.name, format.head(agent.task, 50) }
   if agent.label ~= "" then parts[#parts + 1] = agent.label end
   if agent.state == "waiting" then parts[#parts + 1] = "waits" end
   return table.concat(parts, " · ")

@@ -2,6 +2,7 @@
 -- Neovim has no workspace/textDocumentContent of its own; BufReadCmd sends the same request.
 local client = require("kit.client")
 local documents = require("kit.documents")
+local highlight = require("kit.highlight")
 
 local M = {}
 
@@ -33,9 +34,13 @@ function M.read(buffer, uri)
         return client.report(problem)
       end
       fill(buffer, answer.text)
-      local is_session = vim.startswith(uri, "kit-session:")
-      local path = uri:gsub("^kit%-%a+:/*", "/")
-      vim.bo[buffer].filetype = is_session and "markdown" or vim.filetype.match({ filename = path, buf = buffer }) or ""
+      if vim.startswith(uri, "kit-session:") then
+        vim.bo[buffer].filetype = "kit"
+        highlight.markdown(buffer, true)
+      else
+        local path = uri:gsub("^kit%-%a+:/*", "/")
+        vim.bo[buffer].filetype = vim.filetype.match({ filename = path, buf = buffer }) or ""
+      end
       if vim.wo.diff then vim.cmd("silent! diffupdate") end
     end, buffer)
   end)

@@ -120,6 +120,15 @@ function M.diff(blocks)
   return shown
 end
 
+--- The beginning of a text as one line of at most `width` characters.
+---@param text string
+---@param width integer
+---@return string
+function M.head(text, width)
+  local line = vim.trim((text:gsub("%s+", " ")))
+  return vim.fn.strchars(line) <= width and line or vim.fn.strcharpart(line, 0, width - 1) .. "…"
+end
+
 --- At most `width` characters, with an ellipsis in the middle.
 ---@param text string
 ---@param width integer

@@ -49,7 +49,7 @@ local function show(answer)
     lines[#lines + 1] = describe(server)
     for _, tool in ipairs(server.tools or {}) do
       local description = (tool.description or ""):match("^[^\n]*")
-      lines[#lines + 1] = ("    %-28s %s"):format(tool.name, format.shorten(description, 70))
+      lines[#lines + 1] = ("    %-28s %s"):format(tool.name, format.head(description, 70))
     end
     local function add(label, values)
       if #(values or {}) > 0 then lines[#lines + 1] = ("    %s: %s"):format(label, table.concat(values, ", ")) end

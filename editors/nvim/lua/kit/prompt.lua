@@ -59,7 +59,7 @@ function M.winbar()
     names[#names + 1] = range and ("%s:%d-%d"):format(path, range.start.line + 1, last) or path
   end
   local about = #names > 0 and " about " .. format.shorten(table.concat(names, ", "), 40) or ""
-  local room = api.nvim_win_get_width(vim.g.statusline_winid) - vim.fn.strdisplaywidth("Ask" .. about) - 2
+  local room = api.nvim_win_get_width(0) - vim.fn.strdisplaywidth("Ask" .. about) - 2
   local hints = "<CR> sends"
   for _, hint in ipairs({ "<C-c> stops", "<S-CR> new line", "<M-CR> steers" }) do
     local longer = hints .. " · " .. hint

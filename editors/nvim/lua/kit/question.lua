@@ -27,7 +27,7 @@ local queue = {} ---@type kit.Question[]
 ---@return string
 local function one_line(text)
   local line = vim.trim(text):match("^[^\n]*"):gsub("%*%*", ""):gsub("^#+%s*", "")
-  return format.shorten(line, notice_width)
+  return format.head(line, notice_width)
 end
 
 local function show() float.show(queue[1], #queue) end
@@ -64,7 +64,7 @@ local function finish(question, answer, words)
   local is_taken = answer ~= nil and not answer.cancelled
   if is_taken and request.copy and answer.index == 0 then copy(request.copy) end
   words = words or (is_taken and "▸ Answered: " or "✗ Cancelled: ") .. request.message
-  settle(question, answer or question.kind.refusal(), format.shorten(one_line(words), notice_width * 2))
+  settle(question, answer or question.kind.refusal(), one_line(words))
 end
 
 --- Queues a question of the server and waits in the request's coroutine for its answer.

@@ -190,7 +190,7 @@ function kinds.multiSelect(request)
     local function step(done)
       vim.ui.select(vim.list_extend({ "Done" }, options), {
         prompt = vim.trim(request.message),
-        format_item = function(item) return item == "Done" and item or (chosen[item] and "[x] " or "[ ] ") .. item end,
+        format_item = function(item) return item == "Done" and item or (chosen[item] and "☑ " or "☐ ") .. item end,
       }, function(item, index)
         if not index then return done(nil) end
         if index == 1 then return done(answer()) end
@@ -206,7 +206,7 @@ function kinds.multiSelect(request)
     for index, option in ipairs(options) do
       choices[index] = {
         key = tostring(index),
-        label = (chosen[option] and "[x] " or "[ ] ") .. option,
+        label = (chosen[option] and "☑ " or "☐ ") .. option,
         aliases = { option },
         answer = function() chosen[option] = not chosen[option] or nil end,
       }

@@ -8,7 +8,7 @@ local M = {}
 ---@return string
 local function describe(item)
   local when = item.delivery == "steer" and "joins the turn" or "after the turn"
-  return ("%s · %s"):format(format.shorten(vim.trim(item.text:gsub("%s+", " ")), 70), when)
+  return ("%s · %s"):format(format.head(item.text, 70), when)
 end
 
 --- Takes all waiting prompts back.

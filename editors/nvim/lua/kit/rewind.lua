@@ -79,7 +79,7 @@ function M.pick()
     if #turns == 0 then return client.notify("No turn of this session can be taken back.") end
     vim.ui.select(turns, {
       prompt = "Go back to before",
-      format_item = function(node) return format.shorten(vim.trim(node.text:gsub("%s+", " ")), 70) end,
+      format_item = function(node) return format.head(node.text, 70) end,
       kind = "kit.turn",
     }, function(choice)
       if choice then M.ask(id, choice.turn) end

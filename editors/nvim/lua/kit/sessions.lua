@@ -13,9 +13,8 @@ M.actions = { "all", "delete", "export", "fork", "import", "new", "open", "renam
 ---@param summary table
 ---@return string
 local function describe(summary)
-  local title = summary.name or vim.trim((summary.subagentTask or summary.firstMessage):gsub("%s+", " "))
-  local parts =
-    { format.shorten(title ~= "" and title or "(empty)", 60), format.count(summary.messageCount, "message") }
+  local title = format.head(summary.name or summary.subagentTask or summary.firstMessage, 60)
+  local parts = { title ~= "" and title or "(empty)", format.count(summary.messageCount, "message") }
   parts[#parts + 1] = summary.modified:gsub("T", " "):match("^%S+ %d+:%d+") or summary.modified
   if summary.running then parts[#parts + 1] = "running" end
   if summary.id == session.current then parts[#parts + 1] = "current" end

@@ -170,7 +170,7 @@ end
 local function finish_agent(into, item, event)
   if event.isError then
     item.status = "failed"
-    item.suffix = format.shorten(vim.trim(event.result):match("^[^\n]*"), error_width)
+    if not item.lane.is_over then item.suffix = format.shorten(vim.trim(event.result):match("^[^\n]*"), error_width) end
   elseif not item.lane.is_over then
     return into:write_tool(item)
   end

@@ -152,6 +152,8 @@ end
 ---@return string
 local function bar()
   local words = vim.tbl_map(function(key) return ("%s %s"):format(key[1], key[2]) end, keys)
+  -- Where the window is narrow, the rarer keys give way.
+  table.insert(words, 6, "%<" .. table.remove(words, 6))
   return "Tree  " .. table.concat(words, " · ")
 end
 

@@ -29,7 +29,7 @@ end
 ---@param node table
 ---@return string
 local function text_of(node)
-  local text = format.shorten(vim.trim(node.text:gsub("%s+", " ")), text_width)
+  local text = format.head(node.text, text_width)
   local who = names[node.role] or node.type:gsub("_", " ")
   return ("%s: %s"):format(who, text ~= "" and text or "…")
 end
