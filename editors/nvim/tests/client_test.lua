@@ -229,7 +229,7 @@ return {
       nvim:wait("vim.fn.getline(1) == '# Hello'")
       equal(
         nvim:get("{ vim.bo.filetype, vim.bo.modifiable, vim.bo.modified, vim.fn.line('$') }"),
-        { "markdown", false, false, 3 }
+        { "kit", false, false, 3 }
       )
     end,
   },
