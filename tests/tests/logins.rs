@@ -68,6 +68,19 @@ async fn keys_are_stored_for_the_user_alone_and_never_shown() {
     assert_eq!(code, Some(1), "{told}");
 }
 
+/// An editor that asks about a provider sees what was stored from a terminal meanwhile.
+#[tokio::test]
+async fn a_key_from_a_terminal_counts_in_a_running_editor() {
+    let project = Project::new();
+    let client = Launch::new(&project).env("KIT_MODEL", "groq/llama-3.3-70b-versatile").start().await;
+    client.latest("kit/status", |status| status["state"] == "signedOut").await;
+    assert_eq!(auth(&Launch::new(&project), &["login", "groq"], "gsk-planted-key\n").await.0, Some(0));
+    let answer = client.command("kit.auth.status", json!({ "provider": "groq" })).await.expect("the status");
+    assert_eq!(answer["providers"][0]["state"], "signedIn");
+    client.latest("kit/status", |status| status["state"] == "idle").await;
+    client.close().await;
+}
+
 #[tokio::test]
 async fn a_mistake_says_what_is_near_and_changes_nothing() {
     let project = Project::new();

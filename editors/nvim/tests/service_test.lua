@@ -35,6 +35,26 @@ return {
     end,
   },
   {
+    "tells how a login goes on, and cancels it",
+    function()
+      local nvim = start()
+      nvim:lua("_G.fake.replies['kit.auth.status'] = ...", {
+        providers = { { id = "openai", state = "pending", login = "ChatGPT", detail = "under way" } },
+      })
+      nvim:command("Kit login openai")
+      nvim:wait("#_G.offered == 2")
+      local function progress(value) nvim:notify("$/progress", { token = "t7", value = value }) end
+      progress({ kind = "begin", title = "Kit login", message = "logging in with ChatGPT" })
+      progress({ kind = "report", message = "log in with ChatGPT in the browser" })
+      nvim:wait("vim.list_contains(_G.messages, 'Kit: log in with ChatGPT in the browser')")
+      nvim:lua("_G.choice = 2")
+      nvim:command("Kit login openai")
+      nvim:wait([[vim.iter(_G.fake.notifications):any(function(each)
+        return each.method == "window/workDoneProgress/cancel" and each.params.token == "t7"
+      end)]])
+    end,
+  },
+  {
     "stores a key from a terminal, where it is typed",
     function()
       local nvim = start()

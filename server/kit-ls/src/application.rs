@@ -285,7 +285,13 @@ impl Application for Kit {
         };
         let provider = arguments.provider.as_deref();
         match command {
-            AuthCommand::Status => self.logins.status(&with.models, provider),
+            AuthCommand::Status => {
+                // Who asks about one provider may know of a key that was stored from a terminal.
+                if provider.is_some() {
+                    with.sessions.logins_changed();
+                }
+                self.logins.status(&with.models, provider)
+            }
             AuthCommand::Login => self.logins.log_in(&with, provider),
             AuthCommand::Logout => self.logins.log_out(&with, provider),
         }

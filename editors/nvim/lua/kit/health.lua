@@ -119,6 +119,33 @@ local function check_doctor()
   end
 end
 
+--- What the user has added: extensions and MCP servers that do not work.
+local function check_additions()
+  local answer = client.execute_sync("kit.extension.list", {}, 2000)
+  local extensions = answer and answer.extensions or {}
+  if #extensions > 0 then
+    health.start("Extensions")
+    for _, extension in ipairs(extensions) do
+      if extension.state == "running" then
+        health.ok(extension.name .. " runs")
+      else
+        health.warn(("%s: %s"):format(extension.name, extension.error or extension.state), ":Kit extensions")
+      end
+    end
+  end
+  local answered = client.execute_sync("kit.mcp.list", {}, 2000)
+  local servers = answered and answered.servers or {}
+  if #servers == 0 then return end
+  health.start("MCP servers")
+  for _, server in ipairs(servers) do
+    if server.error or server.state == "needsLogin" then
+      health.warn(("%s: %s"):format(server.name, server.error or "it wants a login"), ":Kit mcp")
+    else
+      health.ok(("%s: %s"):format(server.name, server.state))
+    end
+  end
+end
+
 --- Runs all checks.
 function M.check()
   check_neovim()
@@ -128,6 +155,7 @@ function M.check()
   if not server then return health.info("No server runs; open a file or use :Kit, then check again.") end
   check_connection(server)
   check_doctor()
+  check_additions()
 end
 
 return M

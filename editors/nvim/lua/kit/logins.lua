@@ -7,6 +7,30 @@ local M = {}
 local icons = { signedIn = "✓", signedOut = "✗", refused = "✗", pending = "●" }
 local terminal_height = 10
 
+-- The login that is under way, by the token of its progress.
+local running = nil ---@type { token: integer|string, client: integer }?
+
+vim.api.nvim_create_autocmd("LspProgress", {
+  group = vim.api.nvim_create_augroup("kit.logins", {}),
+  desc = "Tell how a login goes on",
+  callback = function(event)
+    local token, value = event.data.params.token, event.data.params.value
+    if value.kind == "begin" and value.title == "Kit login" then
+      running = { token = token, client = event.data.client_id }
+    elseif not running or running.token ~= token then
+      return
+    elseif value.kind == "end" then
+      running = nil
+    end
+    if running and value.message then client.notify(value.message) end
+  end,
+})
+
+local function cancel()
+  local server = running and vim.lsp.get_client_by_id(running.client)
+  if server then server:notify("window/workDoneProgress/cancel", { token = running.token }) end
+end
+
 ---@param provider table
 ---@return string
 local function describe(provider)
@@ -54,7 +78,11 @@ local function log_in_at(provider)
     client.execute("kit.auth.login", { provider = provider.id }, function() end)
   end
   if provider.state == "pending" then
-    return client.notify("That login is under way; :Kit permit shows what it asks.")
+    local choices = { "Show what it asks", "Cancel the login" }
+    return vim.ui.select(choices, { prompt = "The login is under way" }, function(_, index)
+      if index == 1 then vim.schedule(function() require("kit.question").answer("") end) end
+      if index == 2 then cancel() end
+    end)
   elseif not provider.login then
     return open_terminal(provider.id)
   elseif not provider.takesKey then
