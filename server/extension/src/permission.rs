@@ -74,6 +74,7 @@ fn request(hub: &Extensions, extension: &Loaded) -> PermissionRequest {
             path: vec![extension.name.clone()],
             tool_call_id: None,
         },
+        tool_call_id: None,
         title: format!("The extension {} wants to {asked}", extension.name),
         tool_kind: ToolKind::Other,
         subject: PermissionSubject {

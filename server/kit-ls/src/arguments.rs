@@ -50,6 +50,12 @@ pub(crate) enum Command {
         #[arg(long, hide = true)]
         stdio: bool,
     },
+    /// Serve an editor that speaks the Agent Client Protocol, such as Zed, on stdin and stdout
+    Acp {
+        /// Accepted because editors pass it
+        #[arg(long, hide = true)]
+        stdio: bool,
+    },
     Run(Run),
     /// List, show, export, rename and delete stored sessions
     Sessions {

@@ -3,6 +3,7 @@
 //! stdout carries protocol frames only while serving. The process ends by `exit` and not by returning from `main`,
 //! because tokio's stdin thread would keep it alive as long as the editor holds the pipe open.
 
+mod acp;
 mod address;
 mod application;
 mod arguments;
@@ -73,6 +74,7 @@ fn run(line: CommandLine) -> anyhow::Result<i32> {
     }
     match command {
         None | Some(Command::Serve { .. }) => runtime::with(async { serve_editor(options).await }),
+        Some(Command::Acp { .. }) => acp::run(options, runtime::paths()?),
         Some(Command::Run(run)) => headless::run(run, options, runtime::paths()?),
         Some(Command::Sessions { stored }) => browse::run(&stored, options, runtime::paths()?),
         Some(Command::Config(config)) => config::run(&config, options, runtime::paths()?),

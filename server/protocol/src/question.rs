@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AgentRef, DiffBlock, QuestionId, SessionId, ToolKind};
+use crate::{AgentRef, DiffBlock, QuestionId, SessionId, ToolCallId, ToolKind};
 
 /// `kit/permission`: may this tool call run?
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub struct PermissionRequest {
     pub session: SessionId,
     /// The agent that asks.
     pub agent: AgentRef,
+    /// The tool call that waits for the answer, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<ToolCallId>,
     /// One line for people.
     pub title: String,
     /// What the tool does.

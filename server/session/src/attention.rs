@@ -12,7 +12,7 @@ use kit_protocol::{
     AgentId, AskAnswer, AskRequest, FileDiagnostics, PermissionAnswer, PermissionRequest, SessionId,
     StatusPending,
 };
-use kit_workspace::{ApplyAnswer, DocumentEdit, DocumentUri, Editor};
+use kit_workspace::{ApplyAnswer, DocumentEdit, DocumentUri, Editor, FilePut, Shown};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
@@ -112,6 +112,14 @@ struct Watched {
 }
 
 impl Editor for Watched {
+    fn shown<'a>(&'a self, uri: &'a DocumentUri) -> BoxFuture<'a, Shown> {
+        self.editor.shown(uri)
+    }
+
+    fn put(&self, put: FilePut) -> BoxFuture<'_, Option<ApplyAnswer>> {
+        self.editor.put(put)
+    }
+
     fn apply(&self, edit: DocumentEdit) -> BoxFuture<'_, ApplyAnswer> {
         self.editor.apply(edit)
     }
@@ -214,6 +222,7 @@ mod tests {
             id: QuestionId::random(),
             session,
             agent: AgentRef::main(),
+            tool_call_id: None,
             title: String::new(),
             tool_kind: ToolKind::Execute,
             subject: PermissionSubject::default(),

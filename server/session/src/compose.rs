@@ -20,6 +20,20 @@ use self::pieces::Block;
 use crate::dependencies::Shared;
 use crate::mentions;
 
+/// Something that came along with a prompt as it is, and not by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enclosure {
+    /// A text of somebody else, under a name.
+    Text {
+        /// What it is called, such as its address.
+        name: String,
+        /// The text.
+        text: String,
+    },
+    /// An image or PDF.
+    Media(ImagePart),
+}
+
 /// A prompt as it came.
 pub(crate) struct Draft {
     pub(crate) text: String,
@@ -27,6 +41,7 @@ pub(crate) struct Draft {
     pub(crate) invocation: Option<Invocation>,
     pub(crate) context: Vec<ContextItem>,
     pub(crate) attachments: Vec<String>,
+    pub(crate) enclosures: Vec<Enclosure>,
     /// Of the ranges in `context`.
     pub(crate) encoding: Encoding,
     /// The session's folder.
@@ -44,8 +59,8 @@ struct Gathering {
 
 /// Makes the message; the user's text is its first part.
 pub(crate) async fn compose(shared: &Shared, draft: Draft) -> Result<Vec<Part>, KitError> {
-    let Draft { text, invocation, context, attachments, encoding, cwd, model } = draft;
-    if text.trim().is_empty() && attachments.is_empty() && invocation.is_none() {
+    let Draft { text, invocation, context, attachments, enclosures, encoding, cwd, model } = draft;
+    if text.trim().is_empty() && attachments.is_empty() && enclosures.is_empty() && invocation.is_none() {
         return Err(KitError::new(
             ErrorKind::InvalidRequest,
             "the prompt is empty: `text` must say something",
@@ -53,6 +68,7 @@ pub(crate) async fn compose(shared: &Shared, draft: Draft) -> Result<Vec<Part>, 
     }
     let expanded = invocation::expand(shared, &cwd, text, invocation, &model).await?;
     let mut gathering = given(&shared.with.workspace, &cwd, &context, &attachments, encoding).await?;
+    enclose(enclosures, &mut gathering)?;
     let mentions = mentions::mentions(&expanded.text);
     mentioned::add(shared, &cwd, &mentions, &context, &mut gathering).await;
     let mut parts = vec![Part::Text(TextPart { text: expanded.text })];
@@ -76,6 +92,23 @@ async fn given(
     }
     attach(workspace, cwd, attachments, &mut gathering).await?;
     Ok(gathering)
+}
+
+/// Adds what came along.
+fn enclose(enclosures: Vec<Enclosure>, gathering: &mut Gathering) -> Result<(), KitError> {
+    for enclosure in enclosures {
+        match enclosure {
+            Enclosure::Text { name, text } => gathering.block.add(pieces::resource(&name, &text)),
+            Enclosure::Media(part) => {
+                media::check(&part, gathering.media.len()).map_err(|error| {
+                    let sentence = format!("the {} cannot be attached: {error}", part.media_type);
+                    KitError::new(ErrorKind::InvalidRequest, sentence)
+                })?;
+                gathering.media.push(part);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Adds attachments: images and PDFs as they are, texts and folders to the block.
@@ -210,6 +243,30 @@ mod tests {
         assert_eq!(gathering.media, [image]);
         let listed = "\n\n<context>\n<folder path=\"src\">\nsrc/a.rs\n</folder>\n</context>";
         assert_eq!(gathering.block.finish().as_deref(), Some(listed));
+    }
+
+    #[test]
+    fn enclosures_have_the_limits_of_files() {
+        let mut gathering = Gathering::default();
+        let note = Enclosure::Text { name: "note".into(), text: "x\n".into() };
+        let image = |data: &str, media_type: &str| {
+            Enclosure::Media(ImagePart { data: data.into(), media_type: media_type.into() })
+        };
+        enclose(vec![note, image("iVBORw0K", "image/png")], &mut gathering).unwrap();
+        assert_eq!(gathering.media.len(), 1);
+        let text = "\n\n<context>\n<resource name=\"note\">\nx\n</resource>\n</context>";
+        assert_eq!(std::mem::take(&mut gathering.block).finish().as_deref(), Some(text));
+        let mut refused = |enclosure| enclose(vec![enclosure], &mut gathering).err().unwrap().message;
+        assert_eq!(
+            refused(image("AAAA", "image/tiff")),
+            "the image/tiff cannot be attached: it is neither an image (PNG, JPEG, GIF or WebP) nor a PDF"
+        );
+        assert_eq!(
+            refused(image("?", "image/png")),
+            "the image/png cannot be attached: it cannot be read: it is not base64"
+        );
+        let large = "A".repeat(8 << 20);
+        assert!(refused(image(&large, "image/png")).contains("6291456 bytes are more than the 5242880"));
     }
 
     #[tokio::test]

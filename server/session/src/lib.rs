@@ -78,6 +78,7 @@ mod turn;
 mod usage;
 
 pub use attention::Attention;
+pub use compose::Enclosure;
 pub use contributions::{
     CommandAction, CommandCall, CommandOutcome, CommandSource, CompletionCall, Contributions, MentionSource,
     Resource,

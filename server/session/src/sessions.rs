@@ -248,15 +248,29 @@ impl Sessions {
         Ok(SessionDeleteAnswer { session, deleted })
     }
 
-    /// Removes one session and answers where its file was.
-    async fn remove_session(&self, session: &SessionId) -> Result<PathBuf, KitError> {
+    /// Cancels what runs in a session and lets go of its file; it can be opened again.
+    pub async fn close(&self, session: &SessionId) -> Result<(), KitError> {
+        if self.handle(session).is_some() {
+            self.close_actor(session).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a session's actor and answers where its file is.
+    async fn close_actor(&self, session: &SessionId) -> Result<PathBuf, KitError> {
         let (done, closed) = oneshot::channel();
-        // Opening it first takes the lock, so that no other process is in the middle of it.
-        self.ask(session, Op::Describe).await?;
         self.hand_over(session, Op::Close(done))?;
         let gone = |_| KitError::new(ErrorKind::Internal, "the session could not be closed");
         let path = closed.await.map_err(gone)?;
         self.lock().remove(session);
+        Ok(path)
+    }
+
+    /// Removes one session and answers where its file was.
+    async fn remove_session(&self, session: &SessionId) -> Result<PathBuf, KitError> {
+        // Opening it first takes the lock, so that no other process is in the middle of it.
+        self.ask(session, Op::Describe).await?;
+        let path = self.close_actor(session).await?;
         let removed = path.clone();
         blocking(move || remove_files(&removed)).await?.map_err(|error| {
             let message = format!("cannot delete the session file {}: {error}", path.display());

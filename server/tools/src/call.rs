@@ -205,6 +205,7 @@ async fn ask(
         id: QuestionId::random(),
         session: context.session.clone(),
         agent: context.agent.clone(),
+        tool_call_id: Some(context.call.clone()),
         title: tool.title(parsed, context),
         tool_kind: tool.kind(),
         subject: subject(tool, access, blocks, parsed),

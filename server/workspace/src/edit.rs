@@ -5,7 +5,8 @@
 //!
 //! - an open document is edited through the editor, at the snapshot's version, and counts as edited once its echo is
 //!   seen, whatever the editor answers; it is then saved if it had no unsaved changes before;
-//! - any other file is replaced on disk if its content still has the snapshot's hash, never through the editor (I15).
+//! - any other file is written by an editor that wants to, and is otherwise replaced on disk if its content still has the
+//!   snapshot's hash (I15).
 //!
 //! When the user or another program was faster, the plan runs again on the new text, three times at most. An error
 //! means that nothing was changed. Every wait has a deadline and ends early when the token is cancelled (I13); an edit
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::{Lost, blocking};
 use crate::disk::{self, WriteError};
 use crate::echo::{Echo, Progress};
+use crate::shown::Put;
 use crate::snapshot::{self, check_real};
 use crate::{
     ApplyAnswer, Author, Base, Change, DocumentEdit, FileHash, Location, Snapshot, Workspace, WorkspaceError,
@@ -406,6 +408,11 @@ impl Workspace {
         };
         if after == snapshot.text && !created {
             return Ok(applied);
+        }
+        match self.put(snapshot, &after, author).await {
+            Put::Left => {}
+            Put::Done(after) => return Ok(Applied { after, ..applied }),
+            Put::Refused(why) => return Err(Miss::Again(Reason::Refused(why))),
         }
         let documents = Arc::clone(self.documents());
         let Snapshot { location, text: before, bom, .. } = snapshot.clone();

@@ -38,8 +38,41 @@ pub struct ApplyAnswer {
     pub reason: Option<String>,
 }
 
+/// What an editor shows of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// It tells by itself what is open, in [`Documents`](crate::Documents).
+    Told,
+    /// This text, saved or not.
+    Text(String),
+    /// It does not say, or there is no such file.
+    Unknown,
+}
+
+/// A file that is not known to be open, and what is to be in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilePut {
+    /// The file.
+    pub uri: DocumentUri,
+    /// What it holds; `None` when there is no such file. The editor must refuse anything else.
+    pub before: Option<Text>,
+    /// What it shall hold.
+    pub after: Text,
+}
+
 /// What the workspace and the tools ask of an editor.
 pub trait Editor: Send + Sync {
+    /// What it shows of a file, for one that answers when it is asked and tells nothing by itself. A text that is not
+    /// the disk's becomes an open document.
+    fn shown<'a>(&'a self, uri: &'a DocumentUri) -> BoxFuture<'a, Shown> {
+        let _ = uri;
+        std::future::ready(Shown::Told).boxed()
+    }
+    /// Writes a file that is not known to be open; `None` leaves it to the disk.
+    fn put(&self, put: FilePut) -> BoxFuture<'_, Option<ApplyAnswer>> {
+        let _ = put;
+        std::future::ready(None).boxed()
+    }
     /// Applies edits to one open document.
     fn apply(&self, edit: DocumentEdit) -> BoxFuture<'_, ApplyAnswer>;
     /// Saves documents and answers which were saved.

@@ -258,7 +258,7 @@ fn of_document(location: &Location, document: Document) -> Snapshot {
 }
 
 /// Whether two texts have the same lines, however these end.
-fn same_lines(left: &Text, right: &Text) -> bool {
+pub fn same_lines(left: &Text, right: &Text) -> bool {
     left == right || unified_bytes(left).eq(unified_bytes(right))
 }
 

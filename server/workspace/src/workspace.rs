@@ -85,8 +85,10 @@ impl Workspace {
         }
     }
 
-    /// What a file holds now: the open document's text where there is one, else the disk's.
+    /// What a file holds now: the open document's text where there is one, else the disk's. An editor that tells
+    /// nothing by itself is asked first.
     pub async fn snapshot(&self, location: &Location) -> Result<Snapshot, WorkspaceError> {
+        self.look(location).await;
         let (documents, wanted) = (Arc::clone(&self.documents), location.clone());
         blocking(move || snapshot::take(&documents, &wanted)).await.unwrap_or_else(|lost| {
             Err(WorkspaceError::Io { path: location.path.clone(), why: lost.to_string() })

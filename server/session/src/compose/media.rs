@@ -25,6 +25,33 @@ pub(super) enum MediaError {
     TooMany,
     #[error("it cannot be read: {0}")]
     Unreadable(String),
+    #[error("it is neither an image (PNG, JPEG, GIF or WebP) nor a PDF")]
+    Foreign,
+}
+
+/// The media types that models take.
+const TAKEN: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", PDF];
+
+/// Whether an image or document can go along. `already` says how many the prompt has.
+pub(super) fn check(part: &ImagePart, already: usize) -> Result<(), MediaError> {
+    if !TAKEN.contains(&part.media_type.as_str()) {
+        return Err(MediaError::Foreign);
+    }
+    let bytes = STANDARD.decode(&part.data);
+    let bytes = bytes.map_err(|_| MediaError::Unreadable("it is not base64".to_owned()))?;
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let limit = limit_of(&part.media_type);
+    if size > limit {
+        return Err(MediaError::TooLarge { size, limit });
+    }
+    if already >= MOST {
+        return Err(MediaError::TooMany);
+    }
+    Ok(())
+}
+
+fn limit_of(media_type: &str) -> u64 {
+    if media_type == PDF { LARGEST_DOCUMENT } else { LARGEST_IMAGE }
 }
 
 /// Reads an image or document; `None` if the file is neither, or cannot be read at all: an open document need not be on
@@ -45,7 +72,7 @@ fn of_file(path: &PathBuf) -> Result<Option<ImagePart>, MediaError> {
     let Ok(count) = file.read(&mut head) else { return Ok(None) };
     let Some(media_type) = media_type(head.get(..count).unwrap_or_default()) else { return Ok(None) };
     let size = file.metadata().map_or(0, |metadata| metadata.len());
-    let limit = if media_type == PDF { LARGEST_DOCUMENT } else { LARGEST_IMAGE };
+    let limit = limit_of(media_type);
     if size > limit {
         return Err(MediaError::TooLarge { size, limit });
     }

@@ -18,7 +18,7 @@ use super::programs::Script;
 use super::{Sessions, blocking};
 use crate::activate_skill::ActivateSkill;
 use crate::complete;
-use crate::compose::{self, Draft, Invocation, SKILL};
+use crate::compose::{self, Draft, Enclosure, Invocation, SKILL};
 use crate::contributions::{CommandAction, CommandCall, CommandOutcome};
 use crate::hooks::InputSource;
 use crate::op::{Answer, ChangedBy, Changes, Op, Place, Prompt};
@@ -44,13 +44,26 @@ impl Sessions {
         encoding: Encoding,
         turn: TurnId,
     ) -> Result<PromptAnswer, KitError> {
-        self.prompt_or_invocation(source, arguments, None, encoding, turn).await
+        self.prompt_with(source, arguments, Vec::new(), encoding, turn).await
+    }
+
+    /// The same with what came along with it.
+    pub async fn prompt_with(
+        &self,
+        source: InputSource,
+        arguments: PromptArguments,
+        enclosures: Vec<Enclosure>,
+        encoding: Encoding,
+        turn: TurnId,
+    ) -> Result<PromptAnswer, KitError> {
+        self.prompt_or_invocation(source, arguments, enclosures, None, encoding, turn).await
     }
 
     async fn prompt_or_invocation(
         &self,
         source: InputSource,
         arguments: PromptArguments,
+        enclosures: Vec<Enclosure>,
         invocation: Option<Invocation>,
         encoding: Encoding,
         turn: TurnId,
@@ -73,6 +86,7 @@ impl Sessions {
             invocation,
             context,
             attachments,
+            enclosures,
             encoding,
             cwd: place.cwd,
             model: answering.or_else(|| self.shared.setup().settings.model.clone()).unwrap_or_default(),
@@ -105,6 +119,7 @@ impl Sessions {
             invocation: None,
             context: Vec::new(),
             attachments: Vec::new(),
+            enclosures: Vec::new(),
             encoding: Encoding::Utf16,
             cwd: place.cwd,
             model: place.model.map(|model| model.to_string()).unwrap_or_default(),
@@ -159,6 +174,7 @@ impl Sessions {
                 .prompt_or_invocation(
                     InputSource::Interactive,
                     prompt(String::new(), context),
+                    Vec::new(),
                     Some(invocation),
                     encoding,
                     turn,

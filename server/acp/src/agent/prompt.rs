@@ -1,0 +1,146 @@
+//! `session/prompt`: accepted here, answered when its turn ends.
+//!
+//! A second prompt of a session that is busy waits for its turn, as in every other front end. A prompt that begins with
+//! the name of a command of an extension or MCP server runs it; templates and skills are filled in by the sessions.
+
+use agent_client_protocol_schema::v1::{PromptRequest, PromptResponse, SessionUpdate, StopReason};
+use kit_protocol::{
+    AskKind, AskRequest, CommandInput, CommandKind, CommandListArguments, CommandRunArguments, KitError,
+    PromptArguments, QuestionId, SessionId, Trust, TurnId,
+};
+use kit_session::InputSource;
+use kit_text::Encoding;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Agent, Answer, OpenFolder};
+use crate::content::{self, Content};
+use crate::error::to_value;
+use crate::teller::text_chunk;
+
+impl Agent {
+    pub(super) async fn prompt(&self, request: PromptRequest, turn: TurnId) -> Result<Answer, KitError> {
+        let session = SessionId::new(&*request.session_id.0);
+        let open = self.open_session(&session)?;
+        open.folder.set_current(&session);
+        let content = content::read(request.prompt, open.place.workspace())?;
+        ask_for_trust(&open);
+        if self.prompts.is_cancelled(&turn) {
+            return Ok(Answer::Now(to_value(&PromptResponse::new(StopReason::Cancelled))));
+        }
+        if let Some(answer) = self.run_command(&open, &session, &content, &turn).await? {
+            return Ok(answer);
+        }
+        let Content { text, attachments, enclosures } = content;
+        let arguments =
+            PromptArguments { session: Some(session), attachments, ..PromptArguments::new(text) };
+        let sessions = open.place.sessions();
+        sessions
+            .prompt_with(InputSource::Interactive, arguments, enclosures, Encoding::Utf8, turn.clone())
+            .await?;
+        self.accepted(&open, &turn);
+        Ok(Answer::Later)
+    }
+
+    /// A cancellation that came while the prompt was being accepted is carried out now.
+    fn accepted(&self, open: &OpenFolder, turn: &TurnId) {
+        if self.prompts.is_cancelled(turn) {
+            open.place.sessions().cancel_turn(turn);
+        }
+    }
+
+    /// Runs the command that a prompt names, if it is one that is no template or skill.
+    async fn run_command(
+        &self,
+        open: &OpenFolder,
+        session: &SessionId,
+        content: &Content,
+        turn: &TurnId,
+    ) -> Result<Option<Answer>, KitError> {
+        let Some((name, line)) = command_line(&content.text) else { return Ok(None) };
+        let sessions = open.place.sessions();
+        let listed = sessions.command_list(CommandListArguments { session: Some(session.clone()) }).await?;
+        let is_known = listed.commands.iter().any(|command| {
+            command.name == name && matches!(command.kind, CommandKind::Extension | CommandKind::Mcp)
+        });
+        if !is_known {
+            return Ok(None);
+        }
+        let arguments = CommandRunArguments {
+            name: name.to_owned(),
+            args: Some(CommandInput::Line(line.to_owned())),
+            context: Vec::new(),
+            attachments: content.attachments.clone(),
+            session: Some(session.clone()),
+            mode: None,
+            model: None,
+            thinking: None,
+            delivery: None,
+        };
+        let ran = sessions.run_command(arguments, Encoding::Utf8, turn.clone()).await?;
+        if ran.turn.as_ref() == Some(turn) {
+            self.accepted(open, turn);
+            return Ok(Some(Answer::Later));
+        }
+        if let Some(output) = ran.output.filter(|output| !output.is_empty()) {
+            self.peer.update(session, SessionUpdate::AgentMessageChunk(text_chunk(&output)));
+        }
+        Ok(Some(Answer::Now(to_value(&PromptResponse::new(StopReason::EndTurn)))))
+    }
+}
+
+/// The name and the rest of a line that begins with a slash.
+fn command_line(text: &str) -> Option<(&str, &str)> {
+    let line = text.trim().strip_prefix('/')?;
+    let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    (!name.is_empty()).then_some((name, rest.trim()))
+}
+
+/// Asks the user once about roots that bring something of their own. It runs beside the turn, which goes on without what
+/// the root brings, and ends with the question.
+fn ask_for_trust(open: &OpenFolder) {
+    let open = open.clone();
+    tokio::spawn(async move {
+        let sessions = open.place.sessions();
+        for question in sessions.trust_questions().await {
+            let request = AskRequest {
+                id: QuestionId::random(),
+                kind: AskKind::Confirm,
+                message: question.message,
+                options: Vec::new(),
+                default: Some(Value::Bool(false)),
+                placeholder: None,
+                masked: false,
+            };
+            let editor = open.place.workspace().editor();
+            let answer = editor.ask(request, CancellationToken::new()).await;
+            match answer.value.as_ref().and_then(Value::as_bool).filter(|_| !answer.cancelled) {
+                Some(true) => {
+                    let root = question.root.to_string_lossy().into_owned();
+                    if let Err(error) = open.place.trust(Trust { root, trusted: true }) {
+                        tracing::warn!(%error, "the root is not trusted");
+                    }
+                }
+                Some(false) => {
+                    if let Err(error) = sessions.projects().decline(&question.root) {
+                        tracing::warn!(%error, "the user will be asked about trust again");
+                    }
+                }
+                None => {}
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_a_slash_may_name_a_command() {
+        assert_eq!(command_line(" /review  a b "), Some(("review", "a b")));
+        assert_eq!(command_line("/git:status"), Some(("git:status", "")));
+        assert_eq!(command_line("/"), None);
+        assert_eq!(command_line("review"), None);
+    }
+}
