@@ -1,5 +1,6 @@
 //! Black-box tests of the built `kit-ls`: LSP traffic, files on disk and exit codes are all that they see.
 
+mod acp;
 mod aimock;
 mod aimock_wires;
 mod bare_client;

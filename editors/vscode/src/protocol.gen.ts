@@ -1006,6 +1006,8 @@ export interface PermissionRequest {
   session: SessionId;
   /** The agent that asks. */
   agent: AgentRef;
+  /** The tool call that waits for the answer, where one does. */
+  toolCallId?: ToolCallId;
   /** One line for people. */
   title: string;
   /** What the tool does. */

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use agent_client_protocol_schema::ProtocolVersion;
 use agent_client_protocol_schema::v1::{
     AgentCapabilities, AuthMethod, AuthMethodAgent, AuthMethodTerminal, AuthenticateRequest,
     AuthenticateResponse, ConfigOptionUpdate, CurrentModeUpdate, Implementation, InitializeRequest,
@@ -19,7 +20,6 @@ use agent_client_protocol_schema::v1::{
     SessionUpdate, SetSessionConfigOptionRequest, SetSessionConfigOptionResponse, SetSessionModeRequest,
     SetSessionModeResponse,
 };
-use agent_client_protocol_schema::ProtocolVersion;
 use kit_protocol::{ErrorKind, KitError, ModeSetArguments, SessionId, TurnId};
 use kit_workspace::Root;
 use serde::Serialize;
@@ -31,7 +31,7 @@ use crate::editor::RemoteEditor;
 use crate::error::{invalid, to_value};
 use crate::folder::Folder;
 use crate::options::{self, Changed};
-use crate::peer::Peer;
+use crate::peer::{Outgoing, Peer};
 use crate::prompts::Prompts;
 use crate::pump::say;
 
@@ -42,8 +42,8 @@ const TERMINAL_LOGIN: &str = "kit-login-terminal";
 
 /// How a request is answered.
 pub(crate) enum Answer {
-    /// Now, with this.
-    Now(Value),
+    /// Now, with this, and these behind it: a client knows a session once it has its id.
+    Now(Value, Vec<Outgoing>),
     /// When the turn ends.
     Later,
 }
@@ -92,17 +92,18 @@ impl Agent {
         }
         match method {
             "authenticate" => now(&self.authenticate(parse(method, params)?).await?),
-            "session/new" => now(&self.new_session(parse(method, params)?).await?),
-            "session/load" => now(&self.load(parse(method, params)?).await?),
-            "session/resume" => now(&self.resume(parse(method, params)?).await?),
-            "session/fork" => now(&self.fork(parse(method, params)?).await?),
+            "session/new" => self.new_session(parse(method, params)?).await,
+            "session/load" => self.load(parse(method, params)?).await,
+            "session/resume" => self.resume(parse(method, params)?).await,
+            "session/fork" => self.fork(parse(method, params)?).await,
             "session/list" => now(&self.list(parse(method, params)?).await?),
             "session/close" => now(&self.close(parse(method, params)?).await?),
             "session/delete" => now(&self.delete(parse(method, params)?).await?),
             "session/set_mode" => now(&self.set_mode(parse(method, params)?).await?),
             "session/set_config_option" => now(&self.set_option(parse(method, params)?).await?),
             "session/prompt" => {
-                let turn = turn.ok_or_else(|| KitError::new(ErrorKind::Internal, "the prompt has no turn"))?;
+                let turn =
+                    turn.ok_or_else(|| KitError::new(ErrorKind::Internal, "the prompt has no turn"))?;
                 self.prompt(parse(method, params)?, turn).await
             }
             unknown => Err(KitError::new(ErrorKind::NotFound, format!("there is no method `{unknown}`"))),
@@ -139,10 +140,10 @@ impl Agent {
     }
 
     fn initialize(&self, request: InitializeRequest) -> InitializeResponse {
-        let client = request.client_info.as_ref().map_or_else(
-            || "an ACP client".to_owned(),
-            |info| format!("{} {}", info.name, info.version),
-        );
+        let client = request
+            .client_info
+            .as_ref()
+            .map_or_else(|| "an ACP client".to_owned(), |info| format!("{} {}", info.name, info.version));
         tracing::info!(%client, version = %request.protocol_version, "initialize");
         let with_terminal = request.client_capabilities.auth.terminal;
         self.peer.set_capabilities(request.client_capabilities);
@@ -159,8 +160,9 @@ impl Agent {
             .prompt_capabilities(PromptCapabilities::new().image(true).embedded_context(true))
             .mcp_capabilities(McpCapabilities::new().http(true))
             .session_capabilities(sessions);
-        let by_hand = AuthMethodAgent::new(LOGIN, "Log in with kit-ls")
-            .description("Run `kit-ls auth login` in a terminal, or set the provider's key, such as ANTHROPIC_API_KEY");
+        let by_hand = AuthMethodAgent::new(LOGIN, "Log in with kit-ls").description(
+            "Run `kit-ls auth login` in a terminal, or set the provider's key, such as ANTHROPIC_API_KEY",
+        );
         let mut methods = vec![AuthMethod::Agent(by_hand)];
         if with_terminal {
             let started = AuthMethodTerminal::new(TERMINAL_LOGIN, "Log in in a terminal")
@@ -259,16 +261,17 @@ impl Agent {
         self.open_folder(&folder, &[])
     }
 
-    /// Tells what is wrong with the settings, and what is not done.
-    fn warn(&self, open: &OpenFolder, session: &SessionId, servers: &[McpServer]) {
-        for problem in open.place.problems() {
-            self.peer.send(say(session.clone(), NoticeSeverity::Warning, problem));
-        }
+    /// What is wrong with the settings, and what is not done.
+    fn warnings(&self, open: &OpenFolder, session: &SessionId, servers: &[McpServer]) -> Vec<Outgoing> {
+        let mut sentences = open.place.problems();
         if !servers.is_empty() {
-            let sentence = "MCP servers that the editor passes are not connected";
-            tracing::warn!(%session, count = servers.len(), "{sentence}");
-            self.peer.send(say(session.clone(), NoticeSeverity::Warning, sentence));
+            tracing::warn!(%session, count = servers.len(), "MCP servers of the client are left out");
+            sentences.push("MCP servers that the editor passes are not connected".to_owned());
         }
+        sentences
+            .into_iter()
+            .map(|sentence| say(session.clone(), NoticeSeverity::Warning, sentence))
+            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -277,7 +280,7 @@ impl Agent {
 }
 
 fn now<T: Serialize>(answer: &T) -> Result<Answer, KitError> {
-    Ok(Answer::Now(to_value(answer)))
+    Ok(Answer::Now(to_value(answer), Vec::new()))
 }
 
 fn parse<T: DeserializeOwned>(method: &str, params: Value) -> Result<T, KitError> {

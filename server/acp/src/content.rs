@@ -161,8 +161,11 @@ mod tests {
         };
         assert!(refused(json!([])).contains("empty"));
         assert!(refused(json!([{"type": "text", "text": " "}])).contains("empty"));
-        assert!(refused(json!([{"type": "audio", "data": "AA==", "mimeType": "audio/wav"}])).contains("audio"));
-        let blob = json!([{"type": "resource", "resource": {"uri": "x:y", "blob": "AA==", "mimeType": "a/b"}}]);
+        assert!(
+            refused(json!([{"type": "audio", "data": "AA==", "mimeType": "audio/wav"}])).contains("audio")
+        );
+        let blob =
+            json!([{"type": "resource", "resource": {"uri": "x:y", "blob": "AA==", "mimeType": "a/b"}}]);
         assert!(refused(blob).contains("x:y cannot be attached: a/b"));
         let lone = json!([{"type": "image", "data": "AA==", "mimeType": "image/png"}]);
         assert_eq!(reading(folder.path(), lone).unwrap().text, FILES_ONLY);

@@ -192,16 +192,15 @@ impl Editor for RemoteEditor {
                 .find(|option| option.kind == kit_protocol::PermissionOptionKind::RejectOnce)
                 .map(|option| option.id.clone());
             let session = self.folder.peer.known_session(&request.session);
-            match self.choose(permission_request(&session, request), &cancel).await? {
-                RequestPermissionOutcome::Selected(selected) => {
-                    let feedback = selected.meta.as_ref().and_then(|meta| meta.get("feedback"));
-                    let feedback = feedback.and_then(Value::as_str).map(str::to_owned);
-                    Some(PermissionAnswer { option: selected.option_id.0.to_string(), feedback })
-                }
-                // Closed by the user; in a turn that is cancelled it does not matter any more.
-                _ if cancel.is_cancelled() => None,
-                _ => reject.map(|option| PermissionAnswer { option, feedback: None }),
+            let outcome = self.choose(permission_request(&session, request), &cancel).await?;
+            if let RequestPermissionOutcome::Selected(selected) = outcome {
+                let feedback = selected.meta.as_ref().and_then(|meta| meta.get("feedback"));
+                let feedback = feedback.and_then(Value::as_str).map(str::to_owned);
+                return Some(PermissionAnswer { option: selected.option_id.0.to_string(), feedback });
             }
+            // Closed by the user; in a turn that is cancelled it does not matter any more.
+            let option = reject.filter(|_| !cancel.is_cancelled())?;
+            Some(PermissionAnswer { option, feedback: None })
         }
         .boxed()
     }
@@ -261,9 +260,10 @@ fn permission_request(session: &SessionId, request: PermissionRequest) -> Reques
         content.push(text_content(&format!("{command}{folder}")));
     }
     if let Some(uri) = &subject.uri {
-        let diffs = subject.diff_blocks.iter().map(|block| {
-            Diff::new(path_of(uri), block.new_text.clone()).old_text(block.old_text.clone())
-        });
+        let diffs = subject
+            .diff_blocks
+            .iter()
+            .map(|block| Diff::new(path_of(uri), block.new_text.clone()).old_text(block.old_text.clone()));
         content.extend(diffs.map(ToolCallContent::Diff));
     }
     content.extend(why.as_deref().map(text_content));
@@ -293,7 +293,11 @@ fn permission_request(session: &SessionId, request: PermissionRequest) -> Reques
 }
 
 /// A question with a list of answers, in the shape of a permission request.
-fn question_request(session: &SessionId, request: &AskRequest, options: &[String]) -> RequestPermissionRequest {
+fn question_request(
+    session: &SessionId,
+    request: &AskRequest,
+    options: &[String],
+) -> RequestPermissionRequest {
     let fields = ToolCallUpdateFields::new()
         .title(request.message.lines().next().unwrap_or_default().to_owned())
         .kind(kind(kit_protocol::ToolKind::Other, ""))
@@ -320,9 +324,7 @@ fn question_request(session: &SessionId, request: &AskRequest, options: &[String
 
 #[cfg(test)]
 mod tests {
-    use kit_protocol::{
-        AgentId, DiffBlock, LineSpan, PermissionSubject, QuestionId, ToolCallId, ToolKind,
-    };
+    use kit_protocol::{AgentId, DiffBlock, LineSpan, PermissionSubject, QuestionId, ToolCallId, ToolKind};
     use serde_json::json;
 
     use super::*;

@@ -27,11 +27,10 @@ pub(crate) fn to_error(error: KitError) -> Error {
         | ErrorKind::Permission
         | ErrorKind::Budget => ErrorCode::Other(REQUEST_FAILED),
     };
-    let message = match error.kind {
-        ErrorKind::Auth if !error.message.contains("kit-ls auth login") => {
-            format!("{}; {HINT}", error.message)
-        }
-        _ => error.message,
+    let message = if error.kind == ErrorKind::Auth && !error.message.contains("kit-ls auth login") {
+        format!("{}; {HINT}", error.message)
+    } else {
+        error.message
     };
     let data = ErrorData { kind: error.kind, retry_after_ms: error.retry_after_ms, detail: error.detail };
     Error::new(code.into(), message).data(to_value(&data))

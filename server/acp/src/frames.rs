@@ -106,13 +106,17 @@ pub(crate) fn read(line: &Line) -> Option<Incoming> {
     }
     Some(match serde_json::from_slice(bytes) {
         Ok(Value::Object(message)) => message_of(message),
-        Ok(Value::Array(_)) => {
-            malformed(RequestId::Null, ErrorCode::InvalidRequest, "batches are not taken; send one message a line")
-        }
+        Ok(Value::Array(_)) => malformed(
+            RequestId::Null,
+            ErrorCode::InvalidRequest,
+            "batches are not taken; send one message a line",
+        ),
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
             malformed(RequestId::Null, ErrorCode::InvalidRequest, "a message must be an object")
         }
-        Err(error) => malformed(RequestId::Null, ErrorCode::ParseError, format!("the line is no JSON: {error}")),
+        Err(error) => {
+            malformed(RequestId::Null, ErrorCode::ParseError, format!("the line is no JSON: {error}"))
+        }
     })
 }
 
@@ -188,7 +192,8 @@ mod tests {
     #[test]
     fn messages_are_told_apart() {
         let request = reading(r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"b":2}}"#);
-        let expected = Incoming::Request { id: RequestId::Number(1), method: "a".into(), params: json!({"b": 2}) };
+        let expected =
+            Incoming::Request { id: RequestId::Number(1), method: "a".into(), params: json!({"b": 2}) };
         assert_eq!(request, expected);
         let notification = reading(r#"{"jsonrpc":"2.0","method":"a"}"#);
         assert_eq!(notification, Incoming::Notification { method: "a".into(), params: Value::Null });
@@ -210,9 +215,19 @@ mod tests {
         check("[]", RequestId::Null, ErrorCode::InvalidRequest, "batches");
         check("7", RequestId::Null, ErrorCode::InvalidRequest, "object");
         check(r#"{"id":3,"method":"a"}"#, RequestId::Number(3), ErrorCode::InvalidRequest, "jsonrpc");
-        check(r#"{"jsonrpc":"2.0","id":{},"method":"a"}"#, RequestId::Null, ErrorCode::InvalidRequest, "`id`");
+        check(
+            r#"{"jsonrpc":"2.0","id":{},"method":"a"}"#,
+            RequestId::Null,
+            ErrorCode::InvalidRequest,
+            "`id`",
+        );
         check(r#"{"jsonrpc":"2.0","id":"x"}"#, RequestId::Str("x".into()), ErrorCode::InvalidRequest, "ours");
-        check(r#"{"jsonrpc":"2.0","id":3,"method":4}"#, RequestId::Number(3), ErrorCode::InvalidRequest, "text");
+        check(
+            r#"{"jsonrpc":"2.0","id":3,"method":4}"#,
+            RequestId::Number(3),
+            ErrorCode::InvalidRequest,
+            "text",
+        );
         check(r#"{"jsonrpc":"2.0","id":3}"#, RequestId::Number(3), ErrorCode::InvalidRequest, "neither");
         let deep = "[".repeat(10_000);
         check(&deep, RequestId::Null, ErrorCode::ParseError, "no JSON");

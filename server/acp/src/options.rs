@@ -1,8 +1,8 @@
 //! Modes, models and thinking levels as the protocol has them: session modes, and the options of a session.
 
 use agent_client_protocol_schema::v1::{
-    SessionConfigOption, SessionConfigOptionCategory, SessionConfigSelectGroup,
-    SessionConfigSelectOption, SessionMode, SessionModeState, SetSessionConfigOptionRequest,
+    SessionConfigOption, SessionConfigOptionCategory, SessionConfigSelectGroup, SessionConfigSelectOption,
+    SessionMode, SessionModeState, SetSessionConfigOptionRequest,
 };
 use kit_protocol::{
     ErrorKind, KitError, Mode, ModeSetArguments, ModelId, ModelListArguments, ModelSetArguments, SessionId,
@@ -82,11 +82,12 @@ async fn models(sessions: &Sessions, current: &ModelId) -> Result<Vec<SessionCon
     let known = sessions.models();
     let listed = sessions.model_list(ModelListArguments::default()).await?.models;
     let mut groups: Vec<SessionConfigSelectGroup> = Vec::new();
-    let mut add = |provider: &str, option: SessionConfigSelectOption| {
-        match groups.iter_mut().find(|group| *group.name == *provider) {
-            Some(group) => group.options.push(option),
-            None => groups.push(SessionConfigSelectGroup::new(provider.to_owned(), provider, vec![option])),
-        }
+    let mut add = |provider: &str, option: SessionConfigSelectOption| match groups
+        .iter_mut()
+        .find(|group| *group.name == *provider)
+    {
+        Some(group) => group.options.push(option),
+        None => groups.push(SessionConfigSelectGroup::new(provider.to_owned(), provider, vec![option])),
     };
     if !listed.iter().any(|model| model.id == *current) {
         add(current.provider(), SessionConfigSelectOption::new(current.to_string(), current.name()));
@@ -97,7 +98,7 @@ async fn models(sessions: &Sessions, current: &ModelId) -> Result<Vec<SessionCon
         let is_usable = match usable.iter().find(|(provider, _)| *provider == model.provider) {
             Some((_, is_usable)) => *is_usable,
             None => {
-                let is_usable = known.is_signed_in(&model.id);
+                let is_usable = known.is_signed_in(&model.id) && known.resolve(&model.id).is_ok();
                 usable.push((model.provider.clone(), is_usable));
                 is_usable
             }

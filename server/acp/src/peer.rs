@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent_client_protocol_schema::v1::{
-    CancelRequestNotification, ClientCapabilities, Error, NoticeSeverity, RequestId, SessionNotification, SessionUpdate,
+    CancelRequestNotification, ClientCapabilities, Error, NoticeSeverity, RequestId, SessionNotification,
+    SessionUpdate,
 };
 use kit_protocol::{Event, EventBody, SessionId, TranscriptAnswer};
 use serde::Serialize;
@@ -33,7 +34,7 @@ pub(crate) enum Outgoing {
     /// A message as it is.
     Message(Value),
     /// Something that happened in a session.
-    Event(Event),
+    Event(Box<Event>),
     /// The client wants to hear of a session from now on, which works in `cwd` and may have a title already.
     Follow { session: SessionId, place: Arc<dyn Workplace>, cwd: PathBuf, told: Told, titled: bool },
     /// What a session that is followed told before, and with which event it goes on.
@@ -102,9 +103,14 @@ impl Peer {
     pub(crate) fn send(&self, outgoing: Outgoing) {
         {
             let mut outbox = lock(&self.outbox);
-            match outgoing {
-                Outgoing::Event(event) if outbox.len() > EVENT_LIMIT => squeeze(&mut outbox, event),
-                outgoing => outbox.push_back(outgoing),
+            if let Outgoing::Event(event) = outgoing {
+                if outbox.len() > EVENT_LIMIT {
+                    squeeze(&mut outbox, event);
+                } else {
+                    outbox.push_back(Outgoing::Event(event));
+                }
+            } else {
+                outbox.push_back(outgoing);
             }
         }
         self.wake.notify_one();
@@ -115,7 +121,7 @@ impl Peer {
         if let Some(agent) = &event.agent {
             lock(&self.parents).insert(SessionId::new(agent.id.as_str()), event.session.clone());
         }
-        self.send(Outgoing::Event(event));
+        self.send(Outgoing::Event(Box::new(event)));
     }
 
     /// The session that the client knows, for one of it or of a subagent of it.
@@ -248,7 +254,7 @@ pub(crate) fn answer_message(id: &RequestId, outcome: Result<Value, Error>) -> V
 }
 
 /// Adds an event to a queue that is too long: deltas are joined to the one before of the same session, output is left out.
-fn squeeze(outbox: &mut VecDeque<Outgoing>, event: Event) {
+fn squeeze(outbox: &mut VecDeque<Outgoing>, event: Box<Event>) {
     if matches!(event.body, EventBody::ToolOutput { .. }) {
         return;
     }
@@ -327,12 +333,11 @@ mod tests {
         assert!(matches!(fourth, Err(Unanswered::Silent)), "{fourth:?}");
         peer.answered(4, Ok(json!(7)));
         assert!(lock(&peer.asked).is_empty());
-        let methods: Vec<String> = std::iter::from_fn(|| peer.try_next())
-            .filter_map(|outgoing| match outgoing {
-                Outgoing::Message(message) => Some(message["method"].as_str()?.to_owned()),
-                _ => None,
-            })
-            .collect();
+        let mut methods = Vec::new();
+        while let Some(outgoing) = peer.try_next() {
+            let Outgoing::Message(message) = outgoing else { panic!("a message") };
+            methods.push(message["method"].as_str().unwrap().to_owned());
+        }
         assert_eq!(methods, ["m", "m", "m", "$/cancel_request", "m", "$/cancel_request"]);
     }
 }

@@ -88,11 +88,11 @@ mod tests {
         let prompts = Prompts::default();
         let one = prompts.enter(RequestId::Number(1), "a".into());
         let other = prompts.enter(RequestId::Number(2), "b".into());
-        assert_eq!(prompts.cancel(&"a".into()), [one.clone()]);
+        assert_eq!(prompts.cancel(&"a".into()), std::slice::from_ref(&one));
         let later = prompts.enter(RequestId::Number(3), "a".into());
         let cancelled = [&one, &other, &later].map(|turn| prompts.is_cancelled(turn));
         assert_eq!(cancelled, [true, false, false]);
-        assert_eq!(prompts.cancel_request(&RequestId::Number(2)), [other.clone()]);
+        assert_eq!(prompts.cancel_request(&RequestId::Number(2)), std::slice::from_ref(&other));
         assert_eq!(prompts.finish(&other), Some(RequestId::Number(2)));
         assert_eq!((prompts.finish(&other), prompts.has(&later)), (None, true));
     }

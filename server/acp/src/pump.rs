@@ -86,7 +86,7 @@ impl Pump {
             Outgoing::Event(event) => match self.followed.get_mut(&event.session) {
                 None => Vec::new(),
                 Some(Followed { held: Some(held), .. }) => {
-                    held.push(event);
+                    held.push(*event);
                     Vec::new()
                 }
                 Some(Followed { held: None, .. }) => self.event(&event).await,
@@ -131,14 +131,13 @@ impl Pump {
         let ended = ended_turn(event).map(|turn| (turn.clone(), followed.teller.take_error()));
         let mut messages: Vec<Value> =
             updates.into_iter().map(|update| update_message(session, update)).collect();
-        match &event.body {
-            EventBody::StepUsage(_) => messages.extend(self.usage(session).await),
-            EventBody::ModelChange { source, .. } | EventBody::ThinkingChange { source, .. }
-                if source != "user" =>
-            {
-                messages.extend(self.options(session).await);
-            }
-            _ => {}
+        if let EventBody::StepUsage(_) = event.body {
+            messages.extend(self.usage(session).await);
+        }
+        if let EventBody::ModelChange { source, .. } | EventBody::ThinkingChange { source, .. } = &event.body
+            && source != "user"
+        {
+            messages.extend(self.options(session).await);
         }
         if let Some((turn, error)) = ended
             && let Some(id) = self.prompts.finish(&turn)
@@ -194,11 +193,10 @@ fn answer(end: &EventBody, error: Option<KitError>) -> Result<Value, Error> {
         kit_protocol::StopReason::Refusal => StopReason::Refusal,
         kit_protocol::StopReason::Cancelled => StopReason::Cancelled,
         kit_protocol::StopReason::Budget | kit_protocol::StopReason::Error => {
-            let kind = match stop_reason {
-                kit_protocol::StopReason::Budget => ErrorKind::Budget,
-                _ => ErrorKind::Internal,
-            };
-            let unknown = || KitError::new(kind, sentence.clone().unwrap_or_else(|| "the turn failed".to_owned()));
+            let is_budget = *stop_reason == kit_protocol::StopReason::Budget;
+            let kind = if is_budget { ErrorKind::Budget } else { ErrorKind::Internal };
+            let unknown =
+                || KitError::new(kind, sentence.clone().unwrap_or_else(|| "the turn failed".to_owned()));
             return Err(to_error(error.unwrap_or_else(unknown)));
         }
     };
@@ -253,7 +251,10 @@ mod tests {
             assert_eq!(answered["usage"]["totalTokens"], 7);
         }
         let budget = answer(&end(Ours::Budget, Some("no money")), None).unwrap_err();
-        assert_eq!((budget.message.as_str(), budget.data.unwrap()["kind"].clone()), ("no money", json!("budget")));
+        assert_eq!(
+            (budget.message.as_str(), budget.data.unwrap()["kind"].clone()),
+            ("no money", json!("budget"))
+        );
         let auth = KitError::new(ErrorKind::Auth, "no key");
         let failed = answer(&end(Ours::Error, Some("no key")), Some(auth)).unwrap_err();
         assert_eq!(i32::from(failed.code), -32000);

@@ -47,7 +47,8 @@ where
     let prompts = Arc::new(Prompts::default());
     let agent = Arc::new(Agent::new(application, Arc::clone(&peer), Arc::clone(&prompts)));
     let mut pump = tokio::spawn(pump::run(Arc::clone(&peer), Arc::clone(&prompts), output));
-    let mut reader = Reader { agent: Arc::clone(&agent), peer, prompts, lanes: HashMap::new(), tasks: JoinSet::new() };
+    let mut reader =
+        Reader { agent: Arc::clone(&agent), peer, prompts, lanes: HashMap::new(), tasks: JoinSet::new() };
     let mut splitter = Splitter::default();
     let mut chunk = vec![0_u8; READ_SIZE];
     let ended = loop {
@@ -151,7 +152,8 @@ impl Reader {
             (_, _) => (Lane::Main, None),
         };
         if !KNOWN.contains(&method.as_str()) {
-            let error = Error::new(ErrorCode::MethodNotFound.into(), format!("there is no method `{method}`"));
+            let error =
+                Error::new(ErrorCode::MethodNotFound.into(), format!("there is no method `{method}`"));
             return self.peer.answer::<()>(&id, Err(error));
         }
         let job = Job { id: id.clone(), method, params, turn: turn.clone() };
@@ -203,20 +205,24 @@ async fn work(agent: Arc<Agent>, peer: Arc<Peer>, prompts: Arc<Prompts>, mut job
         let done = AssertUnwindSafe(agent.request(&method, params, turn.clone())).catch_unwind().await;
         let done = done.unwrap_or_else(|_panic| {
             tracing::error!(method, "a handler failed unexpectedly");
-            Err(KitError::new(ErrorKind::Internal, format!("`{method}` failed unexpectedly; the log says more")))
+            Err(KitError::new(
+                ErrorKind::Internal,
+                format!("`{method}` failed unexpectedly; the log says more"),
+            ))
         });
-        let outcome = match done {
+        let (outcome, behind) = match done {
             Ok(Answer::Later) => continue,
-            Ok(Answer::Now(answer)) => Ok(answer),
+            Ok(Answer::Now(answer, behind)) => (Ok(answer), behind),
             Err(error) => {
                 tracing::info!(method, %error, "refused");
-                Err(to_error(error))
+                (Err(to_error(error)), Vec::new())
             }
         };
         if let Some(turn) = turn {
             prompts.finish(&turn);
         }
         peer.answer(&id, outcome);
+        behind.into_iter().for_each(|outgoing| peer.send(outgoing));
     }
 }
 

@@ -4,7 +4,7 @@
 //! call that was shown gets exactly one final status, also when its turn ends without a result for it. What a subagent
 //! does is shown as tool calls whose titles name it; its text is the result of the call that started it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use agent_client_protocol_schema::v1::{
@@ -54,7 +54,7 @@ struct OpenCall {
 pub(crate) struct Teller {
     cwd: PathBuf,
     understands: Understands,
-    calls: HashMap<String, OpenCall>,
+    calls: BTreeMap<String, OpenCall>,
     /// Counts messages, to name them.
     message: u64,
     /// Whether text of the running message was told.
@@ -72,7 +72,7 @@ impl Teller {
         Self {
             cwd,
             understands,
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             message: 0,
             streamed: false,
             titled,
@@ -109,7 +109,15 @@ impl Teller {
                 self.update(agent, tool_call_id, fields)
             }
             EventBody::ToolOutput { tool_call_id, chunk, .. } => self.output(agent, tool_call_id, chunk),
-            EventBody::ToolResult { tool_call_id, tool_args, parsed_args, result, is_error, metadata, .. } => {
+            EventBody::ToolResult {
+                tool_call_id,
+                tool_args,
+                parsed_args,
+                result,
+                is_error,
+                metadata,
+                ..
+            } => {
                 let input = parsed_args.clone().unwrap_or_else(|| Value::String(tool_args.clone()));
                 self.result(agent, tool_call_id, &input, result, *is_error, metadata.as_ref())
             }
@@ -190,13 +198,8 @@ impl Teller {
     }
 
     fn fail(&mut self, why: &str, is_meant: impl Fn(&OpenCall) -> bool) -> Vec<SessionUpdate> {
-        let mut ids: Vec<String> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| is_meant(call))
-            .map(|(id, _)| id.clone())
-            .collect();
-        ids.sort();
+        let ids: Vec<String> =
+            self.calls.iter().filter(|(_, call)| is_meant(call)).map(|(id, _)| id.clone()).collect();
         let failed = ids.into_iter().map(|id| {
             self.calls.remove(&id);
             let fields =
@@ -375,6 +378,8 @@ fn changed_locations(metadata: Option<&ToolMetadata>) -> Vec<ToolCallLocation> {
 fn named_location(cwd: &Path, input: &Value) -> Option<ToolCallLocation> {
     let path = ["path", "file_path", "file"].into_iter().find_map(|name| input.get(name)?.as_str())?;
     let path = DocumentUri::parse(path).to_path().unwrap_or_else(|| cwd.join(path));
+    // Without dots in between.
+    let path = DocumentUri::from_path(&path).to_path().unwrap_or(path);
     let line = input.get("offset").and_then(Value::as_u64).and_then(|line| u32::try_from(line).ok());
     let location = ToolCallLocation::new(path);
     Some(match line.filter(|line| *line > 0) {

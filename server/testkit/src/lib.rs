@@ -14,6 +14,7 @@
     reason = "a test kit fails by panicking, with a message for the reader of the test"
 )]
 
+mod acp;
 mod aimock;
 pub mod cache;
 mod checks;
@@ -39,6 +40,7 @@ mod user;
 mod wait;
 mod wire;
 
+pub use acp::{AcpAnswer, AcpBehavior, AcpClient, AcpOutcome, AcpTicket, chosen, text_block};
 pub use aimock::Aimock;
 pub use client::{LanguageClient, ResponseError};
 pub use documents::{Document, Encoding, offset, position};

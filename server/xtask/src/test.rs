@@ -46,6 +46,7 @@ pub(crate) fn run() -> Result<()> {
     let aimock = parts.install("aimock", "aimock");
     // The Rust tests find these themselves; here a failed installation is a failed part.
     let _oidc = parts.install("oidc-provider", "oidc");
+    let _acp = parts.install("the SDK of the Agent Client Protocol", "acp");
     let _llama = parts.install("llama.cpp", "llama");
 
     parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS)));

@@ -495,6 +495,7 @@ M.commands = {
 ---@field id kit.QuestionId The question.
 ---@field session kit.SessionId The session that asks.
 ---@field agent kit.AgentRef The agent that asks.
+---@field toolCallId? kit.ToolCallId The tool call that waits for the answer, where one does.
 ---@field title string One line for people.
 ---@field toolKind kit.ToolKind What the tool does.
 ---@field subject kit.PermissionSubject What it is about.

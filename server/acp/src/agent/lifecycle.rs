@@ -19,10 +19,10 @@ use kit_protocol::{
 };
 use kit_session::SessionView;
 
-use super::{Agent, OpenFolder};
-use crate::error::invalid;
+use super::{Agent, Answer, OpenFolder};
+use crate::error::{invalid, to_value};
 use crate::options;
-use crate::peer::{Outgoing, Told};
+use crate::peer::{Outgoing, Told, update_message};
 use crate::teller::title_of;
 
 /// Sessions of one page of the list.
@@ -32,25 +32,23 @@ const PAGE: usize = 100;
 struct Opened {
     modes: SessionModeState,
     options: Vec<SessionConfigOption>,
+    /// What is told behind the answer.
+    behind: Vec<Outgoing>,
 }
 
 impl Agent {
-    pub(super) async fn new_session(
-        &self,
-        request: NewSessionRequest,
-    ) -> Result<NewSessionResponse, KitError> {
+    pub(super) async fn new_session(&self, request: NewSessionRequest) -> Result<Answer, KitError> {
         check(&request.mcp_servers)?;
         let open = self.open_folder(&request.cwd, &request.additional_directories)?;
         let made = open.place.sessions().new_session(SessionArguments::default()).await?;
         let view = open.place.sessions().view(&made.session).await?;
         self.follow(&open, &view, Told::Everything);
-        let opened = self.opened(&open, &view, &request.mcp_servers).await?;
-        Ok(NewSessionResponse::new(made.session.as_str().to_owned())
-            .modes(opened.modes)
-            .config_options(opened.options))
+        let Opened { modes, options, behind } = self.opened(&open, &view, &request.mcp_servers).await?;
+        let response = NewSessionResponse::new(made.session.as_str().to_owned());
+        Ok(Answer::Now(to_value(&response.modes(modes).config_options(options)), behind))
     }
 
-    pub(super) async fn load(&self, request: LoadSessionRequest) -> Result<LoadSessionResponse, KitError> {
+    pub(super) async fn load(&self, request: LoadSessionRequest) -> Result<Answer, KitError> {
         check(&request.mcp_servers)?;
         let open = self.open_folder(&request.cwd, &request.additional_directories)?;
         let session = SessionId::new(&*request.session_id.0);
@@ -60,25 +58,24 @@ impl Agent {
         let transcript = open.place.sessions().transcript(arguments).await?;
         self.peer.send(Outgoing::Replay { session: session.clone(), transcript });
         self.peer.send(Outgoing::Usage(session));
-        let opened = self.opened(&open, &view, &request.mcp_servers).await?;
-        Ok(LoadSessionResponse::new().modes(opened.modes).config_options(opened.options))
+        let Opened { modes, options, behind } = self.opened(&open, &view, &request.mcp_servers).await?;
+        let response = LoadSessionResponse::new().modes(modes).config_options(options);
+        Ok(Answer::Now(to_value(&response), behind))
     }
 
-    pub(super) async fn resume(
-        &self,
-        request: ResumeSessionRequest,
-    ) -> Result<ResumeSessionResponse, KitError> {
+    pub(super) async fn resume(&self, request: ResumeSessionRequest) -> Result<Answer, KitError> {
         check(&request.mcp_servers)?;
         let open = self.open_folder(&request.cwd, &request.additional_directories)?;
         let session = SessionId::new(&*request.session_id.0);
         let view = self.open_stored(&open, &session).await?;
         self.follow(&open, &view, Told::Everything);
         self.peer.send(Outgoing::Usage(session));
-        let opened = self.opened(&open, &view, &request.mcp_servers).await?;
-        Ok(ResumeSessionResponse::new().modes(opened.modes).config_options(opened.options))
+        let Opened { modes, options, behind } = self.opened(&open, &view, &request.mcp_servers).await?;
+        let response = ResumeSessionResponse::new().modes(modes).config_options(options);
+        Ok(Answer::Now(to_value(&response), behind))
     }
 
-    pub(super) async fn fork(&self, request: ForkSessionRequest) -> Result<ForkSessionResponse, KitError> {
+    pub(super) async fn fork(&self, request: ForkSessionRequest) -> Result<Answer, KitError> {
         check(&request.mcp_servers)?;
         let open = self.open_folder(&request.cwd, &request.additional_directories)?;
         let source = SessionId::new(&*request.session_id.0);
@@ -87,11 +84,10 @@ impl Agent {
         let forked = open.place.sessions().fork(arguments).await?;
         let view = open.place.sessions().view(&forked.session).await?;
         self.follow(&open, &view, Told::Everything);
-        self.peer.send(Outgoing::Usage(forked.session.clone()));
-        let opened = self.opened(&open, &view, &request.mcp_servers).await?;
-        Ok(ForkSessionResponse::new(forked.session.as_str().to_owned())
-            .modes(opened.modes)
-            .config_options(opened.options))
+        let Opened { modes, options, mut behind } = self.opened(&open, &view, &request.mcp_servers).await?;
+        behind.push(Outgoing::Usage(forked.session.clone()));
+        let response = ForkSessionResponse::new(forked.session.as_str().to_owned());
+        Ok(Answer::Now(to_value(&response.modes(modes).config_options(options)), behind))
     }
 
     /// The newest sessions first, without those of subagents.
@@ -159,7 +155,8 @@ impl Agent {
             if !self.has(session) {
                 sessions.close(session).await?;
             }
-            let sentence = format!("the session {session} works in {}; open it for that folder", view.cwd.display());
+            let sentence =
+                format!("the session {session} works in {}; open it for that folder", view.cwd.display());
             return Err(invalid(sentence));
         }
         Ok(view)
@@ -183,22 +180,22 @@ impl Agent {
         self.peer.send(Outgoing::Forget(session.clone()));
     }
 
-    /// What the answer says about a session. The commands are told beside it, because extensions may be slow to name theirs.
+    /// What the answer says about a session, and the commands and warnings behind it.
     async fn opened(
         &self,
         open: &OpenFolder,
         view: &SessionView,
         servers: &[McpServer],
     ) -> Result<Opened, KitError> {
-        self.warn(open, &view.session, servers);
         let sessions = open.place.sessions();
         let arguments = CommandListArguments { session: Some(view.session.clone()) };
         let listed = sessions.command_list(arguments).await?;
         let commands = listed.commands.into_iter().map(command).collect();
         let update = SessionUpdate::AvailableCommandsUpdate(AvailableCommandsUpdate::new(commands));
-        self.peer.update(&view.session, update);
+        let mut behind = vec![Outgoing::Message(update_message(&view.session, update))];
+        behind.extend(self.warnings(open, &view.session, servers));
         let options = options::options(sessions, &view.session).await?;
-        Ok(Opened { modes: options::modes(view.mode), options })
+        Ok(Opened { modes: options::modes(view.mode), options, behind })
     }
 }
 
@@ -213,7 +210,8 @@ fn command(command: NamedCommand) -> AvailableCommand {
 }
 
 fn info(session: SessionSummary) -> SessionInfo {
-    let title = session.name.filter(|name| !name.is_empty()).unwrap_or_else(|| title_of(&session.first_message));
+    let title =
+        session.name.filter(|name| !name.is_empty()).unwrap_or_else(|| title_of(&session.first_message));
     let info = SessionInfo::new(session.id.as_str().to_owned(), PathBuf::from(session.cwd));
     let info = info.updated_at(session.modified);
     if title.is_empty() { info } else { info.title(title) }
@@ -244,7 +242,10 @@ fn check(servers: &[McpServer]) -> Result<(), KitError> {
                     sse.name
                 )));
             }
-            _ => {}
+            McpServer::Stdio(_) | McpServer::Http(_) => {}
+            other => {
+                return Err(invalid(format!("an MCP server is of an unknown kind: {}", to_value(other))));
+            }
         }
     }
     Ok(())

@@ -26,14 +26,13 @@ impl Agent {
         let content = content::read(request.prompt, open.place.workspace())?;
         ask_for_trust(&open);
         if self.prompts.is_cancelled(&turn) {
-            return Ok(Answer::Now(to_value(&PromptResponse::new(StopReason::Cancelled))));
+            return Ok(Answer::Now(to_value(&PromptResponse::new(StopReason::Cancelled)), Vec::new()));
         }
         if let Some(answer) = self.run_command(&open, &session, &content, &turn).await? {
             return Ok(answer);
         }
         let Content { text, attachments, enclosures } = content;
-        let arguments =
-            PromptArguments { session: Some(session), attachments, ..PromptArguments::new(text) };
+        let arguments = PromptArguments { session: Some(session), attachments, ..PromptArguments::new(text) };
         let sessions = open.place.sessions();
         sessions
             .prompt_with(InputSource::Interactive, arguments, enclosures, Encoding::Utf8, turn.clone())
@@ -85,7 +84,7 @@ impl Agent {
         if let Some(output) = ran.output.filter(|output| !output.is_empty()) {
             self.peer.update(session, SessionUpdate::AgentMessageChunk(text_chunk(&output)));
         }
-        Ok(Some(Answer::Now(to_value(&PromptResponse::new(StopReason::EndTurn)))))
+        Ok(Some(Answer::Now(to_value(&PromptResponse::new(StopReason::EndTurn)), Vec::new())))
     }
 }
 

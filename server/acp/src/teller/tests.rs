@@ -95,7 +95,15 @@ fn every_call_gets_one_final_status() {
     let mut teller = teller();
     let updates = told(
         &mut teller,
-        vec![call("a"), call("b"), start("a"), result("a", false, None), result("a", true, None), start("a"), end()],
+        vec![
+            call("a"),
+            call("b"),
+            start("a"),
+            result("a", false, None),
+            result("a", true, None),
+            start("a"),
+            end(),
+        ],
     );
     let expected = [
         "tool_call pending",
@@ -105,7 +113,8 @@ fn every_call_gets_one_final_status() {
         "tool_call_update failed",
     ];
     // A pending status is the default and may be left out of the message.
-    let kinds: Vec<String> = kinds(&updates).into_iter().map(|kind| kind.replace("tool_call pending", "tool_call")).collect();
+    let kinds: Vec<String> =
+        kinds(&updates).into_iter().map(|kind| kind.replace("tool_call pending", "tool_call")).collect();
     assert_eq!(kinds, expected.map(|kind| kind.replace("tool_call pending", "tool_call")));
     assert_eq!(updates[4]["toolCallId"], "b");
 }
@@ -146,10 +155,7 @@ fn a_change_is_told_as_it_really_was() {
     let new = FileDiff { uri: "file:///w/b.rs".into(), path: "b.rs".into(), is_new: true, ..file.clone() };
     let metadata = ToolMetadata { file_diffs: vec![file, new], ..ToolMetadata::default() };
     let updates = told(&mut teller(), vec![call("a"), result("a", false, Some(metadata))]);
-    assert_eq!(
-        updates[0]["locations"],
-        json!([{"path": "/w/a.rs", "line": 4}])
-    );
+    assert_eq!(updates[0]["locations"], json!([{"path": "/w/a.rs", "line": 4}]));
     assert_eq!(updates[0]["rawInput"], json!({"path": "a.rs", "offset": 5}));
     assert_eq!(
         updates[1]["content"],
@@ -176,7 +182,12 @@ fn what_a_subagent_does_is_told_under_its_name_and_its_text_is_not() {
     let shown = serde_json::to_value(&updates[0]).unwrap();
     assert_eq!((&shown["toolCallId"], &shown["title"]), (&json!("child/a"), &json!("explore: read a.rs")));
     assert!(teller.tell(&by(EventBody::MessageUpdate { chunk: "x".into() }), Telling::Own).is_empty());
-    assert!(teller.tell(&by(end()), Telling::Own).is_empty());
+    assert!(
+        teller.tell(&event(end()), Telling::Own).is_empty(),
+        "it may go on behind the turn of its parent"
+    );
+    let ended = serde_json::to_value(teller.tell(&by(end()), Telling::Own)).unwrap();
+    assert_eq!((&ended[0]["toolCallId"], &ended[0]["status"]), (&json!("child/a"), &json!("failed")));
     assert_eq!(ended_turn(&by(end())), None);
 }
 
@@ -185,9 +196,13 @@ fn a_prompt_of_somebody_else_is_told_and_the_first_one_names_the_session() {
     let mut teller = Teller::new(PathBuf::from("/w"), Understands::default(), false);
     let start = |prompt: &str| event(EventBody::TurnStart { prompt: prompt.into() });
     let own = teller.tell(&start("\n fix it \nplease"), Telling::Own);
-    assert_eq!(serde_json::to_value(&own).unwrap(), json!([{"sessionUpdate": "session_info_update", "title": "fix it"}]));
+    assert_eq!(
+        serde_json::to_value(&own).unwrap(),
+        json!([{"sessionUpdate": "session_info_update", "title": "fix it"}])
+    );
     let foreign = teller.tell(&start("again"), Telling::Foreign);
-    let expected = json!([{"sessionUpdate": "user_message_chunk", "content": {"type": "text", "text": "again"}}]);
+    let expected =
+        json!([{"sessionUpdate": "user_message_chunk", "content": {"type": "text", "text": "again"}}]);
     assert_eq!(serde_json::to_value(&foreign).unwrap(), expected);
 }
 
@@ -199,7 +214,8 @@ fn the_newest_output_of_a_running_tool_is_shown() {
         chunk,
         is_stderr: false,
     };
-    let updates = told(&mut teller(), vec![call("a"), output("é".repeat(SHOWN_OUTPUT)), output("end".into())]);
+    let updates =
+        told(&mut teller(), vec![call("a"), output("é".repeat(SHOWN_OUTPUT)), output("end".into())]);
     let shown = updates[2]["content"][0]["content"]["text"].as_str().unwrap();
     assert!(shown.len() <= SHOWN_OUTPUT && shown.ends_with("éend"));
 }
