@@ -396,6 +396,7 @@ mod tests {
             default: None,
             placeholder: None,
             masked: false,
+            copy: None,
         };
         let offered = |kind, options: &[&str]| {
             let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();

@@ -110,6 +110,7 @@ fn ask_for_trust(open: &OpenFolder) {
                 default: Some(Value::Bool(false)),
                 placeholder: None,
                 masked: false,
+                copy: None,
             };
             let editor = open.place.workspace().editor();
             let answer = editor.ask(request, CancellationToken::new()).await;
