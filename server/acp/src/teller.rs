@@ -12,7 +12,9 @@ use agent_client_protocol_schema::v1::{
     NoticeSeverity, SessionInfoUpdate, SessionUpdate, TextContent, ToolCall, ToolCallContent,
     ToolCallLocation, ToolCallStatus, ToolCallUpdate, ToolCallUpdateFields, ToolKind,
 };
-use kit_protocol::{AgentId, AgentRef, Event, EventBody, KitError, ToolCallId, ToolMetadata, TurnId};
+use kit_protocol::{
+    AgentId, AgentRef, Event, EventBody, KitError, ToolCallId, ToolDisplay, ToolMetadata, TurnId,
+};
 use kit_workspace::DocumentUri;
 use serde_json::{Value, json};
 
@@ -121,6 +123,7 @@ impl Teller {
                 let input = parsed_args.clone().unwrap_or_else(|| Value::String(tool_args.clone()));
                 self.result(agent, tool_call_id, &input, result, *is_error, metadata.as_ref())
             }
+            EventBody::ToolDisplay(display) => shown(agent, display),
             EventBody::Notice { message } => self.notice(NoticeSeverity::Info, message),
             EventBody::Retry { attempt, after_ms, reason } => {
                 let sentence = format!("retry {attempt} in {after_ms} ms: {reason}");
@@ -290,6 +293,22 @@ impl Teller {
     fn chunk(&self, text: &str) -> ContentChunk {
         text_chunk(text).message_id(MessageId::new(format!("message-{}", self.message)))
     }
+}
+
+/// A call as an extension shows it, which changes no status.
+fn shown(agent: Option<&AgentRef>, display: &ToolDisplay) -> Vec<SessionUpdate> {
+    let mut fields = ToolCallUpdateFields::new();
+    if let Some(header) = &display.header {
+        fields = fields.title(titled(agent, header));
+    }
+    if let Some(body) = &display.body {
+        fields = fields.content(vec![text_content(body)]);
+    }
+    if fields == ToolCallUpdateFields::new() {
+        return Vec::new();
+    }
+    let id = call_id(agent, &display.tool_call_id);
+    vec![SessionUpdate::ToolCallUpdate(ToolCallUpdate::new(id, fields))]
 }
 
 /// The turn that an event ends, if it is the end of the session's own turn.
