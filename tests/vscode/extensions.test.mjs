@@ -14,6 +14,12 @@ export default function (kit) {
     ctx.setFooter({ content: { text: "below it all" } });
     ctx.setWidget({ id: "steps", placement: "above", content: { text: "**2 of 3** steps", markdown: true }, style: { borderColor: "#ff8800" } });
   });
+  kit.registerToolRenderer({
+    toolName: "read", displayName: "Look", borderColor: "#00ff00", bodyMarkdown: true,
+    renderHeader: (args) => "at " + JSON.parse(args).path,
+    renderBody: (result) => "**" + result.length + "** letters",
+  });
+  kit.registerShortcut({ key: "ctrl+alt+p", description: "Says so" }, () => "pressed");
   kit.registerCommand({
     name: "clear",
     description: "Takes it all away",
@@ -42,7 +48,7 @@ export default function (kit) {
 test("what an extension shows is drawn, asked and taken away", { timeout: 240_000 }, async (t) => {
   const editor = await Editor.start({
     files: { "a.js": "1;\n", ".kit/extensions/shows.js": extension, ".kit/prompts/review.md": "---\ndescription: Reviews a file\n---\nReview $1.\n" },
-    scripts: { main: [{ script: { atEnd: "last" } }, [{ text: "Here you are." }]] },
+    scripts: { main: [{ script: { atEnd: "last" } }, [{ tool: { name: "read", input: { path: "a.js" } } }], [{ text: "Here you are." }]] },
     environment: { KIT_MODEL: "scripted/main" },
   });
   t.after(() => editor.close());
@@ -58,6 +64,14 @@ test("what an extension shows is drawn, asked and taken away", { timeout: 240_00
   assert.equal(await widget.evaluate((node) => getComputedStyle(node).borderLeftColor), "rgb(255, 136, 0)");
   const status = page.locator(".statusbar-item", { hasText: "plan mode" });
   await status.waitFor();
+
+  const look = session.locator(".tool.framed", { hasText: "Look at a.js" });
+  await look.locator("summary").click();
+  await look.locator("strong").waitFor();
+  assert.equal(await look.evaluate((node) => getComputedStyle(node).borderLeftColor), "rgb(0, 255, 0)");
+  await editor.command("Kit: Extension Shortcut…");
+  await editor.pickRow("Says so").click();
+  await session.locator(".print", { hasText: "pressed" }).waitFor();
 
   // Completion: commands behind a slash, files behind an at sign; Tab takes them.
   await input.pressSequentially("/rev");

@@ -1,6 +1,6 @@
 // Answers `kit/ask`: short questions with the editor's own pickers, sentences and texts as a card in the session view.
 // A picker takes the keyboard, so it waits until typing pauses: a key meant for the file must not choose an option.
-// The server cannot withdraw a question that nobody waits for any more; the status, which counts what waits, tells it.
+// A question that nobody waits for any more is withdrawn by the server.
 
 import * as vscode from "vscode";
 import type { Cards } from "./cards.ts";
@@ -14,39 +14,27 @@ const titleLimit = 60;
 const buttonLimit = 5;
 const cancelled: AskAnswer = { cancelled: true };
 
-interface Asked {
-  source: vscode.CancellationTokenSource;
-  /** Whether the status has counted it. */
-  counted: boolean;
-}
-
 export function answerQuestions(client: Client, cards: Cards): vscode.Disposable {
   let lastKey = 0;
-  const asked = new Set<Asked>();
+  const asked = new Map<string, vscode.CancellationTokenSource>();
   client.answer<AskRequest, AskAnswer>("kit/ask", async (request, token) => {
-    const question: Asked = { source: new vscode.CancellationTokenSource(), counted: false };
-    const { source } = question;
+    const source = new vscode.CancellationTokenSource();
     const cancellation = token.onCancellationRequested(() => source.cancel());
-    asked.add(question);
+    asked.set(request.id, source);
     try {
       if (isCard(request)) return await askOnCard(request, cards, source.token);
       while (Date.now() - lastKey < pauseMs) await new Promise((resolve) => setTimeout(resolve, pauseMs));
       return source.token.isCancellationRequested ? cancelled : await askByPicker(request, source.token);
     } finally {
-      asked.delete(question);
+      asked.delete(request.id);
       cancellation.dispose();
       source.dispose();
     }
   });
   return vscode.Disposable.from(
-    client.onStatus(({ pending }) => {
-      for (const question of asked) {
-        if (pending.questions > 0) question.counted = true;
-        else if (question.counted) question.source.cancel();
-      }
-    }),
+    client.onWithdraw((id) => asked.get(id)?.cancel()),
     client.onState((state) => {
-      if (state !== "running") for (const { source } of asked) source.cancel();
+      if (state !== "running") for (const source of asked.values()) source.cancel();
     }),
     vscode.workspace.onDidChangeTextDocument((event) => {
       const typed = event.contentChanges.some((change) => change.text.length <= 1);
@@ -63,7 +51,7 @@ function isCard({ kind, message, options = [] }: AskRequest): boolean {
 async function askOnCard(request: AskRequest, cards: Cards, token: vscode.CancellationToken): Promise<AskAnswer> {
   const options = request.options?.length ? request.options : ["Close"];
   const answer = await cards.ask({
-    id: request.id, session: undefined, title: "", agent: "", agentId: "", text: request.message, code: "", place: "", copy: request.copy ?? "", uri: undefined, blocks: [],
+    id: request.id, session: undefined, title: "", agent: "", text: request.message, code: "", place: "", copy: request.copy ?? "", uri: undefined, blocks: [],
     options: options.map((label, index) => ({ id: String(index), label, kind: "choice", rule: "" })),
   }, token);
   if (!answer) return cancelled;

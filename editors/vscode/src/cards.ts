@@ -10,9 +10,8 @@ export interface Card {
   id: string;
   session: string | undefined;
   title: string;
-  /** The subagent that asks, by the names from the session's own agent down to it, and its id. */
+  /** The subagent that asks, by the names from the session's own agent down to it. */
   agent: string;
-  agentId: string;
   /** Markdown under the title. */
   text: string;
   /** A command line or tool arguments, shown as they are. */

@@ -23,13 +23,13 @@ import {
 } from "vscode-languageclient/node";
 import { report, sentence } from "./errors.ts";
 import { showProgress } from "./progress.ts";
-import { protocolVersion, type Commands, type KitEvent, type ReviewState, type ServerCapabilities as KitCapabilities, type Status, type UiUpdate } from "./protocol.ts";
+import { protocolVersion, type Commands, type KitEvent, type ReviewState, type ServerCapabilities as KitCapabilities, type Status, type UiUpdate, type Withdrawal } from "./protocol.ts";
 import { serverSettings, setting } from "./settings.ts";
 
 const replacedFeatures = new Set(["workspace/executeCommand", "workspace/textDocumentContent", "window/workDoneProgress/create"]);
 
 /** Commands of ours without a title: code actions of the server carry them, people have `kit.ask`. */
-export const untitledCommands = ["kit.session.prompt", "kit.session.ask"];
+export const untitledCommands = ["kit.session.prompt", "kit.session.ask", "kit.command.run"];
 
 const experimental = {
   version: protocolVersion,
@@ -49,6 +49,7 @@ export class Client implements vscode.Disposable {
   private readonly eventEmitter = new vscode.EventEmitter<KitEvent>();
   private readonly statusEmitter = new vscode.EventEmitter<Status>();
   private readonly reviewEmitter = new vscode.EventEmitter<ReviewState>();
+  private readonly withdrawEmitter = new vscode.EventEmitter<string>();
   private readonly uiEmitter = new vscode.EventEmitter<UiUpdate>();
   private readonly contentEmitter = new vscode.EventEmitter<vscode.Uri>();
   private readonly stateEmitter = new vscode.EventEmitter<ConnectionState>();
@@ -56,6 +57,8 @@ export class Client implements vscode.Disposable {
   readonly onEvent = this.eventEmitter.event;
   readonly onStatus = this.statusEmitter.event;
   readonly onReview = this.reviewEmitter.event;
+  /** A question whose answer nobody waits for any more. */
+  readonly onWithdraw = this.withdrawEmitter.event;
   /** Something that an extension shows or takes away. */
   readonly onUi = this.uiEmitter.event;
   /** A virtual document that the server says has changed. */
@@ -106,6 +109,7 @@ export class Client implements vscode.Disposable {
     language.onNotification("kit/event", (event: KitEvent) => this.eventEmitter.fire(event));
     language.onNotification("kit/status", (status: Status) => this.statusEmitter.fire(status));
     language.onNotification("kit/review", (review: ReviewState) => this.reviewEmitter.fire(review));
+    language.onNotification("kit/withdraw", ({ id }: Withdrawal) => this.withdrawEmitter.fire(id));
     language.onNotification("kit/ui", (update: UiUpdate) => this.uiEmitter.fire(update));
     language.onRequest("window/workDoneProgress/create", ({ token }: { token: string | number }) => {
       showProgress(language, token);
@@ -194,7 +198,7 @@ export class Client implements vscode.Disposable {
 
   async dispose(): Promise<void> {
     await this.stop();
-    for (const emitter of [this.eventEmitter, this.statusEmitter, this.reviewEmitter, this.uiEmitter, this.contentEmitter, this.stateEmitter]) {
+    for (const emitter of [this.eventEmitter, this.statusEmitter, this.reviewEmitter, this.withdrawEmitter, this.uiEmitter, this.contentEmitter, this.stateEmitter]) {
       emitter.dispose();
     }
   }

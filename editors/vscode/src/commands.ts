@@ -1,5 +1,5 @@
-// The table of commands: each id and what it calls. `kit.session.prompt` and `kit.session.ask` have no title:
-// code actions of the server carry them, and here the session view follows the turn that they start.
+// The table of commands: each id and what it calls. `kit.session.prompt`, `kit.session.ask` and `kit.command.run` have
+// no title: code actions of the server carry them, and here the session view follows the turn that they start.
 
 import * as vscode from "vscode";
 import type { Agents } from "./agents.ts";
@@ -10,7 +10,7 @@ import type { Extensions } from "./extensions.ts";
 import type { Logins } from "./logins.ts";
 import { showApprovals, showMenu } from "./menu.ts";
 import type { Pickers } from "./pickers.ts";
-import type { PromptArguments, SessionSummary } from "./protocol.ts";
+import type { CommandRunArguments, PromptArguments, SessionSummary } from "./protocol.ts";
 import type { Queue } from "./queue.ts";
 import type { Reports } from "./reports.ts";
 import type { ReviewActions } from "./review/actions.ts";
@@ -58,6 +58,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.session.ask": (prompt: PromptArguments) => prompter.ask(prompt.context),
     "kit.steer": () => prompter.steer(),
     "kit.runCommand": () => runner.pick(),
+    "kit.command.run": (command: CommandRunArguments) => runner.start(command),
     "kit.stop": () => prompter.stop(),
     "kit.menu": () => showMenu(status.last, cards),
     "kit.showSession": () => view.focus(),
@@ -106,6 +107,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.clearQueue": () => queue.clear(),
 
     "kit.tree": () => tree.show(),
+    "kit.showTurn": (turn: string) => view.scrollTo(turn),
     "kit.refreshTree": () => tree.refresh(),
     "kit.branch": (entry) => tree.branch(entry, false),
     "kit.branchWithSummary": (entry) => tree.branch(entry, true),
@@ -118,6 +120,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.openAgent": (session: string) => agents.open(session),
     "kit.stopAgent": (session: string) => agents.stop(session),
     "kit.extensions": () => extensions.pick(),
+    "kit.extension.shortcut": (target?: { key?: string }) => extensions.shortcut(target?.key),
     "kit.reloadExtensions": () => extensions.reload(),
     "kit.login": () => logins.logIn(),
     "kit.logout": () => logins.logOut(),

@@ -6,6 +6,8 @@ import { errorKind } from "./errors.ts";
 import { baseOf, baseScheme, liveOf, type ReviewStore } from "./review/store.ts";
 
 const serverSchemes = [baseScheme, "kit-after", "kit-session"];
+/** What adds to a transcript. */
+const steps = new Set(["turn_start", "message_end", "tool_result", "turn_end"]);
 const reportScheme = "kit-report";
 
 export class Content implements vscode.Disposable, vscode.TextDocumentContentProvider {
@@ -24,7 +26,9 @@ export class Content implements vscode.Disposable, vscode.TextDocumentContentPro
         this.refresh((uri) => bases.has(uri.toString()));
       }),
       client.onEvent((event) => {
-        if (event.type === "turn_end") this.refresh((uri) => uri.scheme === "kit-session" && uri.path.startsWith(`/${event.session}/`));
+        // What a subagent does is told in the stream of its parent.
+        const session = event.agent?.id ?? event.session;
+        if (steps.has(event.type)) this.refresh((uri) => uri.scheme === "kit-session" && uri.path.startsWith(`/${session}/`));
       }),
     ];
   }

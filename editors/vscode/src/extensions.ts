@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import type { Client } from "./client.ts";
 import { attempt } from "./errors.ts";
 import { plural } from "./format.ts";
+import type { ExtensionUi } from "./extensionUi.ts";
 import { permissionLines } from "./permissionText.ts";
 import type { ExtensionInfo, ExtensionState } from "./protocol.ts";
 
@@ -15,7 +16,11 @@ const reloadAllButton: vscode.QuickInputButton = { iconPath: new vscode.ThemeIco
 type Entry = vscode.QuickPickItem & { extension: ExtensionInfo };
 
 export class Extensions {
-  constructor(private readonly client: Client) {}
+  constructor(
+    private readonly client: Client,
+    private readonly ui: ExtensionUi,
+    private readonly session: () => string | undefined,
+  ) {}
 
   async pick(): Promise<void> {
     const first = await attempt(() => this.client.call("kit.extension.list", {}));
@@ -57,6 +62,22 @@ export class Extensions {
     const broken = answer.extensions.filter((extension) => extension.state === "broken");
     if (broken.length === 0) void vscode.window.showInformationMessage(`Kit: ${plural(answer.extensions.length, "extension")} loaded.`);
     else void vscode.window.showErrorMessage(`Kit: ${broken.map((extension) => `${extension.name}: ${extension.error ?? "broken"}`).join(" ")}`);
+  }
+
+  /** Does what an extension bound to a key: the one of a binding in keybindings.json, or the one that the user picks. */
+  async shortcut(given: string | undefined): Promise<void> {
+    const key = given ?? (await this.pickShortcut());
+    const session = this.session();
+    const answer = key === undefined ? undefined : await attempt(() => this.client.call("kit.extension.shortcut", { key, ...(session ? { session } : {}) }));
+    if (key !== undefined && answer?.output) this.ui.print(key, answer.output, true, true);
+  }
+
+  private async pickShortcut(): Promise<string | undefined> {
+    const listed = await attempt(() => this.client.call("kit.extension.list", {}));
+    if (!listed) return undefined;
+    const items = listed.extensions.flatMap(({ name, shortcuts = [] }) => shortcuts.map(({ key, description }) => ({ label: key, description: name, detail: description })));
+    const placeHolder = items.length > 0 ? "Bind one to kit.extension.shortcut with { \"key\": … } in keybindings.json" : "No extension has a shortcut";
+    return (await vscode.window.showQuickPick(items, { title: "Kit: Extension Shortcut", placeHolder, matchOnDetail: true }))?.label;
   }
 
   private async grant(extension: ExtensionInfo): Promise<void> {

@@ -36,6 +36,14 @@ export class Logins {
     if (program === undefined) return;
     const terminal = vscode.window.createTerminal({ name: `Kit: key for ${provider}`, shellPath: program, shellArgs: ["auth", "login", provider, "--key"], iconPath: new vscode.ThemeIcon("key") });
     terminal.show();
+    const closing = vscode.window.onDidCloseTerminal(async (closed) => {
+      if (closed !== terminal) return;
+      closing.dispose();
+      // The server looks at the stored logins again, so that the status bar tells how it is now.
+      const answer = await attempt(() => this.client.call("kit.auth.status", { provider }));
+      const [status] = answer?.providers ?? [];
+      if (status && closed.exitStatus?.code === 0) void vscode.window.showInformationMessage(`Kit: ${provider}: ${status.detail}.`);
+    });
   }
 
   private async forget(provider: AuthProvider): Promise<void> {

@@ -59,7 +59,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommands({
       client: started, output, cards, review, actions: new ReviewActions(review), view, sessions, tree, rewinder, status,
       agents: new Agents(started, content, view, last, current),
-      extensions: new Extensions(started),
+      extensions: new Extensions(started, ui, current),
       logins: new Logins(started),
       pickers: new Pickers(started, last, current),
       queue: new Queue(started, current, (text) => view.write(text)),

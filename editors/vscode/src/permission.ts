@@ -1,4 +1,4 @@
-// Answers `kit/permission`: shows the question as a card. A question whose turn ended is withdrawn and counts as a no.
+// Answers `kit/permission`: shows the question as a card. A question that is withdrawn counts as a no.
 
 import * as vscode from "vscode";
 import type { Card, Cards } from "./cards.ts";
@@ -13,10 +13,7 @@ export function answerPermissions(client: Client, cards: Cards): vscode.Disposab
     return { option: answer?.option ?? refusal?.id ?? "", ...(answer?.feedback ? { feedback: answer.feedback } : {}) };
   });
   return vscode.Disposable.from(
-    client.onEvent((event) => {
-      // What a subagent asked ends with it, and with its parent.
-      if (event.type === "turn_end") cards.withdraw((card) => card.session === event.session && (!event.agent || card.agentId === event.agent.id));
-    }),
+    client.onWithdraw((id) => cards.withdraw((card) => card.id === id)),
     client.onState((state) => {
       if (state !== "running") cards.withdraw(() => true);
     }),
@@ -30,7 +27,6 @@ function toCard(request: PermissionRequest): Card {
     session: request.session,
     title: subject.command && request.title.includes(subject.command) ? "Run this command?" : request.title,
     agent: agentPath(agent),
-    agentId: agent.id,
     text: request.why ? asSentence(request.why) : "",
     code: subject.command ?? (subject.args !== undefined && !subject.diffBlocks?.length ? pretty(subject.args) : ""),
     place: subject.command && subject.cwd ? folderName(subject.cwd) : "",

@@ -51,6 +51,7 @@ export interface Commands {
   "kit.auth.logout": { argument: kit.AuthArguments; answer: kit.AuthAnswer };
   "kit.extension.list": { argument: kit.ExtensionArguments; answer: kit.ExtensionListAnswer };
   "kit.extension.reload": { argument: kit.ExtensionArguments; answer: kit.ExtensionListAnswer };
+  "kit.extension.shortcut": { argument: kit.ExtensionShortcutArguments; answer: kit.ExtensionShortcutAnswer };
   "kit.extension.grant": { argument: kit.ExtensionGrantArguments; answer: kit.ExtensionListAnswer };
   "kit.trust.set": { argument: kit.Trust; answer: kit.Trust };
   "kit.doctor": { argument: Empty; answer: kit.DoctorAnswer };

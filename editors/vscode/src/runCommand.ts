@@ -6,7 +6,7 @@ import type { Client } from "./client.ts";
 import { attempt } from "./errors.ts";
 import type { ExtensionUi } from "./extensionUi.ts";
 import { editorContext } from "./prompt.ts";
-import type { CommandKind, CommandListAnswer, NamedCommand } from "./protocol.ts";
+import type { CommandKind, CommandListAnswer, CommandRunArguments, NamedCommand } from "./protocol.ts";
 import type { SessionStore } from "./session/store.ts";
 import type { SessionView } from "./session/view.ts";
 
@@ -54,10 +54,13 @@ export class CommandRunner {
     });
     if (args === undefined) return;
     const context = editorContext(this.client);
+    await this.start({ name: command.name, ...(args.trim() ? { args } : {}), ...(context ? { context: [context.item] } : {}) });
+  }
+
+  /** Runs a command as it is given, such as by a code action, and shows what comes of it. */
+  async start(command: CommandRunArguments): Promise<void> {
     const session = this.store.current;
-    const answer = await attempt(() => this.client.call("kit.command.run", {
-      name: command.name, ...(args.trim() ? { args } : {}), ...(context ? { context: [context.item] } : {}), ...(session ? { session } : {}),
-    }));
+    const answer = await attempt(() => this.client.call("kit.command.run", { ...(session ? { session } : {}), ...command }));
     if (!answer) return;
     if (answer.session && answer.turn) this.store.show(answer.session);
     if (answer.output) this.ui.print(`/${command.name}`, answer.output, true, true);

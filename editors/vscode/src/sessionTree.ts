@@ -76,6 +76,7 @@ export class SessionTree implements vscode.Disposable, vscode.TreeDataProvider<E
     item.description = [node.label ? `[${node.label}]` : "", row.leaf ? "you are here" : ""].filter(Boolean).join(" · ");
     item.tooltip = `${kind}: ${node.text}\n${new Date(node.at).toLocaleString()}`;
     item.contextValue = `entry${node.turn && node.current ? " turn" : ""}${node.label ? " labelled" : ""}`;
+    if (node.turn && node.current) item.command = { title: "Show in Session", command: "kit.showTurn", arguments: [node.turn] };
     item.accessibilityInformation = { label: `${kind}: ${rowLabel(row)}${node.label ? `, label ${node.label}` : ""}${row.leaf ? ", the next prompt follows here" : ""}` };
     return item;
   }

@@ -11,7 +11,7 @@ const manifest = JSON.parse(readFileSync("package.json", "utf8"));
 const names = JSON.parse(readFileSync("package.nls.json", "utf8"));
 const { contributes } = manifest;
 /** Carried by the server's code actions; people use `kit.ask`. */
-const untitled = ["kit.session.prompt", "kit.session.ask"];
+const untitled = ["kit.session.prompt", "kit.session.ask", "kit.command.run"];
 
 const sources = readdirSync("src", { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))

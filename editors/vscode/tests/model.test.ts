@@ -56,6 +56,14 @@ test("a tool row passes through its states and gets output and diffs", () => {
   assert.deepEqual(states, [["pending", "", 0], ["running", "", 0], ["running", "ok\n", 0], ["running", "ok\n", 0], ["done", "ok\n", 1]]);
 });
 
+test("what an extension makes of a call comes in two parts, and the second keeps the first", () => {
+  const display = { type: "tool_display", toolCallId: "c1", toolName: "edit" } as const;
+  const { model } = play(call, { ...display, header: "shapes a.rs", borderColor: "#0f0" }, { ...display, body: "**done**", markdown: true });
+  const [item] = model.items;
+  const shown = item?.kind === "tool" ? item.display : undefined;
+  assert.deepEqual([shown?.header, shown?.body, shown?.borderColor], ["shapes a.rs", "**done**", "#0f0"]);
+});
+
 test("a call id that another turn used before is another row", () => {
   const { model } = play({ type: "turn_start", prompt: "hi" }, call, end, { type: "turn_start", prompt: "again" }, call, { type: "tool_execution_start", ...edit });
   assert.deepEqual(model.items.flatMap((item) => (item.kind === "tool" ? [[item.id, item.status]] : [])), [["e2", "failed"], ["e5", "running"]]);

@@ -1,6 +1,6 @@
 // What a session shows, as data: one item for each row of the view. An item inside another names it in `within`.
 
-import type { FileDiff, ToolKind, UsageTotals } from "../protocol.ts";
+import type { FileDiff, ToolDisplay, ToolKind, UsageTotals } from "../protocol.ts";
 
 interface Row {
   id: string;
@@ -35,6 +35,8 @@ export interface ToolItem extends Row {
   status: "pending" | "running" | "done" | "failed";
   output: string;
   diffs: FileDiff[];
+  /** How an extension shows it. */
+  display?: ToolDisplay;
   /** The subagent that works inside it. */
   run?: AgentRun;
   /** A subagent's session whose events are not at hand. */

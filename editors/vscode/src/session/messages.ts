@@ -15,6 +15,8 @@ export type ToView =
   | { type: "turns"; turns: string[] }
   | { type: "context"; label: string | undefined }
   | { type: "completions"; request: number; items: PromptCompletion[] }
+  /** Scrolls to where a turn begins. */
+  | { type: "reveal"; turn: string }
   | { type: "write"; text: string }
   | { type: "sent"; accepted: boolean }
   | { type: "focus" };

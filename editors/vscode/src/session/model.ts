@@ -70,6 +70,9 @@ function applyTo(model: SessionModel, event: KitEvent, agent: string): Change {
         if (event.metadata?.subagentSession) tool.session = event.metadata.subagentSession;
         if (tool.output === "" || event.isError) tool.output = event.result.slice(-outputLimit);
       });
+    case "tool_display":
+      // The header comes with the call, the body with its result.
+      return withTool(model, agent, event.toolCallId, (tool) => (tool.display = { ...tool.display, ...event }));
     case "stream_reset":
       return takeBack(model, agent);
     case "queue":

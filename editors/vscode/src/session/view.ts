@@ -69,6 +69,12 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
     this.post({ type: "focus" });
   }
 
+  /** Scrolls to a turn of the session that is shown. */
+  async scrollTo(turn: string): Promise<void> {
+    await this.reveal();
+    this.post({ type: "reveal", turn });
+  }
+
   /** Puts a text into the input, in place of what is there. */
   write(text: string): void {
     if (this.view?.visible) return this.post({ type: "write", text });

@@ -1,4 +1,4 @@
-// Completes the prompt while it is written: `/` at its start and `@` anywhere ask the server, which decides what fits.
+// Completes the prompt while it is written: a command behind `/` at its start and `@` anywhere ask the server, which decides what fits.
 // The list never takes the keyboard from the input: arrows move in it, Tab and Enter accept, Escape closes.
 
 import type { PromptCompletion, WirePosition } from "../protocol.ts";
@@ -12,6 +12,8 @@ export class Completion {
   readonly list = element("ul", { class: "completions", role: "listbox", id: listId, "aria-label": "Completions", hidden: true });
   private items: PromptCompletion[] = [];
   private chosen = 0;
+  /** Whether the user chose in the list. */
+  private moved = false;
   private request = 0;
   private timer: number | undefined;
 
@@ -34,6 +36,7 @@ export class Completion {
     if (request !== this.request) return;
     this.items = items;
     this.chosen = 0;
+    this.moved = false;
     this.draw();
   }
 
@@ -43,6 +46,7 @@ export class Completion {
     switch (event.key) {
       case "ArrowDown":
       case "ArrowUp":
+        this.moved = true;
         this.chosen = (this.chosen + (event.key === "ArrowDown" ? 1 : -1) + this.items.length) % this.items.length;
         this.draw();
         break;
@@ -50,8 +54,8 @@ export class Completion {
         this.accept(this.chosen);
         break;
       case "Enter":
-        // A command that is typed whole is sent, not completed to itself.
-        if (event.shiftKey || this.isWhole()) return false;
+        // A command that is typed whole is sent, not completed to itself, and so are arguments that nobody looked for.
+        if (event.shiftKey || this.isWhole() || (!this.moved && this.items[this.chosen]?.kind === "argument")) return false;
         this.accept(this.chosen);
         break;
       case "Escape":
@@ -74,7 +78,7 @@ export class Completion {
   private typed(): void {
     window.clearTimeout(this.timer);
     const before = this.input.value.slice(0, this.input.selectionStart);
-    if (!/^\s*\/\S*$/.test(before) && !/@[^\n]*$/.test(before)) return this.close();
+    if (!/^\s*\/[^\n]*$/.test(before) && !/@[^\n]*$/.test(before)) return this.close();
     const request = ++this.request;
     this.timer = window.setTimeout(() => this.ask(request, this.input.value, positionAt(this.input.value, this.input.selectionStart)), pauseMs);
   }
@@ -93,8 +97,8 @@ export class Completion {
     this.input.setRangeText(item.insertText, start, end, "end");
     this.close();
     this.changed();
-    // A folder or a command leads on.
-    if (item.kind === "folder") this.typed();
+    // A folder leads on, and so do the arguments of a command.
+    if (item.kind === "folder" || item.kind === "command") this.typed();
   }
 
   private place(item: PromptCompletion): { start: number; end: number } {

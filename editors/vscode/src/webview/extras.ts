@@ -5,7 +5,10 @@ import type { PrintItem } from "../session/items.ts";
 import { element } from "./dom.ts";
 import { drawMarkdown } from "./markdown.ts";
 
-type Style = Record<string, string>;
+interface Colours {
+  borderColor?: string;
+  background?: string;
+}
 
 /** Replaces what a place shows by the updates that belong there. */
 export function drawBars(place: HTMLElement, updates: UiUpdate[]): void {
@@ -32,8 +35,7 @@ function body(text: string, markdown: boolean): HTMLElement {
 }
 
 /** Colours of extensions are written for a terminal: names and hexadecimal numbers. */
-export function colour(root: HTMLElement, style: Style): void {
-  const { borderColor, background } = style;
+export function colour(root: HTMLElement, { borderColor, background }: Colours): void {
   if (borderColor && CSS.supports("color", borderColor)) root.style.setProperty("--frame", borderColor);
   if (background && CSS.supports("color", background)) root.style.setProperty("background-color", background);
 }

@@ -1,10 +1,10 @@
 // Draws the items of a session: each item has one element, which is updated in place while it streams.
 
 import { runLine } from "../runText.ts";
-import type { DiffBlock, FileDiff } from "../protocol.ts";
+import type { DiffBlock, FileDiff, ToolDisplay } from "../protocol.ts";
 import type { Item, NoticeItem, TextItem, ToolItem, UserItem } from "../session/items.ts";
 import { element } from "./dom.ts";
-import { drawPrint } from "./extras.ts";
+import { colour, drawPrint } from "./extras.ts";
 import { drawMarkdown, MarkdownStream } from "./markdown.ts";
 
 export interface Drawn {
@@ -90,12 +90,14 @@ function drawTool(): Drawn {
   const runText = element("span", { class: "run" });
   const summary = element("summary", {}, element("span", { class: "head" }, mark, title, stats, word), runText);
   const acts = element("div", { class: "run-acts" });
+  const shown = element("div");
   const diffs = element("div");
   // Several subagents may talk at once: they are read on demand, not announced.
   const inner = element("div", { class: "nested", role: "group", "aria-live": "off" });
   const output = element("pre", { class: "output", tabindex: "0" });
-  const root = element("details", { class: "item tool" }, summary, element("div", { class: "body" }, acts, inner, diffs, output));
+  const root = element("details", { class: "item tool" }, summary, element("div", { class: "body" }, acts, inner, shown, diffs, output));
   let drawnDiffs: FileDiff[] | undefined;
+  let drawnDisplay: ToolDisplay | undefined;
   let drawnActs = "";
   /** Whether the user has folded or unfolded it: from then on nobody else does. */
   let touched = false;
@@ -110,11 +112,11 @@ function drawTool(): Drawn {
       root.dataset["status"] = status;
       root.dataset["kind"] = item.toolKind;
       mark.textContent = toolMarks[status];
-      title.replaceChildren(...linkedTitle(item));
+      title.replaceChildren(...(item.display ? [displayTitle(item.display, item.title)] : linkedTitle(item)));
       word.textContent = status === "done" || run ? "" : toolWords[status];
       runText.textContent = run ? runLine(run) : "";
       runText.hidden = !run;
-      summary.setAttribute("aria-label", `${item.title}, ${run ? runLine(run) : toolWords[status]}`);
+      summary.setAttribute("aria-label", `${title.textContent}, ${run ? runLine(run) : toolWords[status]}`);
       stats.replaceChildren(...item.diffs.flatMap((diff) => [
         ...(named(item, diff) ? [] : [fileLink(diff)]),
         element("span", { class: "added" }, `+${diff.additions}`),
@@ -128,8 +130,15 @@ function drawTool(): Drawn {
         drawnActs = wanted;
         acts.replaceChildren(...(session === undefined ? [] : agentActs(session, run?.state === "running")));
       }
+      if (item.display !== drawnDisplay) {
+        drawnDisplay = item.display;
+        root.classList.toggle("framed", item.display?.borderColor !== undefined);
+        colour(root, { ...item.display });
+        const { body, markdown } = item.display ?? {};
+        shown.replaceChildren(...(body === undefined ? [] : [markdown ? drawMarkdown(body) : element("pre", { class: "output", tabindex: "0" }, body)]));
+      }
       // The result of an edit repeats its diff, and that of a subagent what it said.
-      const repeats = item.diffs.length > 0 || inner.querySelector(":scope > .text") !== null;
+      const repeats = item.diffs.length > 0 || item.display?.body !== undefined || inner.querySelector(":scope > .text") !== null;
       output.textContent = (repeats && item.status === "done" ? "" : item.output) || (item.status === "pending" && !run ? item.arguments : "");
       output.hidden = output.textContent === "";
       if (item.diffs !== drawnDiffs) {
@@ -138,6 +147,11 @@ function drawTool(): Drawn {
       }
     },
   };
+}
+
+/** What an extension calls the tool and this call. */
+function displayTitle({ name, header }: ToolDisplay, title: string): string {
+  return name && header ? `${name} ${header}` : (header ?? name ?? title);
 }
 
 function agentActs(session: string, running: boolean): HTMLElement[] {

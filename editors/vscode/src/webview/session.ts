@@ -80,6 +80,10 @@ function receive(message: ToView): void {
     case "completions":
       completion.show(message.request, message.items);
       return;
+    case "reveal":
+      atEnd = false;
+      log.querySelector(`.user[data-turn="${CSS.escape(message.turn)}"]`)?.scrollIntoView({ block: "start" });
+      return;
     case "write":
       setInput(message.text);
       input.focus();
