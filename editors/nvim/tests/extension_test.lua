@@ -186,6 +186,14 @@ return {
       )
       equal(nvim:get("vim.fn.getcompletion('Kit run s', 'cmdline')"), { "skill:deploy" })
       equal(nvim:get("vim.fn.getcompletion('Kit /t', 'cmdline')"), { "/tick" })
+      nvim:lua([[
+        _G.fake.replies["kit.prompt.complete"] = function(argument)
+          local fits = argument.text == "/review of s" or argument.text == "/review s"
+          return { items = fits and { { label = "speed", kind = "argument", insertText = "speed" } } or {} }
+        end
+      ]])
+      equal(nvim:get("vim.fn.getcompletion('Kit run review of s', 'cmdline')"), { "speed" })
+      equal(nvim:get("vim.fn.getcompletion('Kit /review s', 'cmdline')"), { "speed" })
       nvim:command("Kit /tick")
       nvim:wait("_G.messages[1] == 'Kit: ticked'")
       nvim:command("1Kit run review")

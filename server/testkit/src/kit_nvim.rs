@@ -34,11 +34,19 @@ impl KitNvim<'_> {
             ("TERM".into(), "xterm-256color".into()),
         ];
         environment.extend(self.environment.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let mut arguments: Vec<OsString> = vec!["--clean".into(), "-n".into(), "--cmd".into(), before.into()];
+        // An unpacked Neovim does not find its own parsers, which every installed one has.
+        if let Some(parsers) = self.program.parent().map(|folder| folder.join("root/usr/lib/nvim"))
+            && parsers.is_dir()
+        {
+            let more = format!("set runtimepath+={}", escaped(&parsers));
+            arguments.extend(["--cmd".into(), more.into()]);
+        }
         let nvim = Nvim::start(NvimOptions {
             program: self.program,
             directory: self.project.root(),
             environment,
-            arguments: vec!["--clean".into(), "-n".into(), "--cmd".into(), before.into()],
+            arguments,
             width: 118,
             height: 36,
         })

@@ -16,7 +16,7 @@ local api = vim.api
 ---@class kit.Subcommand
 ---@field run fun(invocation: kit.Invocation)
 ---@field words? string[]|fun(): string[] What the first argument completes to.
----@field more? fun(first: string, lead: string): string[] What the second argument completes to.
+---@field more? fun(first: string, lead: string, typed: string): string[] What stands behind the first argument.
 ---@field help string
 
 ---@param delivery? "queue"|"steer"
@@ -249,6 +249,7 @@ local subcommands = {
   run = {
     run = run_named,
     words = function() return require("kit.named").names() end,
+    more = function(first, lead, typed) return require("kit.named").arguments(first, typed, lead) end,
     help = "Run a template, a skill, or a command of an extension or MCP server",
   },
   extensions = {
@@ -407,10 +408,12 @@ function M.complete(lead, line, position)
     candidates = vim.tbl_map(function(each) return "/" .. each end, require("kit.named").names())
   elseif not name then
     candidates = names()
+  elseif vim.startswith(name, "/") then
+    candidates = require("kit.named").arguments(name:sub(2), typed:match("^%S+%s+(.*)$"), lead)
   elseif subcommands[name] then
-    local first = typed:match("^%S+%s+(%S+)%s")
+    local first, rest = typed:match("^%S+%s+(%S+)%s+(.*)$")
     local words = subcommands[name].words or {}
-    if first then words = subcommands[name].more and subcommands[name].more(first, lead) or {} end
+    if first then words = subcommands[name].more and subcommands[name].more(first, lead, rest) or {} end
     candidates = type(words) == "function" and words() or words --[[@as string[] ]]
   end
   return vim.tbl_filter(function(candidate) return vim.startswith(candidate, lead) end, candidates)

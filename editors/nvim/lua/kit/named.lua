@@ -29,6 +29,23 @@ function M.names()
   return vim.tbl_map(function(command) return command.name end, list())
 end
 
+--- What fits behind a command's name, for completion: whole words that begin with `lead`.
+---@param name string
+---@param typed string Everything behind the name.
+---@param lead string
+---@return string[]
+function M.arguments(name, typed, lead)
+  local argument = about()
+  argument.text = ("/%s %s"):format(name, typed)
+  local answer = client.execute_sync("kit.prompt.complete", argument, patience)
+  local words = {}
+  for _, item in ipairs(answer and answer.items or {}) do
+    local word = vim.trim(item.insertText)
+    if vim.startswith(word, lead) and not word:find("%s") then words[#words + 1] = word end
+  end
+  return words
+end
+
 ---@param name string
 ---@param arguments string
 ---@param range? { first: integer, last: integer }

@@ -1,5 +1,6 @@
 -- A session's tree in a buffer of its own: look at the branches, and go on from any entry of them.
 local client = require("kit.client")
+local format = require("kit.format")
 local highlight = require("kit.highlight")
 local session = require("kit.session")
 local tree_lines = require("kit.tree_lines")
@@ -8,6 +9,7 @@ local M = {}
 
 local api = vim.api
 local namespace = highlight.namespace("tree")
+local shortest_text = 20
 
 local tree = { lines = {}, shows_all = false } ---@type { buffer?: integer, session?: string, nodes?: table[], lines: kit.TreeLine[], shows_all: boolean }
 
@@ -15,9 +17,12 @@ local function draw()
   local cursor_node = tree.lines[api.nvim_win_get_cursor(0)[1]]
   tree.lines = tree_lines.of(tree.nodes, tree.shows_all)
   local texts, place = {}, nil
+  local width = api.nvim_win_get_width(0)
   for index, line in ipairs(tree.lines) do
-    local label = line.label and ("  [%s]"):format(line.label) or ""
-    texts[index] = ("%s%s %s%s%s"):format(line.branch, line.mark, line.text, label, line.is_leaf and "  ◂ here" or "")
+    local tail = (line.label and ("  [%s]"):format(line.label) or "") .. (line.is_leaf and "  ◂ here" or "")
+    local room = width - vim.fn.strdisplaywidth(line.branch .. line.mark .. tail) - 1
+    line.text = format.head(line.text, math.max(room, shortest_text))
+    texts[index] = ("%s%s %s%s"):format(line.branch, line.mark, line.text, tail)
     if cursor_node and cursor_node.node.id == line.node.id or not cursor_node and line.is_leaf then place = index end
   end
   if #texts == 0 then texts = { "The session is empty." } end

@@ -1,10 +1,6 @@
--- The lines of a session's tree: a straight conversation stays at one column, and every place where it was continued more
--- than once begins columns of its own.
-local format = require("kit.format")
-
+-- The lines of a session's tree: a straight conversation stays at one column, and every place where it was left or
+-- continued more than once begins columns of its own.
 local M = {}
-
-local text_width = 70
 
 ---@class kit.TreeLine
 ---@field node table kit.SessionNode
@@ -29,7 +25,7 @@ end
 ---@param node table
 ---@return string
 local function text_of(node)
-  local text = format.head(node.text, text_width)
+  local text = vim.trim((node.text:gsub("%s+", " ")))
   local who = names[node.role] or node.type:gsub("_", " ")
   return ("%s: %s"):format(who, text ~= "" and text or "…")
 end
@@ -66,8 +62,10 @@ function M.of(nodes, shows_all)
       }
       branch = lead
       local following = children[node.id]
-      if #following <= 1 then
-        node = following[1]
+      local only = #following == 1 and following[1] or nil
+      -- What was left stands aside, also when nothing has come after the place yet.
+      if #following == 0 or only and only.current == node.current then
+        node = only
       else
         for index, child in ipairs(following) do
           local is_last = index == #following

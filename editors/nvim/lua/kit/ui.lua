@@ -108,7 +108,7 @@ function M.winbar()
   local current = status.get()
   local left = current and (" %s · %s"):format(current.model or "no model", current.mode) or ""
   left = left:gsub("%%", "%%%%")
-  return ("Kit%%<%s  %%=%s"):format(left, status.text("{label} {ctx} {cost}"))
+  return ("Kit%s  %%=%%<%s"):format(left, status.text("{label} {ctx} {cost}"))
 end
 
 return M
