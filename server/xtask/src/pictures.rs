@@ -150,7 +150,10 @@ async fn agents_at_work(neovim: &Path, server: &Path) -> Result<Screen> {
     nvim.command("wincmd k").await;
     let screen = nvim.screen_until("subagents, tree and budget", |screen| {
         let text = screen.text();
-        text.contains("▸ subagent explore") && text.contains("↳ general") && text.contains("/$0.50")
+        text.contains("▸ subagent explore")
+            && text.contains("/$0.50 ↳ general")
+            && !text.contains("↳ general,")
+            && screen.lines().iter().any(|line| line.starts_with(FILE))
     });
     let screen = screen.await;
     nvim.quit().await;
