@@ -1,7 +1,7 @@
 //! `kit-ls run` and `kit-ls sessions`: the same core without an editor.
 
 use e2e::launch;
-use kit_testkit::{Finished, ModelServer, Project, Reply, TokenCount};
+use kit_testkit::{Finished, Gate, Launch, ModelServer, Project, Reply, TokenCount};
 use serde_json::{Value, json};
 
 fn object(run: &Finished) -> Value {
@@ -210,4 +210,153 @@ async fn settings_are_explained_with_file_and_line_and_mistakes_are_named() {
         object["problems"],
         json!([format!("{path}:3: `modle` is no setting of Kit; do you mean `model`?")])
     );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_cancels_the_turn_and_its_result_and_exit_code_say_so() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let project = Project::new();
+        let model = ModelServer::start().await;
+        let gate = Gate::new();
+        model.reply(Reply::new().text("Half").gate(&gate));
+        let mut run = launch(&project, &model).begin(&["run", "go", "--json"]);
+        run.close_input();
+        gate.reached().await;
+        run.signal(signal);
+        let (ended, printed) = run.ends().await;
+        assert_eq!(ended, Some(code), "{printed}");
+        let object: Value = serde_json::from_str(&printed).expect("one object");
+        assert_eq!((&object["stop_reason"], object["session_id"].is_string()), (&json!("cancelled"), true));
+        // What was shown is kept, and the session goes on.
+        model.reply(Reply::new().text("Whole."));
+        let run = launch(&project, &model).run(&["run", "go on", "--continue", "--quiet"]).await;
+        assert_eq!((run.code, run.stdout.as_str()), (Some(0), "Whole.\n"), "{run:?}");
+        assert!(model.requests().last().expect("a request").body.to_string().contains("Half"));
+    }
+}
+
+#[tokio::test]
+async fn piped_text_goes_with_the_prompt_or_is_the_prompt() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let piped = async |words: &[&str], text: &str| {
+        model.reply(Reply::new().text("ok"));
+        let mut run = launch(&project, &model).begin(words);
+        run.types(text).await;
+        run.close_input();
+        let (code, printed) = run.ends().await;
+        assert_eq!((code, printed.as_str()), (Some(0), "ok\n"), "{words:?}");
+        let request = model.requests().pop().expect("a request");
+        request.user_texts().concat()
+    };
+    // What looks like a mention in it is none.
+    let beside = piped(&["run", "-q", "review"], "+ import '@types/node'\n").await;
+    assert!(beside.starts_with("review") && beside.contains("1: + import '@types/node'"), "{beside}");
+    let whole = piped(&["run", "-q"], "say hello").await;
+    assert_eq!(whole, "say hello");
+    let dash = piped(&["run", "-q", "-"], "say hello").await;
+    assert_eq!(dash, "say hello");
+    let long = piped(&["run", "-q", "review"], &"line\n".repeat(2000)).await;
+    assert!(long.contains("[1501 more lines are cut; use `read` for them]"), "it says what is cut");
+
+    let mut run = launch(&project, &model).begin(&["run", "-q"]);
+    run.close_input();
+    let (code, printed) = run.ends().await;
+    assert!(code == Some(2) && printed.contains("the prompt is empty"), "{printed}");
+    // A pipe that nobody writes to holds up no run.
+    model.reply(Reply::new().text("alone"));
+    let run = launch(&project, &model).begin(&["run", "go"]);
+    run.prints("the answer", |printed| printed.contains("alone").then_some(())).await;
+    assert!(run.printed().contains("nothing came on stdin"), "{}", run.printed());
+}
+
+#[tokio::test]
+async fn what_an_untrusted_folder_brings_is_left_out_unless_the_run_trusts_it() {
+    let project = Project::new()
+        .file("AGENTS.md", "planted instruction")
+        .file(".kit.yml", "system-prompt: planted setting\n")
+        .file(".kit/agents/mine.md", "---\ndescription: mine\n---\nx\n");
+    let model = ModelServer::start().await;
+    let launch = launch(&project, &model);
+    model.reply(Reply::new().text("one"));
+    let run = launch.run(&["run", "go"]).await;
+    assert!(run.stderr.contains("AGENTS.md") && run.stderr.contains("--trust"), "{run:?}");
+    assert!(!model.request(0).await.body.to_string().contains("planted"));
+    model.reply(Reply::new().text("two"));
+    let run = launch.run(&["run", "go", "--trust"]).await;
+    assert!(run.code == Some(0) && !run.stderr.contains("AGENTS.md"), "{run:?}");
+    let body = model.request(1).await.body.to_string();
+    assert!(body.contains("planted instruction") && body.contains("planted setting"), "{body}");
+    // It was for that run alone.
+    let agents = launch.run(&["agents"]).await;
+    assert!(!agents.stdout.contains("mine") && agents.stderr.contains("not trusted"), "{agents:?}");
+}
+
+#[tokio::test]
+async fn agents_are_listed_with_their_origin_and_mistakes_with_their_line() {
+    let project = Project::new()
+        .file(".kit/agents/review.md", "---\ndescription: Reviews\ntools: [read, grep]\nmodel: anthropic/claude-haiku-4-5\n---\nx\n")
+        .file(".kit/agents/bad.md", "---\ndescription: Bad\ntimeout: soon\n---\nx\n");
+    let launch = Launch::new(&project);
+    launch.start().await.close().await;
+    let launch = Launch::new(&project);
+    let listed = launch.run(&["agents"]).await;
+    assert_eq!(listed.code, Some(1), "a file was left out: {listed:?}");
+    let path = project.path(".kit/agents/review.md").display().to_string();
+    for part in ["explore\n", "from   built-in", &path, "tools  read, grep", "model  anthropic/claude-haiku-4-5"] {
+        assert!(listed.stdout.contains(part), "{part}: {listed:?}");
+    }
+    let bad = format!("{}:3: ", project.path(".kit/agents/bad.md").display());
+    assert!(listed.stderr.contains(&bad), "{listed:?}");
+    let json = object(&launch.run(&["agents", "--json"]).await);
+    assert_eq!(json["problems"][0]["line"], 2);
+    let names: Vec<&Value> =
+        json["agents"].as_array().expect("agents").iter().map(|agent| &agent["name"]).collect();
+    assert_eq!(names, ["explore", "general", "review"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn shells_complete_the_command_line_and_the_manual_can_be_read() {
+    let project = Project::new();
+    let launch = Launch::new(&project);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let run = launch.run(&["completions", shell]).await;
+        assert!(run.code == Some(0) && run.stdout.contains("max-steps"), "{shell}: {run:?}");
+        project.write(&format!("completions.{shell}"), run.stdout);
+    }
+    let script = "source ./completions.bash && COMP_WORDS=(kit-ls ru) && COMP_CWORD=1 && _kit-ls kit-ls ru kit-ls && echo \"${COMPREPLY[@]}\"";
+    let bash = std::process::Command::new("bash")
+        .args(["--norc", "-c", script])
+        .current_dir(project.root())
+        .output()
+        .expect("there is a bash");
+    assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "run", "{bash:?}");
+    let page = launch.run(&["man"]).await.stdout;
+    assert!(page.contains(".TH kit-ls 1") && page.contains("KIT_HOME"), "{page}");
+    let folder = project.path("man1");
+    let written = launch.run(&["man", &folder.display().to_string()]).await;
+    assert_eq!(written.code, Some(0), "{written:?}");
+    let run = std::fs::read_to_string(folder.join("kit-ls-run.1")).expect("a page for run");
+    assert!(run.contains("Exit codes") && run.contains("max"), "{run}");
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_told_with_what_is_near() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let launch = launch(&project, &model);
+    model.reply(Reply::new().text("one"));
+    let id = object(&launch.run(&["run", "go", "--json"]).await)["session_id"].as_str().expect("an id").to_owned();
+    let wrong = format!("{}x", &id[..id.len() - 1]);
+    let run = launch.run(&["run", "go", "--session", &wrong]).await;
+    assert!(run.code == Some(1) && run.stderr.contains(&format!("you may mean `{id}`")), "{run:?}");
+    model.reply(Reply::new().text("two"));
+    let run = launch.run(&["run", "go", "--session", &id[..10], "-q"]).await;
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "two\n"), "the beginning of an id is enough");
+    let run = launch.run(&["config", "explain", "max-step"]).await;
+    assert!(run.code == Some(2) && run.stderr.contains("maxSteps"), "{run:?}");
+    let run = launch.run(&["run", "go", "--budget", "much"]).await;
+    assert!(run.code == Some(2) && run.stderr.contains("an amount in USD"), "{run:?}");
 }

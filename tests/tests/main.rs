@@ -26,6 +26,7 @@ mod queue;
 mod review;
 mod review_restart;
 mod sessions;
+mod settings;
 mod skills;
 mod subagents;
 mod templates;

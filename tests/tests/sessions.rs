@@ -288,3 +288,77 @@ async fn branching_goes_on_from_an_earlier_entry() {
     assert!(said.contains("say one") && !said.contains("say two"), "the other branch is not sent: {said}");
     client.close().await;
 }
+
+#[tokio::test]
+async fn renaming_forking_and_deleting_are_defined_in_the_middle_of_a_turn() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    model.reply(Reply::new().text("one"));
+    let first = client.prompt("first").await;
+    client.finish(&first).await;
+    let gate = Gate::new();
+    model.reply(Reply::new().text("half").gate(&gate));
+    let turn = client.prompt("second").await;
+    gate.reached().await;
+
+    let session = json!({ "session": turn.session, "name": "renamed" });
+    let renamed = client.command("kit.session.rename", session).await.expect("it can be renamed");
+    assert_eq!(renamed["name"], "renamed");
+    // The fork has what was said before and the prompt of the turn, and the turn goes on where it is.
+    let forked = client.command("kit.session.fork", json!({ "session": turn.session })).await.expect("it forks");
+    let fork = fs::read_to_string(forked["path"].as_str().expect("a path")).expect("the fork is a file");
+    assert!(fork.contains("first") && fork.contains("second") && !fork.contains("half"), "{fork}");
+    let branch = client.command("kit.session.branch", json!({ "session": turn.session, "entry": "" })).await;
+    assert_eq!(branch.expect_err("it runs").kind(), "busy");
+
+    let answer = client.command("kit.session.delete", json!({ "session": turn.session })).await;
+    assert_eq!(answer.expect("it can be deleted")["session"], json!(turn.session));
+    let end = client.event(|event| event["turn"] == json!(turn.turn) && event["type"] == "turn_end").await;
+    assert_eq!(end["stopReason"], "cancelled");
+    let left: Vec<Value> = listed(&client).await.iter().map(|session| session["id"].clone()).collect();
+    assert_eq!(left, [forked["session"].clone()]);
+    gate.open();
+    client.close().await;
+}
+
+/// Upstream's fault W14: what looks empty may be about to get its first entry.
+#[tokio::test]
+async fn a_session_without_entries_stays_when_sessions_are_listed_or_others_end() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    model.reply(Reply::new().text("one"));
+    client.run("hi").await;
+    let file = project.session_files().remove(0);
+    let header = fs::read_to_string(&file).expect("a session").lines().next().expect("a header").to_owned();
+    let mut header: Value = serde_json::from_str(&header).expect("a header");
+    header["id"] = json!("f".repeat(32));
+    let empty = file.with_file_name(format!("2026-01-01T00-00-00-000Z_{}.jsonl", "f".repeat(12)));
+    fs::write(&empty, format!("{header}\n")).expect("it can be written");
+    listed(&client).await;
+    client.command("kit.session.list", json!({ "scope": "all" })).await.expect("a list");
+    client.close().await;
+    assert!(empty.exists());
+}
+
+#[tokio::test]
+async fn an_unknown_session_or_entry_is_told_with_those_that_are_near() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    model.reply(Reply::new().text("one"));
+    let turn = client.prompt("hi").await;
+    client.finish(&turn).await;
+    let near = format!("{}0", &turn.session[..turn.session.len() - 2]);
+    let unknown = client.command("kit.session.open", json!({ "session": near })).await.expect_err("unknown");
+    assert_eq!(unknown.kind(), "not_found");
+    assert!(unknown.message.ends_with(&format!("you may mean `{}`", turn.session)), "{}", unknown.message);
+    let tree = client.command("kit.session.tree", json!({ "session": turn.session })).await.expect("a tree");
+    let entry = tree["nodes"][0]["id"].as_str().expect("an entry").to_owned();
+    let near = format!("{}x", &entry[..entry.len() - 1]);
+    let arguments = json!({ "session": turn.session, "entry": near });
+    let unknown = client.command("kit.session.fork", arguments).await.expect_err("unknown");
+    assert!(unknown.message.contains(&format!("you may mean `{entry}`")), "{}", unknown.message);
+    client.close().await;
+}

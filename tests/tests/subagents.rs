@@ -492,3 +492,32 @@ async fn thirty_subagents_work_at_once_where_the_settings_allow_it() {
     }
     client.close().await;
 }
+
+/// Both ways: what a subagent activates is its own, and what its parent is narrowed to holds for it, too.
+#[tokio::test]
+async fn a_skill_that_a_subagent_activates_narrows_it_alone() {
+    let skill = "---\nname: look\ndescription: Look around\nallowed-tools: Read, subagent\n---\nLook.\n";
+    let project = Project::new().file(".kit/skills/look.md", skill).file("a.txt", "alpha\n");
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    model.reply(subagent(json!({ "task": "Look around" })));
+    model.reply_to("Look around", Reply::new().call("activate_skill", json!({ "name": "look" })));
+    model.reply_to("Look around", Reply::new().edit("a.txt", "alpha", "beta"));
+    model.reply_to("Look around", Reply::new().text("Looked."));
+    model.reply(Reply::new().edit("a.txt", "alpha", "gamma"));
+    model.reply(Reply::new().text("done"));
+    client.run("go").await;
+    let refused = model.requests().iter().any(|request| {
+        request.results().iter().any(|(text, failed)| *failed && text.contains("the active skill `look` allows only"))
+    });
+    assert!(refused && project.text("a.txt") == "gamma\n", "{}", project.text("a.txt"));
+
+    model.reply(Reply::new().call("activate_skill", json!({ "name": "look" })));
+    model.reply(subagent(json!({ "task": "Change it" })));
+    model.reply_to("Change it", Reply::new().edit("a.txt", "gamma", "delta"));
+    model.reply_to("Change it", Reply::new().text("I could not."));
+    model.reply(Reply::new().text("done"));
+    client.run("go").await;
+    assert_eq!(project.text("a.txt"), "gamma\n");
+    client.close().await;
+}

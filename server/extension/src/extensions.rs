@@ -17,6 +17,7 @@ use kit_protocol::{FileProblem, SessionId, TurnId, UiSlot};
 use kit_session::Sessions;
 use kit_tools::{Access, Call, Decision};
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::caller::{Caller, parse};
@@ -50,6 +51,8 @@ pub struct Extensions {
     /// The engine of JavaScript, once a file needed it.
     pub(crate) javascript: Mutex<Option<Program>>,
     settings: RwLock<ExtensionSettings>,
+    /// Told when extensions may lie in other places than before.
+    pub(crate) elsewhere: Arc<Notify>,
     current: RwLock<Arc<Generation>>,
     /// Whether anybody is loaded, so that a process without extensions pays one look.
     any: AtomicBool,
@@ -89,6 +92,7 @@ impl Extensions {
                 grants: Grants::new(&ports.paths.config),
                 board: Board::new(Arc::clone(&ports.sink)),
                 settings: RwLock::new(settings),
+                elsewhere: Arc::default(),
                 current: RwLock::default(),
                 any: AtomicBool::new(false),
                 pending: tokio::sync::watch::Sender::new(0),
@@ -131,6 +135,7 @@ impl Extensions {
     pub fn apply(&self, settings: ExtensionSettings) {
         self.options.set_settings(settings.options.clone());
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.elsewhere.notify_one();
         self.reload_soon();
     }
 
@@ -351,6 +356,7 @@ impl Extensions {
         let roots = self.ports.workspace.roots();
         let call = Call {
             session,
+            worker: session,
             mode: kit_protocol::Mode::Edit,
             root,
             roots: &roots,

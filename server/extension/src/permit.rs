@@ -74,6 +74,7 @@ impl Permit {
         let access = Access::Execute { command: command.to_owned(), cwd: cwd.to_path_buf() };
         let call = Call {
             session,
+            worker: session,
             mode: Mode::Ask,
             root: cwd,
             roots: &[],

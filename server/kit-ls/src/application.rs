@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::BoxFuture;
 use kit_extension::{ExtensionCommands, ExtensionHooks, ExtensionSink, Extensions, Ports};
-use kit_lsp::{Application, AuthCommand, Running, Startup, Window};
+use kit_lsp::{Application, AuthCommand, Running, SettingsChange, Startup, Window};
 use kit_protocol::{
     AuthAnswer, AuthArguments, Check, CredentialStore, DoctorAnswer, ErrorKind, KitError, Settings, Trust,
 };
@@ -17,11 +18,13 @@ use kit_tools::sandbox::Sandbox;
 use kit_tools::{Policy, Registry, ToolSettings};
 use kit_workspace::{DocumentUri, Documents, Paths, Root, Workspace};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::arguments::Options;
 use crate::configuration::{self, Configuration, Problem};
 use crate::doctor;
 use crate::extension_ports::{self, Desk, Requests};
+use crate::live::Reload;
 use crate::logins::{Logins, Surroundings};
 
 /// The application behind the language server.
@@ -31,22 +34,26 @@ pub(crate) struct Kit {
     trust: kit_workspace::Trust,
     logins: Arc<Logins>,
     state: Mutex<State>,
+    /// Told when settings changed that are in no file.
+    pub(crate) changed: Notify,
+    /// Held while settings are read again and taken over.
+    pub(crate) reloading: Mutex<()>,
 }
 
 /// What the doctor tells and trust changes.
 #[derive(Default)]
-struct State {
-    options: Value,
-    configuration: Configuration,
-    policy: Option<Arc<Policy>>,
+pub(crate) struct State {
+    pub(crate) options: Value,
+    pub(crate) configuration: Configuration,
+    pub(crate) policy: Option<Arc<Policy>>,
     sink: Option<Arc<dyn Sink>>,
-    window: Option<Arc<dyn Window>>,
-    extensions: Option<Arc<Extensions>>,
+    pub(crate) window: Option<Arc<dyn Window>>,
+    pub(crate) extensions: Option<Arc<Extensions>>,
 }
 
 impl State {
     /// Tells what is wrong with settings files where they are shown.
-    fn tell_problems(&self) {
+    pub(crate) fn tell_problems(&self) {
         for problem in &self.configuration.problems {
             tracing::warn!(%problem, "settings");
         }
@@ -60,11 +67,38 @@ impl State {
 impl Kit {
     /// An application that keeps its files in `paths`.
     pub(crate) fn new(paths: Paths, options: Options) -> Self {
-        let trust = kit_workspace::Trust::new(&paths);
-        Self { paths, options, trust, logins: Arc::default(), state: Mutex::default() }
+        let mut trust = kit_workspace::Trust::new(&paths);
+        if let Some(root) = options.trusted() {
+            trust = trust.also(root);
+        }
+        Self {
+            paths,
+            options,
+            trust,
+            logins: Arc::default(),
+            state: Mutex::default(),
+            changed: Notify::new(),
+            reloading: Mutex::default(),
+        }
     }
 
-    fn configure(&self, root: Option<&Path>, options: Value) -> Configuration {
+    /// Where the product keeps its files.
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The settings file that the command line names in place of the user's.
+    pub(crate) fn explicit_settings(&self) -> Option<&PathBuf> {
+        self.options.config.as_ref()
+    }
+
+    /// All settings for a root; `before` is what was read the last time.
+    pub(crate) fn configure(
+        &self,
+        root: Option<&Path>,
+        options: Value,
+        before: &Configuration,
+    ) -> Configuration {
         let trusted = root.filter(|root| self.trust.is_trusted(root));
         configuration::load(
             &self.paths.home,
@@ -73,6 +107,7 @@ impl Kit {
             &|name| std::env::var(name).ok(),
             options,
             self.options.settings(),
+            before,
         )
     }
 
@@ -97,11 +132,11 @@ impl Kit {
 
     /// The models for a folder, without an editor.
     pub(crate) fn models_for(&self, root: Option<&Path>) -> Result<Models, ModelError> {
-        self.models(&self.configure(root, Value::Null).settings)
+        self.models(&self.configure(root, Value::Null, &Configuration::default()).settings)
     }
 
     /// What sessions work with under the settings.
-    fn setup(&self, settings: &Settings) -> Result<Setup, ModelError> {
+    pub(crate) fn setup(&self, settings: &Settings) -> Result<Setup, ModelError> {
         // Upstream's folder for logins is beside the one for settings.
         let logins = Credentials::of(&Environment::capture());
         let logins = logins.and_then(|logins| logins.path().parent().map(Path::to_owned));
@@ -120,10 +155,10 @@ impl Kit {
 
     /// The checks of the doctor for a folder, without an editor.
     pub(crate) fn examine(&self, root: &Path) -> anyhow::Result<DoctorAnswer> {
-        let configuration = self.configure(Some(root), Value::Null);
+        let configuration = self.configuration(root);
         let models = self.models(&configuration.settings)?;
         let roots = [Root::new(root)];
-        let projects = Projects::new(&self.paths, &configuration.settings);
+        let projects = Projects::with_trust(&self.paths, &configuration.settings, self.trust.clone());
         Ok(DoctorAnswer { checks: doctor::checks(&self.paths, &configuration, &models, &roots, &projects) })
     }
 
@@ -134,7 +169,7 @@ impl Kit {
 
     /// What holds in a folder, without an editor.
     pub(crate) fn configuration(&self, folder: &Path) -> Configuration {
-        self.configure(Some(folder), Value::Null)
+        self.configure(Some(folder), Value::Null, &Configuration::default())
     }
 
     /// The settings file of a folder that is not read, because the folder is not trusted.
@@ -142,7 +177,7 @@ impl Kit {
         configuration::path_in(folder).filter(|_| !self.trust.is_trusted(folder))
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -156,7 +191,8 @@ impl Application for Kit {
             startup.roots
         };
         let first = roots.first().map(|root| root.path.clone());
-        let configuration = self.configure(first.as_deref(), startup.options.clone());
+        let configuration =
+            self.configure(first.as_deref(), startup.options.clone(), &Configuration::default());
         let settings = &configuration.settings;
         let setup = self.setup(settings).map_err(|error| KitError::new(error.kind, error.message))?;
         let policy = Arc::new(Policy::new(&self.paths, &configuration.rules));
@@ -167,7 +203,7 @@ impl Application for Kit {
         let editor = attention.watch(startup.editor);
         let workspace = Arc::new(Workspace::new(roots, Arc::clone(&documents), editor, desk.clone()));
         workspace.set_save_after_edit(settings.save_after_edit.unwrap_or_default());
-        let tools = Arc::new(Registry::builtin(settings));
+        let tools = Arc::new(Registry::builtin());
         let sink = ExtensionSink::new(startup.sink);
         let extensions = Extensions::new(
             Ports {
@@ -191,7 +227,7 @@ impl Application for Kit {
             workspace: Arc::clone(&workspace),
             documents: Arc::clone(&documents),
             tools,
-            projects: Projects::new(&self.paths, settings),
+            projects: Projects::with_trust(&self.paths, settings, self.trust.clone()),
             policy: Arc::clone(&policy),
             paths: self.paths.clone(),
             setup: CurrentSetup::from(setup),
@@ -213,6 +249,14 @@ impl Application for Kit {
         state.tell_problems();
         *self.state() = state;
         Ok(Running { extensions: Arc::new(Desk(extensions)), sessions, documents, workspace })
+    }
+
+    fn watch(self: Arc<Self>, running: Running) -> BoxFuture<'static, ()> {
+        self.watch_settings(running)
+    }
+
+    fn settings_changed(&self, change: SettingsChange) {
+        self.note(change);
     }
 
     fn doctor(&self, running: &Running) -> DoctorAnswer {
@@ -247,24 +291,8 @@ impl Application for Kit {
             KitError::new(ErrorKind::Unavailable, text)
         })?;
         running.sessions.projects().decided(&root);
-        let first = running.workspace.roots().first().map(|root| root.path.clone());
-        let mut state = self.state();
-        let configuration = self.configure(first.as_deref(), state.options.clone());
-        if let Some(policy) = &state.policy {
-            for problem in policy.set_layers(&configuration.rules) {
-                tracing::warn!(%problem, "settings");
-            }
-        }
-        running.workspace.set_save_after_edit(configuration.settings.save_after_edit.unwrap_or_default());
-        match self.setup(&configuration.settings) {
-            Ok(setup) => running.sessions.set_settings(setup),
-            Err(error) => tracing::error!(%error, "the settings of the project cannot be used yet"),
-        }
-        if let Some(extensions) = &state.extensions {
-            extensions.apply(extension_ports::settings(&configuration.settings));
-        }
-        state.configuration = configuration;
-        state.tell_problems();
+        self.reload(running, Reload::Everything);
+        self.changed.notify_one();
         Ok(Trust { root: trust.root, trusted: self.trust.is_trusted(&root) })
     }
 

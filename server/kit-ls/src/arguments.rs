@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
+use crate::agents::Agents;
 use crate::auth::Auth;
 use crate::browse::Stored;
 use crate::config::Config;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
         stored: Stored,
     },
     Config(Config),
+    Agents(Agents),
     /// Log in at a provider, log out, or see which key counts
     Auth {
         #[command(subcommand)]
@@ -77,6 +79,16 @@ pub(crate) enum Command {
     Doctor,
     /// List the models, or refresh what is known about them
     Models(ModelsCommand),
+    /// Print the completions of a shell, for example into ~/.local/share/bash-completion/completions/kit-ls
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of all subcommands into a folder such as ~/.local/share/man/man1
+    Man {
+        #[arg(value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// Options of every subcommand.
@@ -96,6 +108,9 @@ pub(crate) struct Options {
     /// What a subcommand's own options set.
     #[arg(skip)]
     further: Map<String, Value>,
+    /// The folder that a subcommand's own option trusts.
+    #[arg(skip)]
+    trusted: Option<PathBuf>,
 }
 
 impl Options {
@@ -131,6 +146,17 @@ impl Options {
         let extensions = (!extension.is_empty()).then(|| ("extension".to_owned(), paths.collect()));
         let none = no_extensions.then(|| ("noExtensions".to_owned(), Value::Bool(true)));
         given.chain(unchecked).chain(extensions).chain(none).chain(self.further.clone()).collect()
+    }
+
+    /// The folder that is trusted as long as the process runs.
+    pub(crate) fn trusted(&self) -> Option<&PathBuf> {
+        self.trusted.as_ref()
+    }
+
+    /// The same, with a folder that is trusted as long as the process runs.
+    pub(crate) fn trusting(mut self, folder: PathBuf) -> Self {
+        self.trusted = Some(folder);
+        self
     }
 
     /// The same with what a subcommand's own options set.

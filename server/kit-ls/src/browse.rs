@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{
-    Event, KitError, ListScope, ReviewState, SessionArguments, SessionId, SessionListArguments, SessionOnly,
+    ErrorKind, Event, KitError, ListScope, ReviewState, SessionArguments, SessionId, SessionListArguments, SessionOnly,
     Status,
 };
 use kit_session::Sink;
@@ -139,7 +139,7 @@ async fn work(stored: &Stored, running: &Running) -> anyhow::Result<()> {
 }
 
 /// The session that a person means: by file, by id, or by the only id that begins so.
-async fn named(running: &Running, name: &str) -> Result<SessionId, KitError> {
+pub(crate) async fn named(running: &Running, name: &str) -> Result<SessionId, KitError> {
     if Path::new(name).is_file() {
         let arguments = SessionArguments { path: Some(name.to_owned()), ..SessionArguments::default() };
         return Ok(running.sessions.open(arguments).await?.session);
@@ -150,13 +150,21 @@ async fn named(running: &Running, name: &str) -> Result<SessionId, KitError> {
     match (matching.next(), matching.next()) {
         (Some(only), None) => Ok(only),
         (Some(_), Some(_)) => Err(KitError::new(
-            kit_protocol::ErrorKind::InvalidRequest,
+            ErrorKind::InvalidRequest,
             format!("several sessions begin with {name}; give more of the id"),
         )),
-        (None, _) => Err(KitError::new(
-            kit_protocol::ErrorKind::NotFound,
-            format!("there is no session {name}; `kit-ls sessions list --all` lists them"),
-        )),
+        (None, _) => {
+            let arguments =
+                SessionArguments { session: Some(SessionId::new(name)), ..SessionArguments::default() };
+            let opened = running.sessions.open(arguments).await.map(|opened| opened.session);
+            opened.map_err(|error| {
+                if error.kind != ErrorKind::NotFound {
+                    return error;
+                }
+                let text = format!("{}; `kit-ls sessions list --all` lists them", error.message);
+                KitError::new(ErrorKind::NotFound, text)
+            })
+        }
     }
 }
 

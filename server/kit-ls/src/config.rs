@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::application::Kit;
 use crate::arguments::Options;
+use crate::configuration::setting_path;
 use crate::{complain, say};
 
 /// Show which settings hold here, where each is from, and what was left out
@@ -29,9 +30,16 @@ enum Action {
 /// Tells it and returns the exit code: 1 when something was left out.
 pub(crate) fn run(config: &Config, options: Options, paths: Paths) -> anyhow::Result<i32> {
     let name = match &config.action {
-        Some(Action::Explain { name }) => name.as_deref(),
-        None => None,
+        Some(Action::Explain { name: Some(name) }) => match setting_path(name) {
+            Ok(path) => Some(path),
+            Err(why) => {
+                complain(&why);
+                return Ok(crate::MISUSED);
+            }
+        },
+        Some(Action::Explain { name: None }) | None => None,
     };
+    let name = name.as_deref();
     let folder = std::env::current_dir().context("the current folder is gone")?;
     let kit = Kit::new(paths, options);
     let configuration = kit.configuration(&folder);

@@ -5,7 +5,8 @@
 //! From low to high: the user's file (`~/.kit.yml`, `.yaml`, `.json`), the project's file in the first root when that root
 //! is trusted, `KIT_*` environment variables, the client's `initializationOptions`, the command line. Maps are merged by
 //! key, everything else is replaced. A wrong value is left out and reported with its file and key; the rest holds.
-//! `${env://NAME}` and `${env://NAME:-default}` in files are replaced by environment variables.
+//! `${env://NAME}` and `${env://NAME:-default}` in files are replaced by environment variables. What could be read before
+//! and cannot now, be it a whole file or one value, holds as it was until it is mended.
 //!
 //! Merging keeps for every value which layer it is from and in which line it stands, so that the result can be explained.
 
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use kit_protocol::{FileProblem, Settings};
+use kit_protocol::{FileProblem, PermissionRules, Settings};
 use kit_tools::RuleLayer;
 use serde_json::{Map, Value};
 
@@ -36,8 +37,11 @@ const FOREIGN_KEYS: &[&str] = &[
     "modelSettings",
 ];
 
+/// Settings that decide whom Kit talks to and where secrets lie: a project cannot set them, trusted or not.
+const USERS_ALONE: [&str; 4] = ["tlsSkipVerify", "caCertificates", "proxy", "credentialStore"];
+
 /// The names that a settings file can have.
-const FILES: [&str; 3] = [".kit.yml", ".kit.yaml", ".kit.json"];
+pub(crate) const FILES: [&str; 3] = [".kit.yml", ".kit.yaml", ".kit.json"];
 
 /// One source of settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +95,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    fn general(message: String) -> Self {
+    /// A problem that stands in no file.
+    pub(crate) fn general(message: String) -> Self {
         Self { place: None, message }
     }
 
@@ -132,21 +137,34 @@ pub(crate) struct Configuration {
     pub(crate) problems: Vec<Problem>,
     /// The merged values under JSON names.
     merged: Map<String, Value>,
+    /// What was good of each layer, by its origin.
+    good: BTreeMap<String, Layer>,
     /// Where the values are from, by the path of the key.
     places: BTreeMap<String, Place>,
-}
-
-/// Reads the settings file of a folder, if it has one.
-pub(crate) fn file_in(
-    folder: &Path,
-    environment: &impl Fn(&str) -> Option<String>,
-) -> Option<Result<Layer, Problem>> {
-    Some(file(&path_in(folder)?, environment))
 }
 
 /// The settings file of a folder, if it has one.
 pub(crate) fn path_in(folder: &Path) -> Option<PathBuf> {
     FILES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// Reads one settings file; one that is broken says what it said before.
+fn read(
+    path: &Path,
+    environment: &impl Fn(&str) -> Option<String>,
+    before: &Configuration,
+    problems: &mut Vec<Problem>,
+) -> Option<Layer> {
+    let mut problem = match file(path, environment) {
+        Ok(layer) => return Some(layer),
+        Err(problem) => problem,
+    };
+    let held = before.good.get(&path.display().to_string()).cloned();
+    if held.is_some() {
+        problem.message.push_str("; what it said before holds until it is mended");
+    }
+    problems.push(problem);
+    held
 }
 
 /// Reads one settings file.
@@ -197,37 +215,47 @@ pub(crate) fn from_environment(environment: &impl Fn(&str) -> Option<String>) ->
     Layer { origin: "the environment".to_owned(), values, file: None, lines: Lines::default() }
 }
 
-/// Merges layers, lowest first.
-pub(crate) fn merge(layers: Vec<Layer>) -> Configuration {
+/// Merges layers, lowest first. Of a value that is wrong, what the layer said `before` holds.
+pub(crate) fn merge(layers: Vec<Layer>, before: &Configuration) -> Configuration {
     let known = setting_names();
     let mut configuration = Configuration::default();
-    for layer in layers {
-        for (name, value) in &layer.values {
-            if !known.contains(name) {
+    for mut layer in layers {
+        let earlier = before.good.get(&layer.origin);
+        for (name, value) in std::mem::take(&mut layer.values) {
+            if !known.contains(&name) {
                 if !FOREIGN_KEYS.contains(&name.as_str()) {
-                    configuration.problems.push(Problem::at(layer.place(name), unknown(name, &known)));
+                    configuration.problems.push(Problem::at(layer.place(&name), unknown(&name, &known)));
                 }
                 continue;
             }
-            let mut alone = Map::new();
-            alone.insert(name.clone(), value.clone());
-            match serde_path_to_error::deserialize::<_, Settings>(Value::Object(alone)) {
-                Ok(Settings { permissions: Some(rules), .. }) => {
-                    configuration.rules.push(RuleLayer { origin: layer.origin.clone(), rules });
-                    configuration.places.insert(name.clone(), layer.place(name));
-                }
-                Ok(_) => {
-                    let into = configuration.merged.entry(name.clone()).or_insert(Value::Null);
-                    combine(into, value, name, &layer, &mut configuration.places);
-                }
-                Err(error) => {
-                    let path = error.path().to_string();
-                    let message = format!("`{path}` is left out, because it is wrong: {}", error.inner());
+            let (value, rules) = match checked(&name, &value) {
+                Ok(rules) => (value, rules),
+                Err((path, why)) => {
+                    let held = earlier.and_then(|earlier| earlier.values.get(&name));
+                    let held = held.and_then(|value| Some((value.clone(), checked(&name, value).ok()?)));
+                    let message = match &held {
+                        Some(_) => format!("`{path}` is wrong, so what it was before holds: {why}"),
+                        None => format!("`{path}` is left out, because it is wrong: {why}"),
+                    };
                     configuration.problems.push(Problem::at(layer.place(&path), message));
+                    let Some(held) = held else { continue };
+                    held
+                }
+            };
+            match rules {
+                Some(rules) => {
+                    configuration.rules.push(RuleLayer { origin: layer.origin.clone(), rules });
+                    configuration.places.insert(name.clone(), layer.place(&name));
+                }
+                None => {
+                    let into = configuration.merged.entry(name.clone()).or_insert(Value::Null);
+                    combine(into, &value, &name, &layer, &mut configuration.places);
                 }
             }
+            layer.values.insert(name, value);
         }
-        configuration.origins.push(layer.origin);
+        configuration.origins.push(layer.origin.clone());
+        configuration.good.insert(layer.origin.clone(), layer);
     }
     match serde_json::from_value(Value::Object(configuration.merged.clone())) {
         Ok(settings) => configuration.settings = settings,
@@ -236,6 +264,17 @@ pub(crate) fn merge(layers: Vec<Layer>) -> Configuration {
         }
     }
     configuration
+}
+
+/// Whether a value fits its setting, with the rules where it is the one of permissions; otherwise where in it the mistake
+/// is, and what it is.
+fn checked(name: &str, value: &Value) -> Result<Option<PermissionRules>, (String, String)> {
+    let mut alone = Map::new();
+    alone.insert(name.to_owned(), value.clone());
+    match serde_path_to_error::deserialize::<_, Settings>(Value::Object(alone)) {
+        Ok(settings) => Ok(settings.permissions),
+        Err(error) => Err((error.path().to_string(), error.inner().to_string())),
+    }
 }
 
 /// Merges one value into another and remembers where each part is from.
@@ -257,6 +296,16 @@ fn combine(into: &mut Value, value: &Value, path: &str, layer: &Layer, places: &
             into.clone_from(value);
         }
     }
+}
+
+/// The path of a setting as it is merged, from how a person writes it; the error names what is near.
+pub(crate) fn setting_path(written: &str) -> Result<String, String> {
+    let (name, inside) = match written.split_once('.') {
+        Some((name, inside)) => (name, format!(".{inside}")),
+        None => (written, String::new()),
+    };
+    let (name, known) = (camel(name), setting_names());
+    if known.contains(&name) { Ok(format!("{name}{inside}")) } else { Err(unknown(&name, &known)) }
 }
 
 /// What is said about a key that is no setting.
@@ -357,7 +406,8 @@ fn substitute(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Resu
     Ok(result)
 }
 
-/// Everything that the server reads at start, lowest first; problems with whole files are part of the result.
+/// Everything that the server reads, lowest first; problems with whole files are part of the result. `before` is what
+/// was read the last time.
 pub(crate) fn load(
     user_folder: &Path,
     explicit: Option<&PathBuf>,
@@ -365,19 +415,21 @@ pub(crate) fn load(
     environment: &impl Fn(&str) -> Option<String>,
     editor: Value,
     command_line: Map<String, Value>,
+    before: &Configuration,
 ) -> Configuration {
     let mut problems = Vec::new();
     let mut layers = Vec::new();
-    let user = match explicit {
-        Some(path) => Some(file(path, environment)),
-        None => file_in(user_folder, environment),
-    };
-    let project = trusted_project.and_then(|folder| file_in(folder, environment));
-    for read in [user, project].into_iter().flatten() {
-        match read {
-            Ok(layer) => layers.push(layer),
-            Err(problem) => problems.push(problem),
+    let user = explicit.cloned().or_else(|| path_in(user_folder));
+    let project = trusted_project.and_then(path_in).filter(|project| Some(project) != user.as_ref());
+    layers.extend(user.and_then(|user| read(&user, environment, before, &mut problems)));
+    if let Some(mut layer) = project.and_then(|project| read(&project, environment, before, &mut problems)) {
+        for name in USERS_ALONE {
+            if layer.values.remove(name).is_some() {
+                let text = format!("`{name}` is left out: a project cannot set it; set it in ~/.kit.yml");
+                problems.push(Problem::at(layer.place(name), text));
+            }
         }
+        layers.push(layer);
     }
     layers.push(from_environment(environment));
     match Layer::new("the editor", editor) {
@@ -391,7 +443,7 @@ pub(crate) fn load(
         file: None,
         lines: Lines::default(),
     });
-    let mut configuration = merge(layers);
+    let mut configuration = merge(layers, before);
     address::rewrite(&mut configuration.settings, named);
     configuration.problems.splice(0..0, problems);
     configuration
@@ -422,7 +474,7 @@ mod tests {
         std::fs::write(project.join(".kit.yml"), "model: a/two\nproviders:\n  x:\n    name: X\n").unwrap();
         let environment = |name: &str| (name == "KIT_MODE").then(|| "plan".to_owned());
         let editor = json!({"thinkingLevel": "high"});
-        let configuration = load(&user, None, Some(&project), &environment, editor, Map::new());
+        let configuration = load(&user, None, Some(&project), &environment, editor, Map::new(), &Configuration::default());
         let settings = configuration.settings;
         assert_eq!(configuration.problems, Vec::new());
         assert_eq!(settings.model.as_deref(), Some("a/two"));
@@ -437,7 +489,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(".kit.yml"), "mode: fast\nmodle: x\ntheme: dark\nmax-steps: 3\n")
             .unwrap();
-        let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new());
+        let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &Configuration::default());
         assert_eq!(configuration.settings.max_steps, Some(3));
         assert_eq!(configuration.settings.mode, None);
         let said: Vec<String> = configuration
@@ -466,10 +518,48 @@ mod tests {
     }
 
     #[test]
+    fn what_was_good_before_holds_while_a_file_is_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut before = Configuration::default();
+        let mut hold = |text: &str| {
+            std::fs::write(folder.path().join(".kit.yml"), text).unwrap();
+            before = load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &before);
+            let said = before.problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>();
+            (before.settings.mode, before.rules.len(), said.join("|"))
+        };
+        let good = "mode: plan\npermissions:\n  deny: [Bash]\n";
+        assert_eq!(hold(good), (Some(Mode::Plan), 1, String::new()));
+        let (mode, rules, said) = hold("mode: pl\npermissions: [");
+        assert_eq!((mode, rules), (Some(Mode::Plan), 1));
+        assert!(said.ends_with("what it said before holds until it is mended"), "{said}");
+        let (mode, rules, said) = hold("mode: pl\npermissions: 3\n");
+        assert_eq!((mode, rules), (Some(Mode::Plan), 1));
+        assert!(said.contains("`mode` is wrong, so what it was before holds"), "{said}");
+        assert_eq!(hold("mode: ask\n"), (Some(Mode::Ask), 0, String::new()));
+    }
+
+    #[test]
+    fn a_project_cannot_say_whom_kit_talks_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let [user, project] = ["user", "project"].map(|name| folder.path().join(name));
+        for at in [&user, &project] {
+            std::fs::create_dir_all(at).unwrap();
+        }
+        std::fs::write(project.join(".kit.yml"), "mode: ask\ntls-skip-verify: true\nproxy: http://x\n").unwrap();
+        let configuration =
+            load(&user, None, Some(&project), &nothing, Value::Null, Map::new(), &Configuration::default());
+        let Settings { mode, tls_skip_verify, proxy, .. } = configuration.settings;
+        assert_eq!((mode, tls_skip_verify, proxy), (Some(Mode::Ask), None, None));
+        let lines: Vec<u32> =
+            configuration.problems.iter().filter_map(Problem::in_file).map(|at| at.line).collect();
+        assert_eq!(lines, [1, 2]);
+    }
+
+    #[test]
     fn a_broken_file_is_one_sentence_and_no_failure() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(".kit.yml"), "model: [").unwrap();
-        let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new());
+        let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &Configuration::default());
         assert_eq!(configuration.problems.len(), 1);
         assert!(configuration.problems[0].to_string().contains("not valid YAML"));
     }

@@ -2,50 +2,65 @@
 //!
 //! The same wiring serves as behind an editor; only the ports differ: files are written on disk, questions go to the
 //! terminal where a person sits at one and count as unanswered otherwise, and events go to [`Feed`]. A run waits for the
-//! end of its turn, whatever the turn ends with, and lets the sessions save before the process ends. The first
-//! interrupt cancels the turn; the second ends the process at once.
+//! end of its turn, whatever the turn ends with, and lets the sessions save before the process ends. The first signal to
+//! end cancels the turn; the second ends the process at once.
 //!
-//! Exit codes: 0 the model finished, 1 an error, 2 a wrong command line, 3 a limit ended the turn (steps, budget, tokens,
-//! a refusal), 130 cancelled.
+//! [`EXIT_CODES`] says what the exit code means.
 
 mod feed;
+mod input;
 mod messages;
 mod output;
+mod signals;
 mod terminal;
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{
-    Event, EventBody, KitError, PromptArguments, SessionArguments, SessionId, SessionListArguments,
-    StopReason, TurnId,
+    ErrorKind, Event, EventBody, KitError, PromptArguments, SessionArguments, SessionId,
+    SessionListArguments, StopReason, TurnId,
 };
 use kit_text::Encoding;
 use kit_workspace::{DocumentUri, Paths, Root};
 use serde_json::{Map, Value, json};
 
 use self::feed::Feed;
+use self::input::Input;
 use self::messages::Mark;
 use self::output::Output;
+use self::signals::{INTERRUPTED, Signals};
 use self::terminal::Terminal;
 use crate::application::Kit;
 use crate::arguments::Options;
-use crate::{logging, runtime};
+use crate::{browse, logging, runtime};
 
 /// The turn was ended by a limit.
 const LIMITED: i32 = 3;
-/// What shells say of a process that was interrupted.
-const INTERRUPTED: i32 = 130;
+/// What is piped in, as a document.
+const STDIN: &str = "untitled:stdin";
+
+/// What the help of `run` ends with.
+const EXIT_CODES: &str = "\
+Piped text goes with the prompt: git diff | kit-ls run \"review this\"
+Nothing of a folder that is not trusted is loaded: its settings, instructions, skills, agents and extensions.
+
+Exit codes:
+  0    the model finished
+  1    an error
+  2    a wrong command line
+  3    a limit ended the turn: steps, budget, the length of the answer, a refusal
+  129, 130, 143    ended by SIGHUP, SIGINT or SIGTERM";
 
 /// Ask once and wait for the answer
 #[derive(Clone, Debug, Default, PartialEq, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Run {
     /// The prompt; `-` reads it from stdin, and @FILE attaches a file
-    #[arg(value_name = "PROMPT | @FILE", required = true)]
+    #[arg(value_name = "PROMPT | @FILE")]
     words: Vec<String>,
     /// Print one JSON object at the end
     #[arg(long, conflicts_with_all = ["events", "quiet"])]
@@ -59,18 +74,21 @@ pub(crate) struct Run {
     /// Go on with the newest session of this folder
     #[arg(long = "continue", short = 'c', conflicts_with_all = ["session", "no_session"])]
     resume: bool,
-    /// Go on with this session, by id or by file
+    /// Go on with this session, by the beginning of its id or by its file
     #[arg(long, short, value_name = "ID", conflicts_with = "no_session")]
     session: Option<String>,
     /// Keep no session file
     #[arg(long)]
     no_session: bool,
-    /// The most model calls
+    /// The most model calls; 0 for no limit
     #[arg(long, value_name = "N")]
     max_steps: Option<u32>,
     /// The most money in USD; the run ends before the model call that would cost more
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = money)]
     budget: Option<f64>,
+    /// Trust this folder as long as the run lasts, and load what it brings
+    #[arg(long)]
+    trust: bool,
 }
 
 /// What the run prints.
@@ -103,14 +121,22 @@ impl Run {
     }
 }
 
+/// An amount of money on the command line.
+fn money(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(usd) if usd.is_finite() && usd >= 0.0 => Ok(usd),
+        Ok(_) | Err(_) => Err("it must be an amount in USD such as 0.50".to_owned()),
+    }
+}
+
 /// Runs the prompt in the current folder and returns the exit code. Errors of the command line and of the start are
 /// told in the style that was asked for, too.
 pub(crate) fn run(run: Run, options: Options, mut paths: Paths) -> anyhow::Result<i32> {
     let mut output = Output::new(run.style());
-    let prompt = match Prompt::read(&run.words) {
-        Ok(prompt) => prompt,
+    let input = match Input::read(&run.words) {
+        Ok(input) => input,
         Err(error) => {
-            let error = KitError::new(kit_protocol::ErrorKind::InvalidRequest, format!("{error:#}"));
+            let error = KitError::new(ErrorKind::InvalidRequest, format!("{error:#}"));
             output.failed(&error)?;
             return Ok(crate::MISUSED);
         }
@@ -124,7 +150,7 @@ pub(crate) fn run(run: Run, options: Options, mut paths: Paths) -> anyhow::Resul
     }
     let log = logging::start(&paths.logs, runtime::environment("KIT_LOG").as_deref());
     let ended = runtime::with(async {
-        match turn(&run, prompt, options, paths, &mut output).await {
+        match turn(&run, input, options, paths, &mut output).await {
             Ok(code) => Ok(code),
             Err(error) => output.failed(&error).map(|()| 1),
         }
@@ -134,59 +160,24 @@ pub(crate) fn run(run: Run, options: Options, mut paths: Paths) -> anyhow::Resul
     ended
 }
 
-/// A prompt with its attachments.
-#[derive(Debug, PartialEq)]
-struct Prompt {
-    text: String,
-    attachments: Vec<PathBuf>,
-}
-
-impl Prompt {
-    fn read(words: &[String]) -> anyhow::Result<Self> {
-        let mut text = Vec::new();
-        let mut attachments = Vec::new();
-        for word in words {
-            match word.strip_prefix('@') {
-                Some(path) if !path.is_empty() && !path.contains(char::is_whitespace) => {
-                    let path = std::path::absolute(path).context("the current folder is gone")?;
-                    if !path.exists() {
-                        bail!(
-                            "there is no file {}; without `@` the word is part of the prompt",
-                            path.display()
-                        );
-                    }
-                    attachments.push(path);
-                }
-                _ if word == "-" => text.push(standard_input()?),
-                Some(_) | None => text.push(word.clone()),
-            }
-        }
-        let text = text.join(" ");
-        if text.trim().is_empty() && attachments.is_empty() {
-            bail!("the prompt is empty: say what to do, for example kit-ls run \"explain this project\"");
-        }
-        Ok(Self { text, attachments })
-    }
-}
-
-fn standard_input() -> anyhow::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("stdin is not text")?;
-    Ok(text)
-}
-
 async fn turn(
     run: &Run,
-    prompt: Prompt,
+    input: Input,
     options: Options,
     paths: Paths,
     output: &mut Output,
 ) -> Result<i32, KitError> {
-    let kit = Kit::new(paths, options.with_settings(run.settings()));
+    let unavailable = |what: &str, error| KitError::new(ErrorKind::Unavailable, format!("{what}: {error}"));
+    let mut signals =
+        Signals::new().map_err(|error| unavailable("signals of the system cannot be taken over", error))?;
+    let folder =
+        std::env::current_dir().map_err(|error| unavailable("the current folder is gone", error))?;
+    let mut options = options.with_settings(run.settings());
+    if run.trust {
+        options = options.trusting(folder.clone());
+    }
+    let kit = Kit::new(paths, options);
     let feed = Arc::new(Feed::default());
-    let folder = std::env::current_dir().map_err(|error| {
-        KitError::new(kit_protocol::ErrorKind::Unavailable, format!("the current folder is gone: {error}"))
-    })?;
     let running = kit.start(Startup {
         roots: vec![Root::new(&folder)],
         options: Value::Null,
@@ -195,19 +186,27 @@ async fn turn(
         window: Arc::new(NoWindow),
         sink: Arc::clone(&feed) as _,
     })?;
-    for problem in kit.problems() {
+    for problem in kit.problems().into_iter().chain(input.note.clone()) {
         output.notice(&problem);
     }
-    let ended = converse(run, prompt, &running, &feed, output).await;
+    let withheld = running.sessions.projects().withheld(&folder);
+    if !withheld.is_empty() {
+        output.notice(&format!(
+            "{} is left out, because the folder is not trusted; --trust loads it",
+            withheld.join(", ")
+        ));
+    }
+    let ended = converse(run, input, &running, &feed, &mut signals, output).await;
     running.sessions.shutdown().await;
     ended
 }
 
 async fn converse(
     run: &Run,
-    prompt: Prompt,
+    input: Input,
     running: &Running,
     feed: &Feed,
+    signals: &mut Signals,
     output: &mut Output,
 ) -> Result<i32, KitError> {
     let session = session(run, running).await?;
@@ -215,45 +214,36 @@ async fn converse(
         Some(session) => Mark::of(&path_of(running, session).await?),
         None => Mark::default(),
     };
-    let attachments = prompt.attachments.iter().map(|path| DocumentUri::from_path(path).to_string());
-    let asked = PromptArguments {
-        text: prompt.text,
-        session,
-        attachments: attachments.collect(),
-        context: Vec::new(),
-        mode: None,
-        model: None,
-        thinking: None,
-        delivery: None,
-    };
+    let attachments = input.attachments.iter().map(|path| DocumentUri::from_path(path).to_string());
+    let mut attachments: Vec<String> = attachments.collect();
+    if let Some(text) = &input.piped {
+        running.documents.open(DocumentUri::parse(STDIN), "plaintext", 1, text);
+        attachments.push(STDIN.to_owned());
+    }
+    let asked = PromptArguments { session, attachments, ..PromptArguments::new(input.text) };
     let accepted = running.sessions.prompt(asked, Encoding::Utf8, TurnId::random()).await?;
-    let end = follow(running, feed, output, &accepted.turn).await;
+    let (end, signalled) = follow(running, feed, signals, output, &accepted.turn).await;
     let path = path_of(running, &accepted.session).await?;
     let kept = (!run.no_session).then_some(&accepted.session);
     output.ended(&end, kept, running.sessions.status().model, &before.messages_since(&path));
-    Ok(exit_code(&end))
+    Ok(exit_code(&end, signalled))
 }
 
 /// The session to go on with; `None` begins a new one.
 async fn session(run: &Run, running: &Running) -> Result<Option<SessionId>, KitError> {
     if run.resume {
         let listed = running.sessions.list(SessionListArguments::default()).await?;
-        let newest = listed.sessions.into_iter().find(|session| session.parent_session.is_none());
+        let newest = listed.sessions.into_iter().find(|session| session.subagent_task.is_none());
         let none = || {
             KitError::new(
-                kit_protocol::ErrorKind::NotFound,
+                ErrorKind::NotFound,
                 "there is no session of this folder to go on with; leave out --continue",
             )
         };
         return newest.map(|session| Some(session.id)).ok_or_else(none);
     }
     let Some(name) = &run.session else { return Ok(None) };
-    let arguments = if Path::new(name).is_file() {
-        SessionArguments { path: Some(name.clone()), ..SessionArguments::default() }
-    } else {
-        SessionArguments { session: Some(SessionId::new(name.clone())), ..SessionArguments::default() }
-    };
-    Ok(Some(running.sessions.open(arguments).await?.session))
+    browse::named(running, name).await.map(Some)
 }
 
 async fn path_of(running: &Running, session: &SessionId) -> Result<PathBuf, KitError> {
@@ -261,17 +251,23 @@ async fn path_of(running: &Running, session: &SessionId) -> Result<PathBuf, KitE
     Ok(PathBuf::from(running.sessions.open(arguments).await?.path.unwrap_or_default()))
 }
 
-/// Passes events on until the turn ends.
-async fn follow(running: &Running, feed: &Feed, output: &mut Output, turn: &TurnId) -> Event {
-    let mut interrupts = 0;
+/// Passes events on until the turn ends, with the exit code that a signal asked for.
+async fn follow(
+    running: &Running,
+    feed: &Feed,
+    signals: &mut Signals,
+    output: &mut Output,
+    turn: &TurnId,
+) -> (Event, Option<i32>) {
+    let mut signalled = None;
     loop {
         let event = tokio::select! {
             event = feed.next() => event,
-            Ok(()) = tokio::signal::ctrl_c() => {
-                interrupts += 1;
-                if interrupts > 1 {
-                    std::process::exit(INTERRUPTED);
+            code = signals.next() => {
+                if signalled.is_some() {
+                    std::process::exit(code);
                 }
+                signalled = Some(code);
                 running.sessions.cancel_turn(turn);
                 continue;
             }
@@ -279,17 +275,17 @@ async fn follow(running: &Running, feed: &Feed, output: &mut Output, turn: &Turn
         output.event(&event);
         let is_end = matches!(event.body, EventBody::TurnEnd { .. });
         if is_end && event.agent.is_none() && event.turn.as_ref() == Some(turn) {
-            return event;
+            return (event, signalled);
         }
     }
 }
 
-fn exit_code(end: &Event) -> i32 {
+fn exit_code(end: &Event, signalled: Option<i32>) -> i32 {
     match &end.body {
         EventBody::TurnEnd { stop_reason, .. } => match stop_reason {
             StopReason::EndTurn | StopReason::ToolUse => 0,
             StopReason::Error => 1,
-            StopReason::Cancelled => INTERRUPTED,
+            StopReason::Cancelled => signalled.unwrap_or(INTERRUPTED),
             StopReason::MaxTokens | StopReason::Refusal | StopReason::Budget | StopReason::MaxSteps => {
                 LIMITED
             }

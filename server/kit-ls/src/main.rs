@@ -5,6 +5,7 @@
 
 mod acp;
 mod address;
+mod agents;
 mod application;
 mod arguments;
 mod auth;
@@ -14,7 +15,9 @@ mod configuration;
 mod default_model;
 mod doctor;
 mod extension_ports;
+mod generate;
 mod headless;
+mod live;
 mod logging;
 mod logins;
 mod manage;
@@ -77,11 +80,14 @@ fn run(line: CommandLine) -> anyhow::Result<i32> {
         Some(Command::Acp { .. }) => acp::run(options, runtime::paths()?),
         Some(Command::Run(run)) => headless::run(run, options, runtime::paths()?),
         Some(Command::Sessions { stored }) => browse::run(&stored, options, runtime::paths()?),
+        Some(Command::Agents(agents)) => agents::run(&agents, options, runtime::paths()?),
         Some(Command::Config(config)) => config::run(&config, options, runtime::paths()?),
         Some(Command::Auth { auth }) => auth::run(&auth, options, runtime::paths()?),
         Some(Command::Extensions { command }) => manage::run(command, runtime::paths()?),
         Some(Command::Doctor) => runtime::with(async { report(options).await }),
         Some(Command::Models(command)) => runtime::with(async { list_models(&command, options).await }),
+        Some(Command::Completions { shell }) => generate::completions(shell),
+        Some(Command::Man { folder }) => generate::manual(folder.as_deref()),
     }
 }
 

@@ -9,7 +9,7 @@ use tower_lsp::{Client, LanguageServer, async_trait, lsp_types as lsp};
 
 use crate::editor::RemoteEditor;
 use crate::error::{not_started, to_jsonrpc, to_value};
-use crate::shared::{Profile, Running, Shared, Startup};
+use crate::shared::{Profile, Running, SettingsChange, Shared, Startup};
 use crate::window::RemoteWindow;
 use crate::{actions, commands, convert};
 
@@ -86,6 +86,16 @@ fn capabilities(profile: &Profile) -> lsp::ServerCapabilities {
     }
 }
 
+/// The settings in a `workspace/didChangeConfiguration`: those under `kit`, or the object itself; nothing where it says
+/// nothing, as editors do that want to be asked.
+fn own_settings(settings: Value) -> Option<Value> {
+    let Value::Object(mut settings) = settings else { return None };
+    match settings.remove("kit") {
+        Some(own) => own.is_object().then_some(own),
+        None => (!settings.is_empty()).then_some(Value::Object(settings)),
+    }
+}
+
 #[async_trait]
 impl LanguageServer for Backend {
     async fn initialize(&self, params: lsp::InitializeParams) -> Result<lsp::InitializeResult> {
@@ -125,6 +135,7 @@ impl LanguageServer for Backend {
         tokio::spawn(pump.run(self.client.clone(), self.profile(), progress));
         if let Some(running) = self.shared.running.get() {
             running.sessions.announce();
+            tokio::spawn(Arc::clone(&self.shared.application).watch(running.clone()));
         }
         if let Some(version) = self.profile().foreign_version {
             let sentence = format!(
@@ -161,5 +172,26 @@ impl LanguageServer for Backend {
         Ok(Some(actions::lenses(self.running()?, params.text_document.uri.as_str()).await))
     }
 
-    async fn did_change_configuration(&self, _: lsp::DidChangeConfigurationParams) {}
+    async fn did_change_configuration(&self, params: lsp::DidChangeConfigurationParams) {
+        if self.shared.running.get().is_none() {
+            return;
+        }
+        if let Some(options) = own_settings(params.settings) {
+            self.shared.application.settings_changed(SettingsChange::Editor(options));
+        } else if self.profile().configuration {
+            let (client, shared) = (self.client.clone(), Arc::clone(&self.shared));
+            // In its own task: tower-lsp panics when the answer to a dropped request arrives.
+            tokio::spawn(async move {
+                let item = lsp::ConfigurationItem { scope_uri: None, section: Some("kit".to_owned()) };
+                match client.configuration(vec![item]).await {
+                    Ok(answers) => {
+                        if let Some(options) = answers.into_iter().next().filter(Value::is_object) {
+                            shared.application.settings_changed(SettingsChange::Editor(options));
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "the editor did not tell its settings"),
+                }
+            });
+        }
+    }
 }

@@ -83,7 +83,7 @@ impl Sink for Pump {
         self.with(|outbox| {
             outbox.events.push_back(event);
             if outbox.events.len() > EVENT_LIMIT {
-                outbox.events.retain(|event| !is_delta(&event.body));
+                outbox.events.retain(|event| event.body.delta().is_none());
             }
             while outbox.events.len() > EVENT_LIMIT {
                 outbox.events.pop_front();
@@ -115,13 +115,6 @@ impl Sink for Pump {
             }
         });
     }
-}
-
-fn is_delta(body: &EventBody) -> bool {
-    matches!(
-        body,
-        EventBody::MessageUpdate { .. } | EventBody::ReasoningDelta { .. } | EventBody::ToolOutput { .. }
-    )
 }
 
 impl Pump {

@@ -69,6 +69,12 @@ pub trait Application: Send + Sync + 'static {
     /// Called once, at `initialize`; must return within milliseconds.
     fn start(&self, startup: Startup) -> Result<Running, KitError>;
 
+    /// Takes over changes of settings until the task is dropped; begins when the client is ready.
+    fn watch(self: Arc<Self>, running: Running) -> BoxFuture<'static, ()>;
+
+    /// Called when something that settings come from changed; returns at once.
+    fn settings_changed(&self, change: SettingsChange);
+
     /// Called for `kit.doctor`, in its own task.
     fn doctor(&self, running: &Running) -> kit_protocol::DoctorAnswer;
 
@@ -82,6 +88,15 @@ pub trait Application: Send + Sync + 'static {
         command: AuthCommand,
         arguments: AuthArguments,
     ) -> Result<AuthAnswer, KitError>;
+}
+
+/// What settings come from beside files.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SettingsChange {
+    /// The editor's settings, in place of those that it sent before.
+    Editor(Value),
+    /// The folders of the workspace.
+    Roots,
 }
 
 /// What is to be done with logins.
@@ -104,6 +119,8 @@ pub(crate) struct Profile {
     pub(crate) encoding: Encoding,
     /// `window.workDoneProgress`.
     pub(crate) progress: bool,
+    /// `workspace.configuration`.
+    pub(crate) configuration: bool,
     /// `window.showDocument.support`.
     pub(crate) show_document: bool,
     /// `workspace.codeLens.refreshSupport`.
@@ -135,6 +152,7 @@ impl Profile {
             kit,
             encoding: convert::negotiate(capabilities),
             progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
+            configuration: workspace.and_then(|workspace| workspace.configuration).unwrap_or(false),
             show_document: window
                 .and_then(|window| window.show_document.as_ref())
                 .is_some_and(|show| show.support),

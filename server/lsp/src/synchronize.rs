@@ -10,7 +10,7 @@ use serde_json::Value;
 use tower_lsp::lsp_types as lsp;
 
 use crate::convert;
-use crate::shared::Shared;
+use crate::shared::{SettingsChange, Shared};
 
 /// Applies the notification if it is one of these; false leaves it to the handlers.
 pub(crate) fn apply(shared: &Shared, method: &str, params: Option<&Value>) -> bool {
@@ -38,9 +38,6 @@ pub(crate) fn apply(shared: &Shared, method: &str, params: Option<&Value>) -> bo
         "textDocument/didSave" => parse(params).map(|params: lsp::DidSaveTextDocumentParams| {
             let uri = DocumentUri::parse(params.text_document.uri.as_str());
             documents.saved(&uri);
-            if is_of_project(&uri) {
-                running.sessions.look_at_projects();
-            }
         }),
         "textDocument/didClose" => parse(params).map(|params: lsp::DidCloseTextDocumentParams| {
             documents.close(&DocumentUri::parse(params.text_document.uri.as_str()));
@@ -58,18 +55,13 @@ pub(crate) fn apply(shared: &Shared, method: &str, params: Option<&Value>) -> bo
                 }
             }
             running.workspace.set_roots(roots);
+            shared.application.settings_changed(SettingsChange::Roots);
         }),
     };
     if let Err(error) = outcome {
         tracing::warn!(method, %error, "a notification was not applied");
     }
     true
-}
-
-/// Whether a document is one of those that a project brings, which are looked at again when they are saved.
-fn is_of_project(uri: &DocumentUri) -> bool {
-    let name = uri.as_str();
-    name.ends_with("/AGENTS.md") || ["/.kit/", "/.agents/"].iter().any(|folder| name.contains(folder))
 }
 
 fn parse<T: DeserializeOwned>(params: Option<&Value>) -> Result<T, KitError> {

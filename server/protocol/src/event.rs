@@ -254,7 +254,7 @@ pub enum EventBody {
         model: String,
         /// The one before.
         previous: String,
-        /// Who changed it: `user`, `extension` or `fallback`.
+        /// Who changed it: `user`, `extension`, `settings` or `fallback`.
         source: String,
     },
     /// The model reasons more or less than before, or than was asked for.
@@ -263,7 +263,7 @@ pub enum EventBody {
         level: ThinkingLevel,
         /// The one before, or the one that was asked for.
         previous: ThinkingLevel,
-        /// Who changed it: `user`, `extension` or `model_fallback`, when the model lacks the level that was asked for.
+        /// Who changed it: `user`, `extension`, `settings` or `model_fallback`, when the model lacks the level that was asked for.
         source: String,
     },
     /// The turn is over.
@@ -286,4 +286,57 @@ pub enum EventBody {
         /// Wall-clock time from start to end.
         duration_ms: u64,
     },
+}
+
+/// What a delta is a piece of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeltaOf<'a> {
+    /// The answer.
+    Text,
+    /// The reasoning.
+    Reasoning,
+    /// What a tool call writes, to stderr or else to stdout.
+    Output(&'a ToolCallId, bool),
+}
+
+impl EventBody {
+    /// What this is a piece of, if it is a piece of a text that a later event tells as a whole. Pieces of the same text
+    /// may be joined, and left out where too much waits.
+    pub fn delta(&self) -> Option<DeltaOf<'_>> {
+        match self {
+            Self::MessageUpdate { .. } => Some(DeltaOf::Text),
+            Self::ReasoningDelta { .. } => Some(DeltaOf::Reasoning),
+            Self::ToolOutput { tool_call_id, is_stderr, .. } => {
+                Some(DeltaOf::Output(tool_call_id, *is_stderr))
+            }
+            Self::TurnStart { .. }
+            | Self::MessageStart {}
+            | Self::MessageEnd { .. }
+            | Self::ToolCall { .. }
+            | Self::ToolExecutionStart { .. }
+            | Self::ToolExecutionEnd { .. }
+            | Self::ToolResult { .. }
+            | Self::ToolDisplay(_)
+            | Self::ToolCallContent { .. }
+            | Self::StepUsage(_)
+            | Self::Response { .. }
+            | Self::Compaction { .. }
+            | Self::Retry { .. }
+            | Self::StreamReset {}
+            | Self::Queue { .. }
+            | Self::Notice { .. }
+            | Self::Error { .. }
+            | Self::ModelChange { .. }
+            | Self::ThinkingChange { .. }
+            | Self::TurnEnd { .. } => None,
+        }
+    }
+
+    /// The text of a delta.
+    pub fn delta_text(&mut self) -> Option<&mut String> {
+        if let Self::MessageUpdate { chunk } | Self::ToolOutput { chunk, .. } = self {
+            return Some(chunk);
+        }
+        if let Self::ReasoningDelta { delta } = self { Some(delta) } else { None }
+    }
 }

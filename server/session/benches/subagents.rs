@@ -50,7 +50,7 @@ fn sessions(home: &Path, ends: Arc<Ends>) -> Arc<Sessions> {
     Sessions::new(Dependencies {
         workspace,
         documents,
-        tools: Arc::new(Registry::builtin(&settings)),
+        tools: Arc::new(Registry::builtin()),
         projects: Projects::new(&paths, &settings),
         contributions: Contributions::new(),
         policy: Arc::new(Policy::new(&paths, &[])),

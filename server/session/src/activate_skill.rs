@@ -1,8 +1,8 @@
 //! The `activate_skill` tool: brings the text of a skill into the conversation.
 //!
 //! The skill is read again at that moment, from what holds for the session's folder then. Its `allowed-tools` narrow the
-//! session until the turn ends. A skill that lies outside of the workspace may be read from then on, since its text
-//! speaks of files beside it.
+//! session that activated it, be it a subagent's, until its turn ends. A skill that lies outside of the workspace may be
+//! read from then on, since its text speaks of files beside it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl ActivateSkill {
 /// Lets the skill narrow the session, and lets its files be read.
 fn take_effect(skill: &Skill, context: &ToolContext) {
     if let Some(rules) = &skill.allowed_tools {
-        context.policy.narrow(&context.session, &narrowed_by(&skill.name), &with_itself(rules));
+        context.policy.narrow(&context.worker, &narrowed_by(&skill.name), &with_itself(rules));
     }
     if skill.origin == Origin::Project {
         return;

@@ -43,6 +43,7 @@ use tokio::time::Instant;
 use self::attempt::AttemptEvent;
 use self::errand::Work;
 use self::prompts::Waiting;
+use self::settings::Chosen;
 pub(crate) use self::rest::run;
 use self::summaries::{Outcome, Summarizing};
 use self::tools::ToolDone;
@@ -119,6 +120,10 @@ struct Actor {
     turns: Vec<(EntryIndex, TurnId)>,
     /// The turns that ended, on whatever branch.
     ended: Vec<TurnId>,
+    /// What somebody chose for this session, which the settings do not change.
+    chosen: Chosen,
+    /// What the settings say for the turns behind the running one.
+    adopting: Option<Changes>,
     /// Entries that are written before the next one.
     repairs: Vec<Body>,
     stream: Stream,
@@ -215,6 +220,8 @@ impl Actor {
             settings: Vec::new(),
             turns: Vec::new(),
             ended: Vec::new(),
+            chosen: Chosen::default(),
+            adopting: None,
             repairs: Vec::new(),
             queue: VecDeque::new(),
             running: None,
@@ -457,7 +464,10 @@ impl Actor {
                 let changed = self.change(Changes { mode: Some(mode), ..Changes::default() }).await;
                 reply(answer, changed.map(|()| ModeSetAnswer { mode }));
             }
-            Op::Adopt(defaults) => self.adopt(defaults),
+            Op::Adopt(adoption, answer) => {
+                let adopted = self.adopt(adoption).await;
+                reply(answer, adopted);
+            }
             Op::LookAtLogins => self.look_at_logins(),
             Op::TurnsFrom(turn, answer) => reply(answer, self.turns_from(&turn)),
             Op::RewindTo(turn, answer) => {

@@ -26,7 +26,8 @@
 //! ```
 //!
 //! Whole programs are in `examples`: `one_prompt` prints the events of a turn as JSON lines, `custom_tool` gives the model
-//! a tool of its own, `live_events` follows a turn as a person would. What an embedder decides:
+//! a tool of its own, `live_events` follows a turn as a person would, `subagent` gives a task away. What an embedder
+//! decides:
 //!
 //! - *Tools*: a [`Registry`](kit_tools::Registry) of the built-in ones and of types that implement
 //!   [`Tool`](kit_tools::Tool).
@@ -95,7 +96,7 @@ pub use local::{Events, Feed, Missed};
 pub use op::ChangedBy;
 pub use project::template::ActionKind;
 pub use project::{Projects, TrustQuestion};
-pub use sessions::inquiry::{Chunk, Inquiry, InquiryAnswer};
+pub use sessions::inquiry::{Chunk, ChunkSink, Inquiry, InquiryAnswer};
 pub use sessions::look::{ContextStats, SessionView};
 pub use sessions::programs::{CallDisplay, Script, SessionTool};
 pub use sessions::{Sessions, TemplateAction};

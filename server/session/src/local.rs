@@ -34,7 +34,7 @@ impl Dependencies {
         Self {
             workspace: Arc::new(Workspace::new(roots, Arc::clone(&documents), editor, desk.clone())),
             documents,
-            tools: Arc::new(Registry::builtin(&settings)),
+            tools: Arc::new(Registry::builtin()),
             policy: Arc::new(Policy::new(&paths, &[])),
             projects: Projects::new(&paths, &settings),
             paths,

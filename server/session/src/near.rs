@@ -1,7 +1,7 @@
 //! Names that may have been meant.
 
 /// How many names are offered.
-const MOST: usize = 3;
+pub(crate) const MOST: usize = 3;
 
 /// The known names nearest to one that is not known, best first: those that contain it or differ in few characters.
 pub fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
@@ -22,7 +22,12 @@ pub fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a
 
 /// The names nearest to one as the end of a sentence: `; you may mean a or b`. Empty when none is near.
 pub fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near: Vec<String> = near(name, known).into_iter().map(|near| format!("`{near}`")).collect();
+    listed(near(name, known))
+}
+
+/// Names that may have been meant as the end of a sentence.
+pub(crate) fn listed<'a>(near: impl IntoIterator<Item = &'a str>) -> String {
+    let near: Vec<String> = near.into_iter().map(|near| format!("`{near}`")).collect();
     if near.is_empty() { String::new() } else { format!("; you may mean {}", near.join(" or ")) }
 }
 

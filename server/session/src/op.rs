@@ -49,6 +49,15 @@ pub(crate) struct Changes {
     pub(crate) by: ChangedBy,
 }
 
+/// What the settings say to the sessions that are open.
+#[derive(Clone, Debug)]
+pub(crate) struct Adoption {
+    /// What new sessions start with.
+    pub(crate) defaults: Changes,
+    /// What of it is another than before.
+    pub(crate) changed: Changes,
+}
+
 /// Who changed a setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChangedBy {
@@ -57,6 +66,8 @@ pub enum ChangedBy {
     User,
     /// An extension.
     Extension,
+    /// The settings, where nobody had chosen.
+    Settings,
 }
 
 impl ChangedBy {
@@ -65,6 +76,7 @@ impl ChangedBy {
         match self {
             Self::User => "user",
             Self::Extension => "extension",
+            Self::Settings => "settings",
         }
     }
 }
@@ -161,8 +173,8 @@ pub(crate) enum Op {
     SetModel(ModelId, ChangedBy, Answer<ModelSetAnswer>),
     SetThinking(ThinkingLevel, ChangedBy, Answer<ThinkingSetAnswer>),
     SetMode(Mode, Answer<ModeSetAnswer>),
-    /// Takes over what new sessions start with, if nothing was said yet.
-    Adopt(Changes),
+    /// Takes over what the settings say now, as far as nobody chose it. Answers the mode where it is another one now.
+    Adopt(Adoption, Answer<Option<Mode>>),
     /// A login came or went.
     LookAtLogins,
     /// The turn and all that came after it on the current branch.
@@ -209,13 +221,12 @@ impl Op {
             Self::SetModel(_, _, answer) => answer.send(Err(error)).is_ok(),
             Self::SetThinking(_, _, answer) => answer.send(Err(error)).is_ok(),
             Self::SetMode(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::Adopt(_, answer) => answer.send(Err(error)).is_ok(),
             Self::TurnsFrom(_, answer) => answer.send(Err(error)).is_ok(),
             Self::RewindTo(_, answer) | Self::SetActiveTools(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Heritage(answer) => answer.send(Err(error)).is_ok(),
             Self::Work(errand) => errand.refuse(error),
-            Self::Cancel(_) | Self::Adopt(_) | Self::LookAtLogins | Self::Display(_) | Self::Close(_) => {
-                false
-            }
+            Self::Cancel(_) | Self::LookAtLogins | Self::Display(_) | Self::Close(_) => false,
         };
     }
 }

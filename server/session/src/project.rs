@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kit_protocol::{AgentListAnswer, FileProblem, Settings};
-use kit_workspace::{Paths, Trust};
+use kit_workspace::{Paths, Trust, Watched};
 
 use self::folders::Fence;
 use self::instructions::Instructions;
@@ -68,9 +68,14 @@ pub struct TrustQuestion {
 impl Projects {
     /// Projects under these settings. Reads nothing yet.
     pub fn new(paths: &Paths, settings: &Settings) -> Arc<Self> {
+        Self::with_trust(paths, settings, Trust::new(paths))
+    }
+
+    /// The same, where a program decides itself what is trusted.
+    pub fn with_trust(paths: &Paths, settings: &Settings, trust: Trust) -> Arc<Self> {
         Arc::new(Self {
             paths: paths.clone(),
-            trust: Trust::new(paths),
+            trust,
             settings: RwLock::new(Arc::new(settings.clone())),
             generation: AtomicU64::new(0),
             recent: Mutex::default(),
@@ -130,6 +135,13 @@ impl Projects {
     /// Grows whenever what was read no longer holds.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Where things of a folder and of the user are read from, to be watched.
+    pub fn places(&self, folder: &Path) -> Vec<Watched> {
+        let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
+        let trusted = self.trust.is_trusted(folder);
+        Search { paths: &self.paths, settings: &settings, cwd: folder, trusted }.places()
     }
 
     /// Reads all that holds for a folder. Blocks on the disk.

@@ -40,6 +40,7 @@ use crate::dependencies::{Dependencies, Shared};
 use crate::hooks::SwitchReason;
 use crate::journal::entry::Header;
 use crate::journal::{files, list};
+use crate::near;
 use crate::op::{Answer, Changes, Farewell, Op};
 
 /// How long running turns have to end at shutdown.
@@ -434,10 +435,7 @@ impl Sessions {
     /// Asks a session, which is opened if it is not open yet.
     async fn ask<T>(&self, session: &SessionId, op: impl FnOnce(Answer<T>) -> Op) -> Result<T, KitError> {
         if self.handle(session).is_none() {
-            let (sessions, id) = (self.shared.with.paths.sessions.clone(), session.clone());
-            let found = blocking(move || files::find(&sessions, &id)).await?;
-            let path = found
-                .map_err(|_| KitError::new(ErrorKind::NotFound, format!("there is no session {session}")))?;
+            let path = self.find_file(session).await?;
             self.start(session.clone(), Start::Stored { path });
         }
         let (answer, answered) = oneshot::channel();
@@ -449,8 +447,22 @@ impl Sessions {
 
     async fn find_file(&self, session: &SessionId) -> Result<PathBuf, KitError> {
         let (sessions, id) = (self.shared.with.paths.sessions.clone(), session.clone());
-        let found = blocking(move || files::find(&sessions, &id)).await?;
-        found.map_err(|_| KitError::new(ErrorKind::NotFound, format!("there is no session {session}")))
+        match blocking(move || files::find(&sessions, &id)).await? {
+            Ok(path) => Ok(path),
+            Err(_) => Err(self.unknown_session(session).await),
+        }
+    }
+
+    /// Names the sessions that may be meant, by their ids or their names.
+    async fn unknown_session(&self, session: &SessionId) -> KitError {
+        let all = self.list(SessionListArguments { scope: ListScope::All }).await;
+        let all = all.map(|all| all.sessions).unwrap_or_default();
+        let ids = near::near(session.as_str(), all.iter().map(|one| one.id.as_str()));
+        let names = near::near(session.as_str(), all.iter().filter_map(|one| one.name.as_deref()));
+        let named = all.iter().filter(|one| one.name.as_deref().is_some_and(|name| names.contains(&name)));
+        let meant = named.map(|one| one.id.as_str()).chain(ids).take(near::MOST);
+        let hint = near::listed(meant);
+        KitError::new(ErrorKind::NotFound, format!("there is no session {session}{hint}"))
     }
 
     fn hand_over(&self, session: &SessionId, op: Op) -> Result<(), KitError> {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kit_protocol::{AgentRef, Event, EventBody, SessionId, ToolDisplay, TurnId};
+use kit_protocol::{AgentRef, DeltaOf, Event, EventBody, SessionId, ToolDisplay, TurnId};
 use tokio::time::Instant;
 
 use crate::clock::Millis;
@@ -85,7 +85,7 @@ impl Stream {
 
     /// Sends an event, or holds a delta back for a moment.
     pub(crate) fn emit(&mut self, turn: Option<&TurnId>, body: EventBody) {
-        if delta_key(&body).is_none() {
+        if body.delta().is_none() {
             self.flush();
             self.send(None, turn.cloned(), body);
             return;
@@ -156,12 +156,12 @@ impl Stream {
 
     /// Appends to a held delta of the same kind; answers the body when there is none.
     fn merge(&mut self, turn: Option<&TurnId>, body: EventBody) -> Option<EventBody> {
-        let key = delta_key(&body);
+        let key = body.delta();
         // Output of tools may be told in any order among each other; text and reasoning may not.
-        let same = |held: &(Option<TurnId>, EventBody)| held.0.as_ref() == turn && delta_key(&held.1) == key;
+        let same = |held: &(Option<TurnId>, EventBody)| held.0.as_ref() == turn && held.1.delta() == key;
         let target = match key {
-            Some(DeltaKey::Output(..)) => self.held.iter_mut().rev().find(|held| same(held)),
-            Some(DeltaKey::Text | DeltaKey::Reasoning) | None => {
+            Some(DeltaOf::Output(..)) => self.held.iter_mut().rev().find(|held| same(held)),
+            Some(DeltaOf::Text | DeltaOf::Reasoning) | None => {
                 self.held.last_mut().filter(|held| same(held))
             }
         };
@@ -196,86 +196,16 @@ impl Stream {
     }
 }
 
-/// Whether an event is a piece of a text that a later event tells as a whole.
-pub(crate) fn is_delta(body: &EventBody) -> bool {
-    delta_key(body).is_some()
-}
-
 /// Appends a delta to one of the same kind; answers the event when it is none.
 pub(crate) fn join(into: &mut EventBody, body: EventBody) -> Option<EventBody> {
-    if delta_key(&body).is_none() || delta_key(&body) != delta_key(into) {
+    if body.delta().is_none() || body.delta() != into.delta() {
         return Some(body);
     }
     let mut body = body;
-    let Some(more) = delta_text(&mut body) else { return Some(body) };
-    let Some(text) = delta_text(into) else { return Some(body) };
+    let Some(more) = body.delta_text() else { return Some(body) };
+    let Some(text) = into.delta_text() else { return Some(body) };
     text.push_str(more);
     None
-}
-
-/// What two deltas must share to become one.
-#[derive(PartialEq, Eq)]
-enum DeltaKey<'a> {
-    Text,
-    Reasoning,
-    Output(&'a str, bool),
-}
-
-fn delta_key(body: &EventBody) -> Option<DeltaKey<'_>> {
-    match body {
-        EventBody::MessageUpdate { .. } => Some(DeltaKey::Text),
-        EventBody::ReasoningDelta { .. } => Some(DeltaKey::Reasoning),
-        EventBody::ToolOutput { tool_call_id, is_stderr, .. } => {
-            Some(DeltaKey::Output(tool_call_id.as_str(), *is_stderr))
-        }
-        EventBody::TurnStart { .. }
-        | EventBody::MessageStart {}
-        | EventBody::MessageEnd { .. }
-        | EventBody::ToolCall { .. }
-        | EventBody::ToolExecutionStart { .. }
-        | EventBody::ToolExecutionEnd { .. }
-        | EventBody::ToolResult { .. }
-        | EventBody::ToolDisplay(_)
-        | EventBody::ToolCallContent { .. }
-        | EventBody::StepUsage(_)
-        | EventBody::Response { .. }
-        | EventBody::Compaction { .. }
-        | EventBody::Retry { .. }
-        | EventBody::StreamReset {}
-        | EventBody::Queue { .. }
-        | EventBody::Notice { .. }
-        | EventBody::Error { .. }
-        | EventBody::ModelChange { .. }
-        | EventBody::ThinkingChange { .. }
-        | EventBody::TurnEnd { .. } => None,
-    }
-}
-
-fn delta_text(body: &mut EventBody) -> Option<&mut String> {
-    match body {
-        EventBody::MessageUpdate { chunk } | EventBody::ToolOutput { chunk, .. } => Some(chunk),
-        EventBody::ReasoningDelta { delta } => Some(delta),
-        EventBody::TurnStart { .. }
-        | EventBody::MessageStart {}
-        | EventBody::MessageEnd { .. }
-        | EventBody::ToolCall { .. }
-        | EventBody::ToolExecutionStart { .. }
-        | EventBody::ToolExecutionEnd { .. }
-        | EventBody::ToolResult { .. }
-        | EventBody::ToolDisplay(_)
-        | EventBody::ToolCallContent { .. }
-        | EventBody::StepUsage(_)
-        | EventBody::Response { .. }
-        | EventBody::Compaction { .. }
-        | EventBody::Retry { .. }
-        | EventBody::StreamReset {}
-        | EventBody::Queue { .. }
-        | EventBody::Notice { .. }
-        | EventBody::Error { .. }
-        | EventBody::ModelChange { .. }
-        | EventBody::ThinkingChange { .. }
-        | EventBody::TurnEnd { .. } => None,
-    }
 }
 
 /// About how much memory an event takes.

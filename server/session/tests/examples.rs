@@ -62,3 +62,16 @@ fn live_events_follow_a_turn() {
         assert!(printed.contains(piece), "{piece}: {printed}");
     }
 }
+
+#[test]
+fn a_subagent_reports_and_goes_on() {
+    let script = concat!(
+        "[{\"tool\":{\"name\":\"ls\",\"input\":{}}}]\n",
+        "[{\"text\":\"Some files.\"}]\n",
+        "[{\"text\":\"Files.\"}]",
+    );
+    let printed = run("subagent", script);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[0].starts_with("→ List") && lines[1] == "Some files.", "{printed}");
+    assert!(lines[2].starts_with("Files. (") && lines.len() == 3, "{printed}");
+}

@@ -69,6 +69,8 @@ pub struct Behavior {
     pub ask: Policy,
     /// `window/showMessageRequest`.
     pub message: Policy,
+    /// The settings that `workspace/configuration` tells.
+    pub settings: Value,
     /// Whether `kit/save` really saves.
     pub saves: bool,
     /// Items for `kit/diagnostics` by URI.
@@ -91,6 +93,7 @@ impl Default for Behavior {
             permission: Box::new(|params| Answer::option_of_kind(params, "rejectOnce")),
             ask: Box::new(|_| Answer::Result(json!({ "cancelled": true }))),
             message: Box::new(|_| Answer::Result(Value::Null)),
+            settings: Value::Null,
             saves: true,
             diagnostics: Vec::new(),
             diagnostics_after_edit: VecDeque::new(),
@@ -185,7 +188,7 @@ pub(crate) fn handle(
         "window/showDocument" => Answer::Result(json!({ "success": true })),
         "workspace/configuration" => {
             let count = params["items"].as_array().map_or(0, Vec::len);
-            Answer::Result(Value::Array(vec![Value::Null; count]))
+            Answer::Result(Value::Array(vec![behavior.settings.clone(); count]))
         }
         unknown => {
             return Handled {

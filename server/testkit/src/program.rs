@@ -87,6 +87,14 @@ impl Program {
         stdin.flush().await.expect("the program reads its input");
     }
 
+    /// Sends it a signal by its name, such as `TERM`.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        let process = self.child.id().expect("the program runs").to_string();
+        let sent = std::process::Command::new("kill").args(["-s", name, &process]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "the signal {name} is sent");
+    }
+
     /// Closes its input.
     pub fn close_input(&mut self) {
         self.stdin = None;

@@ -47,8 +47,10 @@ pub use suggestion::Suggestion;
 /// One tool call as the policy sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// The session that makes it.
+    /// The session in whose name it is made.
     pub session: &'a SessionId,
+    /// The session whose model makes it: the same, or a subagent's.
+    pub worker: &'a SessionId,
     /// The session's mode.
     pub mode: Mode,
     /// The session's folder, which names the project for remembered answers.
@@ -163,8 +165,7 @@ impl Policy {
         if call.mode == Mode::Plan && changes(call.kind) {
             return deny("plan mode only reads; the user can switch to another mode");
         }
-        if let Some(why) = self.narrowings(call.session).iter().find_map(|narrowing| narrowing.refuses(call))
-        {
+        if let Some(why) = self.narrowings(call).iter().find_map(|narrowing| narrowing.refuses(call)) {
             return deny(why);
         }
         let lists = self.lists(call.session, call.root);
@@ -214,8 +215,8 @@ impl Policy {
         }
     }
 
-    /// Lets a session call only what the rules allow, until [`widen`](Self::widen); `by` says who wants it so, such as
-    /// ``the skill `deploy` ``.
+    /// Lets a session, and whatever works for it, call only what the rules allow, until [`widen`](Self::widen); `by`
+    /// says who wants it so, such as ``the skill `deploy` ``.
     pub fn narrow(&self, session: &SessionId, by: &str, rules: &[String]) {
         let narrowing = Narrowing::new(by, rules, &self.home);
         let mut narrowed = self.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -227,18 +228,11 @@ impl Policy {
         self.narrowed.lock().unwrap_or_else(PoisonError::into_inner).remove(session);
     }
 
-    /// Lets whatever narrows one session narrow another that works for it.
-    pub fn narrow_like(&self, session: &SessionId, like: &SessionId) {
-        let inherited = self.narrowings(like);
-        if !inherited.is_empty() {
-            let mut narrowed = self.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
-            narrowed.entry(session.clone()).or_default().extend(inherited);
-        }
-    }
-
-    fn narrowings(&self, session: &SessionId) -> Vec<Narrowing> {
+    /// What narrows a call: what narrows the session in whose name it is made, and what narrows a subagent alone.
+    fn narrowings(&self, call: &Call<'_>) -> Vec<Narrowing> {
         let narrowed = self.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
-        narrowed.get(session).cloned().unwrap_or_default()
+        let own = (call.worker != call.session).then(|| narrowed.get(call.worker)).flatten();
+        narrowed.get(call.session).into_iter().chain(own).flatten().cloned().collect()
     }
 
     /// Forgets what holds for one session.

@@ -2,7 +2,8 @@
 //!
 //! Tools come and go while sessions run: those of MCP servers when a server connects, those of extensions when one is
 //! loaded again. The registry is shared and every look at it is a moment's lock; a call that already has its tool goes
-//! on with it. Of several tools with one name the first stays, and core tools are there before any other.
+//! on with it. Of several tools with one name the first stays, and a core tool that the settings leave comes before any
+//! other.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -73,12 +74,44 @@ struct Entry {
 /// Tools by name.
 #[derive(Default)]
 pub struct Registry {
-    tools: RwLock<BTreeMap<String, Entry>>,
+    tools: RwLock<Tools>,
+}
+
+#[derive(Default)]
+struct Tools {
+    /// All built-in tools.
+    core: BTreeMap<String, Arc<dyn AnyTool>>,
+    /// The others.
+    further: BTreeMap<String, Entry>,
+    /// The built-in tools that the settings name as the only ones.
+    included: Option<Vec<String>>,
+    /// The built-in tools that the settings leave out.
+    excluded: Vec<String>,
+}
+
+impl Tools {
+    fn get(&self, name: &str) -> Option<(ToolSource, &Arc<dyn AnyTool>)> {
+        let core = self.core.get(name).filter(|_| self.is_chosen(name)).map(|tool| (ToolSource::Core, tool));
+        core.or_else(|| self.further.get(name).map(|entry| (entry.source, &entry.tool)))
+    }
+
+    fn is_chosen(&self, name: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|listed| listed.eq_ignore_ascii_case(name));
+        self.included.as_deref().is_none_or(named) && !named(&self.excluded)
+    }
+
+    /// All that there are, in the order of their names.
+    fn all(&self) -> impl Iterator<Item = (&String, ToolSource, &Arc<dyn AnyTool>)> {
+        let mut names: Vec<&String> = self.core.keys().chain(self.further.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().filter_map(|name| self.get(name).map(|(source, tool)| (name, source, tool)))
+    }
 }
 
 impl Registry {
-    /// The built-in tools that the settings leave.
-    pub fn builtin(settings: &Settings) -> Self {
+    /// All built-in tools.
+    pub fn builtin() -> Self {
         let all: [Arc<dyn AnyTool>; 7] = [
             Arc::new(ReadFile),
             Arc::new(WriteFile),
@@ -90,48 +123,47 @@ impl Registry {
         ];
         let registry = Self::default();
         for tool in all {
-            registry.add_core(settings, tool);
+            registry.add_core(tool);
         }
         registry
     }
 
-    /// Adds a built-in tool if the settings leave it.
-    pub fn add_core(&self, settings: &Settings, tool: Arc<dyn AnyTool>) {
-        let name = tool.name().into_owned();
-        let named = |list: &Option<Vec<String>>| {
-            list.as_ref().map(|list| list.iter().any(|listed| listed.eq_ignore_ascii_case(&name)))
-        };
-        let included = named(&settings.include_core_tools).unwrap_or(true);
-        let excluded = named(&settings.exclude_core_tools).unwrap_or(false);
-        if included && !excluded {
-            self.add(ToolSource::Core, tool);
-        }
+    /// Lets the settings decide which of the built-in tools there are.
+    pub fn choose(&self, settings: &Settings) {
+        let mut tools = self.write();
+        tools.included.clone_from(&settings.include_core_tools);
+        tools.excluded = settings.exclude_core_tools.clone().unwrap_or_default();
+    }
+
+    /// Adds a built-in tool.
+    pub fn add_core(&self, tool: Arc<dyn AnyTool>) {
+        self.write().core.insert(tool.name().into_owned(), tool);
     }
 
     /// Adds a tool; the first of a name stays, and the answer says whether it was this one.
     pub fn add(&self, source: ToolSource, tool: Arc<dyn AnyTool>) -> bool {
         let name = tool.name().into_owned();
         let mut tools = self.write();
-        let is_new = !tools.contains_key(&name);
+        let is_new = tools.get(&name).is_none();
         if is_new {
-            tools.insert(name, Entry { source, tool });
+            tools.further.insert(name, Entry { source, tool });
         }
         is_new
     }
 
-    /// Removes a tool. Calls that run go on.
+    /// Removes a tool that is not built in. Calls that run go on.
     pub fn remove(&self, name: &str) -> Option<Arc<dyn AnyTool>> {
-        self.write().remove(name).map(|entry| entry.tool)
+        self.write().further.remove(name).map(|entry| entry.tool)
     }
 
     /// The names in order.
     pub fn names(&self) -> Vec<String> {
-        self.read().keys().cloned().collect()
+        self.read().all().map(|(name, ..)| name.clone()).collect()
     }
 
     /// The tools in order, with where they come from.
     pub fn list(&self) -> Vec<(ToolSource, Arc<dyn AnyTool>)> {
-        self.read().values().map(|entry| (entry.source, Arc::clone(&entry.tool))).collect()
+        self.read().all().map(|(_, source, tool)| (source, Arc::clone(tool))).collect()
     }
 
     /// The tool that a model means by a name: without case, and by names that other programs give it.
@@ -141,7 +173,7 @@ impl Registry {
         let lower = name.to_ascii_lowercase();
         let other =
             || OTHER_NAMES.iter().find(|(other, _)| *other == lower).and_then(|(_, own)| tools.get(*own));
-        exact.or_else(|| tools.get(&lower)).or_else(other).map(|entry| Arc::clone(&entry.tool))
+        exact.or_else(|| tools.get(&lower)).or_else(other).map(|(_, tool)| Arc::clone(tool))
     }
 
     /// What a model is told in the mode, in a fixed order so that providers can cache it.
@@ -151,8 +183,8 @@ impl Registry {
             Mode::Ask | Mode::Edit | Mode::Auto => true,
         };
         self.read()
-            .values()
-            .map(|entry| &entry.tool)
+            .all()
+            .map(|(_, _, tool)| tool)
             .filter(offered)
             .map(|tool| Definition {
                 name: tool.name().into_owned(),
@@ -162,18 +194,18 @@ impl Registry {
             .collect()
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Entry>> {
+    fn read(&self) -> RwLockReadGuard<'_, Tools> {
         self.tools.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Entry>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Tools> {
         self.tools.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_list().entries(self.read().keys()).finish()
+        formatter.debug_list().entries(self.names()).finish()
     }
 }
 
@@ -183,7 +215,7 @@ mod tests {
 
     #[test]
     fn tools_are_listed_in_a_fixed_order() {
-        let registry = Registry::builtin(&Settings::default());
+        let registry = Registry::builtin();
         assert_eq!(registry.names(), ["bash", "edit", "find", "grep", "ls", "read", "write"]);
         let plan: Vec<String> = registry.definitions(Mode::Plan).into_iter().map(|tool| tool.name).collect();
         assert_eq!(plan, ["find", "grep", "ls", "read"]);
@@ -193,15 +225,21 @@ mod tests {
     #[test]
     fn settings_choose_the_tools() {
         let list = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let registry = Registry::builtin();
+        let chosen = |settings: Settings| {
+            registry.choose(&settings);
+            registry.names()
+        };
         let only = Settings { include_core_tools: list(&["Read", "ls"]), ..Settings::default() };
-        assert_eq!(Registry::builtin(&only).names(), ["ls", "read"]);
+        assert_eq!(chosen(only), ["ls", "read"]);
         let without = Settings { exclude_core_tools: list(&["bash"]), ..Settings::default() };
-        assert_eq!(Registry::builtin(&without).names(), ["edit", "find", "grep", "ls", "read", "write"]);
+        assert_eq!(chosen(without), ["edit", "find", "grep", "ls", "read", "write"]);
+        assert_eq!(chosen(Settings::default()).len(), 7);
     }
 
     #[test]
     fn a_tool_is_found_by_the_names_that_models_use() {
-        let registry = Registry::builtin(&Settings::default());
+        let registry = Registry::builtin();
         let found = |name: &str| registry.get(name).map(|tool| tool.name().into_owned());
         assert_eq!(found("Read"), Some("read".to_owned()));
         assert_eq!(found("read_file"), Some("read".to_owned()));

@@ -160,8 +160,10 @@ pub struct ToolContext {
     pub workspace: Arc<Workspace>,
     /// The session's folder: relative paths start here, commands run here.
     pub cwd: PathBuf,
-    /// The session.
+    /// The session in whose name the call is made.
     pub session: SessionId,
+    /// The session whose model makes the call: the same, or a subagent's.
+    pub worker: SessionId,
     /// The turn.
     pub turn: TurnId,
     /// The call.
@@ -210,6 +212,7 @@ impl ToolContext {
     ) -> Call<'a> {
         Call {
             session: &self.session,
+            worker: &self.worker,
             mode: self.mode,
             root: &self.cwd,
             roots,

@@ -202,6 +202,7 @@ fn commands_run_confined_and_unasked_in_auto_mode() {
             workspace: Arc::new(workspace),
             cwd: root,
             session: SessionId::new("s"),
+            worker: SessionId::new("s"),
             turn: TurnId::new("t"),
             call: ToolCallId::new("c"),
             agent: AgentRef::main(),
@@ -212,7 +213,7 @@ fn commands_run_confined_and_unasked_in_auto_mode() {
             settings: Arc::new(ToolSettings::new(&Settings::default(), Some(fixture.sandbox.clone()))),
             gate: None,
         };
-        let bash = Registry::builtin(&Settings::default()).get("bash").unwrap();
+        let bash = Registry::builtin().get("bash").unwrap();
         let arguments = serde_json::json!({ "command": command }).to_string();
         runtime.block_on(run_call(bash, arguments, context, Box::new(|| ())))
     };

@@ -22,6 +22,7 @@ mod shown;
 mod snapshot;
 mod trust;
 mod uri;
+mod watch;
 mod workspace;
 
 pub use change::{Author, Change, ChangeObserver};
@@ -33,4 +34,5 @@ pub use roots::{Location, Root};
 pub use snapshot::{Base, FileHash, MAX_FILE_BYTES, Snapshot, WorkspaceError, same_lines};
 pub use trust::Trust;
 pub use uri::DocumentUri;
+pub use watch::{Watch, WatchError, Watched};
 pub use workspace::Workspace;

@@ -19,12 +19,19 @@ use crate::real_path::real_path;
 #[derive(Clone, Debug)]
 pub struct Trust {
     file: PathBuf,
+    /// A root that this process trusts beside those of the file.
+    also: Option<PathBuf>,
 }
 
 impl Trust {
     /// The store in the configuration directory.
     pub fn new(paths: &Paths) -> Self {
-        Self { file: paths.config.join("trusted-projects.json") }
+        Self { file: paths.config.join("trusted-projects.json"), also: None }
+    }
+
+    /// The same, with a root that only this process trusts.
+    pub fn also(self, root: &Path) -> Self {
+        Self { also: real_path(root).ok(), ..self }
     }
 
     /// The file, to be shown to the user.
@@ -35,6 +42,9 @@ impl Trust {
     /// Whether the user trusts a root.
     pub fn is_trusted(&self, root: &Path) -> bool {
         let Ok(real) = real_path(root) else { return false };
+        if self.also.as_ref().is_some_and(|also| real.starts_with(also)) {
+            return true;
+        }
         match self.read() {
             Ok(roots) => roots.trusted.iter().any(|other| real.starts_with(other)),
             Err(error) => {

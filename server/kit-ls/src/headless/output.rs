@@ -6,7 +6,7 @@
 
 use std::io::Write as _;
 
-use kit_protocol::{CostKind, Event, EventBody, KitError, SessionId, UsageTotals};
+use kit_protocol::{CostKind, Event, EventBody, KitError, SessionId, StopReason, UsageTotals};
 use serde_json::{Value, json};
 
 use super::Style;
@@ -133,6 +133,9 @@ impl Output {
                     1 => "1 call".to_owned(),
                     calls => format!("{calls} calls"),
                 };
+                if let Some(why) = cut_short(*stop_reason) {
+                    aside(why);
+                }
                 aside(&format!("{model} · {calls} · {}{session}", spent(usage)));
             }
             Style::Json => {
@@ -140,7 +143,6 @@ impl Output {
                     "response": response,
                     "model": model,
                     "stop_reason": stop_reason,
-                    "session_id": session,
                     "usage": {
                         "input_tokens": usage.input_tokens,
                         "output_tokens": usage.output_tokens,
@@ -153,8 +155,9 @@ impl Output {
                     },
                     "messages": messages,
                 });
-                if let (Some(object), Some(error)) = (object.as_object_mut(), error) {
-                    object.insert("error".to_owned(), json!(error));
+                if let Some(object) = object.as_object_mut() {
+                    object.extend(session.map(|session| ("session_id".to_owned(), json!(session))));
+                    object.extend(error.as_ref().map(|error| ("error".to_owned(), json!(error))));
                 }
                 print_object(&object);
             }
@@ -170,6 +173,18 @@ impl Output {
             Style::Text | Style::Quiet => crate::complain(&error.message),
         }
         Ok(())
+    }
+}
+
+/// Why a turn ended before the model was done, in words.
+fn cut_short(reason: StopReason) -> Option<&'static str> {
+    match reason {
+        StopReason::EndTurn | StopReason::ToolUse | StopReason::Error => None,
+        StopReason::Cancelled => Some("cancelled"),
+        StopReason::MaxTokens => Some("stopped: the answer reached its largest length"),
+        StopReason::Refusal => Some("stopped: the model refused"),
+        StopReason::Budget => Some("stopped: the budget is used up"),
+        StopReason::MaxSteps => Some("stopped: the largest number of model calls is reached"),
     }
 }
 

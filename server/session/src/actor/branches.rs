@@ -18,6 +18,7 @@ use crate::journal::entry::{Body, Header, Note};
 use crate::journal::files;
 use crate::journal::write::Durability;
 use crate::markdown;
+use crate::near;
 use crate::op::{Answer, Changes, Farewell, reply};
 use crate::tree;
 use crate::turn::Input;
@@ -62,10 +63,11 @@ impl Actor {
     }
 
     fn find(&self, entry: &EntryId) -> Result<EntryIndex, KitError> {
-        self.journal
-            .history()
-            .find(entry)
-            .ok_or_else(|| KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}")))
+        let history = self.journal.history();
+        history.find(entry).ok_or_else(|| {
+            let hint = near::hint(entry.as_str(), history.records().iter().map(|record| record.id.as_str()));
+            KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}{hint}"))
+        })
     }
 
     /// The last of our notes right behind an entry that tell what it used and that its turn ended there. People choose

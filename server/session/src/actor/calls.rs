@@ -84,6 +84,7 @@ impl Actor {
             workspace: Arc::clone(&self.shared.with.workspace),
             cwd: self.cwd.clone(),
             session: origin.session,
+            worker: self.session.clone(),
             turn: origin.turn,
             call: call.clone(),
             agent: origin.agent,
@@ -91,7 +92,7 @@ impl Actor {
             cancel,
             policy: Arc::clone(&self.shared.with.policy),
             mode: self.mode,
-            settings: Arc::clone(&self.shared.setup().tool_settings),
+            settings: Arc::clone(&self.setup().tool_settings),
             gate: self.gate(turn.clone()),
         }
     }

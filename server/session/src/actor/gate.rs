@@ -95,8 +95,9 @@ impl Actor {
 
     /// The limits of the model's context.
     pub(super) fn limits(&self) -> Limits {
-        let known = self.model.as_ref().and_then(|model| self.shared.setup().models.resolve(model).ok());
-        Limits::of(known.as_ref().map(|model| model.info()), self.shared.setup().settings.compaction.as_ref())
+        let setup = self.setup();
+        let known = self.model.as_ref().and_then(|model| setup.models.resolve(model).ok());
+        Limits::of(known.as_ref().map(|model| model.info()), setup.settings.compaction.as_ref())
     }
 
     /// Begins a compaction that is due; true when the call has to wait for it.
@@ -104,7 +105,7 @@ impl Actor {
         let (cause, depth) = match self.asked_compaction.take() {
             Some(focus) => (Cause::Asked { focus }, Depth::Something),
             None => {
-                let is_on = self.shared.setup().settings.auto_compact.unwrap_or(true);
+                let is_on = self.setup().settings.auto_compact.unwrap_or(true);
                 let is_due = is_on && self.limits().are_reached(self.meter.size().tokens);
                 let Some(running) = self.running.as_mut().filter(|running| is_due && !running.compacted)
                 else {
@@ -137,7 +138,7 @@ impl Actor {
             self.shared.today().await;
         }
         let price = self.model.as_ref().and_then(|model| {
-            let model = self.shared.setup().models.resolve(model).ok()?;
+            let model = self.setup().models.resolve(model).ok()?;
             model.info().price
         });
         let next = budget::least_cost(self.meter.size().tokens, price, self.usage.last.as_ref());

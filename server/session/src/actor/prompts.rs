@@ -122,10 +122,11 @@ impl Actor {
         }
         self.usage.begin_turn();
         self.purse.begin_turn();
-        let max_steps = self.shared.setup().settings.max_steps.filter(|steps| *steps > 0);
-        let repeated = Thresholds::from(self.shared.setup().settings.repeated_calls);
+        let setup = self.shared.setup();
+        let max_steps = setup.settings.max_steps.filter(|steps| *steps > 0);
+        let repeated = Thresholds::from(setup.settings.repeated_calls);
         let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated, intercepted };
-        self.running = Some(Running::new(Machine::new(plan), unopened));
+        self.running = Some(Running::new(Machine::new(plan), setup, unopened));
         // Whoever gets the answer can cancel the turn.
         self.post();
         Ok(())

@@ -43,7 +43,7 @@ pub(crate) async fn run(shared: Arc<Shared>, session: SessionId, start: Start, m
 async fn woken(ops: &mut mpsc::Receiver<Op>, path: &Path) -> Option<Op> {
     loop {
         match ops.recv().await? {
-            Op::Cancel(_) | Op::Adopt(_) | Op::LookAtLogins => {}
+            Op::Cancel(_) | Op::Adopt(..) | Op::LookAtLogins => {}
             Op::Close(done) => {
                 ops.close();
                 // Whoever asked may have given up.

@@ -1,19 +1,35 @@
 //! The settings of a session: how they change, what the file says about them, and what follows from the model.
 
-use kit_protocol::{EventBody, KitError};
+use std::sync::Arc;
+
+use kit_protocol::{EventBody, KitError, Mode};
 use kit_provider::Model;
 
 use super::{Actor, from_model};
+use crate::dependencies::Setup;
 use crate::hooks::Observation;
 use crate::journal::entry::{Body, Note, SettingsNote};
 use crate::journal::write::Durability;
-use crate::op::Changes;
-use crate::restore;
+use crate::op::{Adoption, ChangedBy, Changes};
+use crate::{restore, subagent};
+
+/// What somebody chose for a session while this process had it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chosen {
+    mode: bool,
+    model: bool,
+    thinking: bool,
+}
 
 impl Actor {
     /// Changes settings of the session from here on.
     pub(super) async fn change(&mut self, changes: Changes) -> Result<(), KitError> {
         let Changes { mode, model, thinking, by } = changes;
+        if by != ChangedBy::Settings {
+            self.chosen.mode |= mode.is_some();
+            self.chosen.model |= model.is_some();
+            self.chosen.thinking |= thinking.is_some();
+        }
         let mode = mode.filter(|mode| *mode != self.mode);
         let thinking = thinking.filter(|thinking| *thinking != self.thinking);
         let mut entries = Vec::new();
@@ -57,14 +73,54 @@ impl Actor {
         Ok(())
     }
 
-    /// Takes over what new sessions start with, as long as nothing was said or chosen in this one.
-    pub(super) fn adopt(&mut self, defaults: Changes) {
-        if self.journal.history().records().is_empty() && self.repairs.is_empty() && self.running.is_none() {
-            self.mode = defaults.mode.unwrap_or_default();
-            self.model = defaults.model;
-            self.thinking = defaults.thinking.unwrap_or_default();
+    /// Takes over what the settings say now: all that new sessions start with while nothing was said or chosen in this
+    /// one, later what is another than before and nobody chose. The mode holds at once, model and thinking level from
+    /// the next turn on. A subagent goes on as its session started it. Answers the mode if it is another one now.
+    pub(super) async fn adopt(&mut self, adoption: Adoption) -> Result<Option<Mode>, KitError> {
+        let parallel = self.shared.setup().settings.max_subagents;
+        self.nursery.resize(parallel.unwrap_or(subagent::DEFAULT_PARALLEL));
+        let before = self.mode;
+        if self.role.is_none() {
+            let Adoption { defaults, changed } = adoption;
+            let is_untouched = self.journal.history().records().is_empty() && self.repairs.is_empty();
+            if is_untouched && self.running.is_none() && self.chosen == Chosen::default() {
+                self.mode = defaults.mode.unwrap_or_default();
+                self.model = defaults.model;
+                self.thinking = defaults.thinking.unwrap_or_default();
+            } else {
+                let Changes { mode, model, thinking, .. } = changed;
+                let mode = mode.filter(|_| !self.chosen.mode);
+                self.change(Changes { mode, by: ChangedBy::Settings, ..Changes::default() }).await?;
+                let waiting = self.adopting.take().unwrap_or_default();
+                self.adopting = Some(Changes {
+                    model: model.or(waiting.model),
+                    thinking: thinking.or(waiting.thinking),
+                    by: ChangedBy::Settings,
+                    mode: None,
+                });
+                if self.running.is_none() {
+                    self.adopt_rest().await;
+                }
+            }
         }
         self.know_window();
+        Ok((self.mode != before).then_some(self.mode))
+    }
+
+    /// Takes over what waited for the end of the turn.
+    pub(super) async fn adopt_rest(&mut self) {
+        let Some(Changes { model, thinking, by, .. }) = self.adopting.take() else { return };
+        let model = model.filter(|_| !self.chosen.model);
+        let thinking = thinking.filter(|_| !self.chosen.thinking);
+        if let Err(error) = self.change(Changes { mode: None, model, thinking, by }).await {
+            let message = format!("the session goes on as before: {}", error.message);
+            self.stream.emit(None, EventBody::Notice { message });
+        }
+    }
+
+    /// The settings of the running turn, or of the next one.
+    pub(super) fn setup(&self) -> Arc<Setup> {
+        self.running.as_ref().map_or_else(|| self.shared.setup(), |running| Arc::clone(&running.setup))
     }
 
     /// The event that says that the model lacks the level that was asked for, unless that was told already.

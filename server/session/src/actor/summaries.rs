@@ -159,13 +159,14 @@ impl Actor {
 
     /// The model that writes summaries, and its limits.
     fn writer(&self) -> Result<(Option<ModelId>, Limits), KitError> {
-        let settings = &self.shared.setup().settings;
+        let setup = self.setup();
+        let settings = &setup.settings;
         let chosen = settings.compaction.as_ref().and_then(|settings| settings.model.as_deref());
         let wrong =
             |error: kit_protocol::InvalidModelId| KitError::new(ErrorKind::InvalidRequest, error.to_string());
         let model =
             chosen.map(str::parse::<ModelId>).transpose().map_err(wrong)?.or_else(|| self.model.clone());
-        let known = model.as_ref().and_then(|model| self.shared.setup().models.resolve(model).ok());
+        let known = model.as_ref().and_then(|model| setup.models.resolve(model).ok());
         Ok((model, Limits::of(known.as_ref().map(|model| model.info()), settings.compaction.as_ref())))
     }
 
@@ -179,7 +180,7 @@ impl Actor {
         let cancel = CancellationToken::new();
         let withdraw = cancel.clone().drop_guard();
         let hooks = Arc::clone(&self.shared.with.hooks);
-        let models = Arc::clone(&self.shared.setup().models);
+        let models = Arc::clone(&self.setup().models);
         let scope = HookScope {
             session: self.session.clone(),
             turn: self.running.as_ref().map(|running| running.machine.turn().clone()),

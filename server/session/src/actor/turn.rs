@@ -24,6 +24,7 @@ use super::tools::{News, Outputs, ToolDone, Tools};
 use super::{Actor, Millis};
 use crate::budget::Reservation;
 use crate::conversation;
+use crate::dependencies::Setup;
 use crate::hooks::Observation;
 use crate::journal::entry::{Body, Note, PromptNote, UsageNote};
 use crate::journal::write::Durability;
@@ -43,6 +44,8 @@ const LONGEST_LABEL: usize = 48;
 /// The turn that runs.
 pub(super) struct Running {
     pub(super) machine: Machine,
+    /// The settings that it started with.
+    pub(super) setup: Arc<Setup>,
     pub(super) cancel: CancellationToken,
     /// The prompt, until the beginning of the turn is saved.
     pub(super) unopened: Option<Unopened>,
@@ -74,9 +77,10 @@ pub(super) struct Running {
 
 impl Running {
     /// A turn whose beginning is saved, but for a prompt that interceptors look at first.
-    pub(super) fn new(machine: Machine, unopened: Option<Unopened>) -> Self {
+    pub(super) fn new(machine: Machine, setup: Arc<Setup>, unopened: Option<Unopened>) -> Self {
         Self {
             machine,
+            setup,
             cancel: CancellationToken::new(),
             unopened,
             interceptors: None,
@@ -282,7 +286,7 @@ impl Actor {
         };
         self.meter.set_frame(tokens::of_frame(&request.system, &request.tools));
         let Passage::Open(reservation) = self.may_call().await else { return None };
-        let models = Arc::clone(&self.shared.setup().models);
+        let models = Arc::clone(&self.setup().models);
         let model = self.model.clone();
         self.with_running(|running| {
             running.retry_at = None;
@@ -305,7 +309,7 @@ impl Actor {
             None => (conversation::paired(conversation).into(), false),
         };
         let preparation = if is_prepared { None } else { self.preparation() };
-        let setup = self.shared.setup();
+        let setup = self.setup();
         let settings = &setup.settings;
         let roots = self.shared.with.workspace.roots();
         let offered = self.shared.with.tools.definitions(self.mode).into_iter();
@@ -523,6 +527,7 @@ impl Actor {
         let Some(running) = self.running.take() else { return };
         self.shared.with.policy.widen(&self.session);
         self.report();
+        self.adopt_rest().await;
         if !running.steers.is_empty() {
             if let Err(error) = self.append(restore::join_entries(&running.steers), Durability::Written).await
             {

@@ -6,7 +6,7 @@
 //! and one that is `hidden` works without being offered. A file that cannot be understood is left out and told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kit_protocol::{AgentInfo, AgentListAnswer, ErrorKind, FileProblem, KitError};
@@ -110,13 +110,22 @@ impl Default for Agents {
     }
 }
 
+/// Where the user's agents lie, the stronger ones first.
+pub(crate) fn user_folders(paths: &Paths) -> [PathBuf; 2] {
+    [paths.config.join("agents"), paths.home.join(".agents/agents")]
+}
+
+/// Where a project's agents lie, the stronger ones first.
+pub(crate) fn project_folders(folder: &Path) -> [PathBuf; 2] {
+    [".agents/agents", ".kit/agents"].map(|name| folder.join(name))
+}
+
 impl Agents {
     /// The agents that count in a folder: those of the project where it is trusted, of the user, and built-in ones.
     pub(crate) fn read(paths: &Paths, folder: &Path, trusted: bool) -> Self {
         let fence = Fence::around(folder);
-        let project = [".agents/agents", ".kit/agents"].map(|name| (folder.join(name), fence.clone()));
-        let user = [paths.config.join("agents"), paths.home.join(".agents/agents")];
-        let user = user.map(|folder| (folder, Fence::Open));
+        let project = project_folders(folder).map(|folder| (folder, fence.clone()));
+        let user = user_folders(paths).map(|folder| (folder, Fence::Open));
         let places = project.into_iter().filter(|_| trusted).chain(user);
 
         let mut found = Self { agents: BTreeMap::new(), problems: Vec::new() };

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kit_protocol::{FileProblem, Settings};
-use kit_workspace::Paths;
+use kit_workspace::{Paths, Watched};
 
-use super::agents::Agents;
+use super::agents::{self, Agents};
 use super::folders::{self, Fence};
 use super::front_matter::FrontMatterError;
 use super::instructions::{self, Instructions};
@@ -118,19 +118,50 @@ impl Search<'_> {
 
     /// Weakest first, so that later ones replace earlier ones.
     fn skill_files(&self) -> Vec<(PathBuf, Origin, Fence)> {
-        let home = &self.paths.home;
-        let user = [home.join(".agents/skills"), self.paths.config.join("skills")];
-        let project = [self.cwd.join(".agents/skills"), self.cwd.join(".kit/skills")];
-        let named = self.settings.skills_dir.iter().chain(self.settings.skill.iter().flatten());
-        self.files(&user, &project, named, &["md", "txt"], Some("SKILL.md"))
+        self.files(&self.user_skills(), &self.project_skills(), self.named_skills(), &["md", "txt"], Some("SKILL.md"))
+    }
+
+    fn user_skills(&self) -> [PathBuf; 2] {
+        [self.paths.home.join(".agents/skills"), self.paths.config.join("skills")]
+    }
+
+    fn project_skills(&self) -> [PathBuf; 2] {
+        [self.cwd.join(".agents/skills"), self.cwd.join(".kit/skills")]
+    }
+
+    fn named_skills(&self) -> impl Iterator<Item = &String> {
+        self.settings.skills_dir.iter().chain(self.settings.skill.iter().flatten())
     }
 
     fn template_files(&self) -> Vec<(PathBuf, Origin, Fence)> {
-        let user = [self.paths.home.join(".kit/prompts"), self.paths.config.join("prompts")];
-        let project = [self.cwd.join(".kit/prompts")];
-        let settings = self.settings;
-        let named = settings.prompts.iter().flatten().chain(settings.prompt_template.iter().flatten());
-        self.files(&user, &project, named, &["md"], None)
+        self.files(&self.user_templates(), &self.project_templates(), self.named_templates(), &["md"], None)
+    }
+
+    fn user_templates(&self) -> [PathBuf; 2] {
+        [self.paths.home.join(".kit/prompts"), self.paths.config.join("prompts")]
+    }
+
+    fn project_templates(&self) -> [PathBuf; 1] {
+        [self.cwd.join(".kit/prompts")]
+    }
+
+    fn named_templates(&self) -> impl Iterator<Item = &String> {
+        self.settings.prompts.iter().flatten().chain(self.settings.prompt_template.iter().flatten())
+    }
+
+    /// The folders and files that skills, templates and agents are read from, whether they are there or not.
+    pub(crate) fn places(&self) -> Vec<Watched> {
+        let mut folders: Vec<PathBuf> = self.user_skills().into();
+        folders.extend(self.user_templates());
+        folders.extend(agents::user_folders(self.paths));
+        if self.trusted {
+            folders.extend(self.project_skills());
+            folders.extend(self.project_templates());
+            folders.extend(agents::project_folders(self.cwd));
+        }
+        let named = self.named_skills().chain(self.named_templates()).map(|name| self.named_path(name));
+        let named = named.map(|path| if path.is_dir() { Watched::Folder(path) } else { Watched::File(path) });
+        folders.into_iter().map(Watched::Folder).chain(named).collect()
     }
 
     fn files<'a>(

@@ -289,14 +289,12 @@ impl Sessions {
     /// Adds the tools that need a session's surroundings.
     pub(super) fn offer_context_tools(&self) {
         let shared = &self.shared;
-        let setup = shared.setup();
-        if !setup.settings.no_skills.unwrap_or(false) {
-            let tool = ActivateSkill::new(Arc::clone(&shared.with.projects));
-            shared.with.tools.add_core(&setup.settings, Arc::new(tool));
-        }
+        let tool = ActivateSkill::new(Arc::clone(&shared.with.projects));
+        shared.with.tools.add_core(Arc::new(tool));
         if shared.with.workspace.editor().has_diagnostics() {
-            shared.with.tools.add_core(&setup.settings, Arc::new(diagnostics::Diagnostics));
+            shared.with.tools.add_core(Arc::new(diagnostics::Diagnostics));
         }
+        self.choose_tools(&shared.setup().settings);
     }
 
     /// The folder of a session, of the current one, or the first root.

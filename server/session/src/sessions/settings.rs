@@ -4,15 +4,17 @@ use std::sync::{Arc, PoisonError};
 
 use kit_protocol::{
     ErrorKind, KitError, ModeSetAnswer, ModeSetArguments, ModelId, ModelListAnswer, ModelListArguments,
-    ModelSetAnswer, ModelSetArguments, SessionId, ThinkingSetAnswer, ThinkingSetArguments, UsageAnswer,
+    ModelSetAnswer, ModelSetArguments, SessionId, Settings, ThinkingSetAnswer, ThinkingSetArguments, UsageAnswer,
     UsageArguments,
 };
 
 use kit_provider::Models;
+use tokio::sync::oneshot;
 
 use super::Sessions;
+use crate::activate_skill;
 use crate::dependencies::Setup;
-use crate::op::{ChangedBy, Changes, Op};
+use crate::op::{Adoption, ChangedBy, Changes, Op};
 
 impl Sessions {
     /// The models that there are now.
@@ -113,10 +115,11 @@ impl Sessions {
         }
     }
 
-    /// Lets other settings hold from now on: for the next model call of every session, and for the next tool call.
-    /// Model, mode and thinking level are what sessions start with, so a session in which nothing was said yet takes
-    /// the new ones, and any other keeps its own. What the user chose for new sessions outranks the settings.
-    pub fn set_settings(&self, setup: Setup) {
+    /// Lets other settings hold from now on. Permissions, budgets and the mode hold at once, everything else from the
+    /// next turn on, also in sessions that are open. What the user chose, for new sessions or for one, outranks them.
+    pub fn set_settings(self: &Arc<Self>, setup: Setup) {
+        let before = self.defaults();
+        self.choose_tools(&setup.settings);
         self.shared.replace_setup(setup);
         self.look_at_projects();
         let defaults = self.defaults();
@@ -131,12 +134,45 @@ impl Sessions {
             }
         });
         self.find_default_model();
-        let open: Vec<_> = self.lock().values().cloned().collect();
-        for ops in open {
-            if ops.try_send(Op::Adopt(defaults.clone())).is_err() {
-                tracing::debug!("a session that is closed or has too much to do keeps what it started with");
+        let changed = Changes {
+            mode: (before.mode != defaults.mode).then(|| defaults.mode.unwrap_or_default()),
+            model: defaults.model.clone().filter(|_| before.model != defaults.model),
+            thinking: (before.thinking != defaults.thinking).then(|| defaults.thinking.unwrap_or_default()),
+            by: ChangedBy::Settings,
+        };
+        let adoption = Adoption { defaults, changed };
+        let open: Vec<SessionId> = self.lock().keys().cloned().collect();
+        let mut asked = Vec::new();
+        for session in open {
+            let (answer, answered) = oneshot::channel();
+            match self.hand_over(&session, Op::Adopt(adoption.clone(), answer)) {
+                Ok(()) => asked.push((session, answered)),
+                Err(error) => tracing::debug!(%session, %error, "a session keeps its settings"),
             }
         }
+        let sessions = Arc::clone(self);
+        self.in_background(async move {
+            for (session, answered) in asked {
+                match answered.await {
+                    Ok(Ok(Some(mode))) => sessions.lead_subagents(&session, mode),
+                    Ok(Ok(None)) => {}
+                    Ok(Err(error)) => {
+                        tracing::warn!(%session, %error, "a session keeps its settings");
+                    }
+                    // A session that rests has nothing to adopt.
+                    Err(_) => {}
+                }
+            }
+        });
+    }
+
+    /// Lets the settings decide which built-in tools there are.
+    pub(super) fn choose_tools(&self, settings: &Settings) {
+        let mut settings = settings.clone();
+        if settings.no_skills == Some(true) {
+            settings.exclude_core_tools.get_or_insert_default().push(activate_skill::NAME.to_owned());
+        }
+        self.shared.with.tools.choose(&settings);
     }
 
     /// A login came or went: who is signed out, and which model is used when nobody chooses one, is found out anew.

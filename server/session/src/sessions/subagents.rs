@@ -47,9 +47,7 @@ struct Run {
 impl Sessions {
     /// Puts the tool that starts subagents among the others.
     pub(super) fn offer_subagents(self: &Arc<Self>) {
-        let tool = Arc::new(SubagentTool::new(self));
-        let settings = &self.shared.setup().settings;
-        self.shared.with.tools.add_core(settings, tool);
+        self.shared.with.tools.add_core(Arc::new(SubagentTool::new(self)));
     }
 
     /// Starts a subagent, or lets an earlier one go on. Returns as soon as it is registered; when as many as may run at
@@ -337,7 +335,7 @@ async fn place(nursery: &Nursery, cancel: &CancellationToken) -> Option<OwnedSem
     tokio::select! {
         biased;
         () = cancel.cancelled() => None,
-        place = Arc::clone(&nursery.places).acquire_owned() => place.ok(),
+        place = nursery.place() => place,
     }
 }
 

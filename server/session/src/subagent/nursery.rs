@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kit_protocol::SessionId;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::relay::Relay;
 use super::{Subagent, SubagentReport};
@@ -31,23 +31,59 @@ struct Child {
     ending: Ending,
 }
 
+struct Parallel {
+    wanted: usize,
+    there: usize,
+}
+
+fn places(parallel: u32) -> usize {
+    usize::try_from(parallel.max(1)).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS)
+}
+
 /// The subagents of one session.
 pub(crate) struct Nursery {
     pub(crate) relay: Arc<Relay>,
     /// One permit for each subagent that may run.
-    pub(crate) places: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    /// How many permits there are to be; those above are taken away as their subagents end.
+    parallel: Mutex<Parallel>,
     children: Mutex<Vec<Child>>,
 }
 
 impl Nursery {
     /// For a session of which so many subagents may run at once.
     pub(crate) fn new(parallel: u32) -> Arc<Self> {
-        let places = usize::try_from(parallel.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
+        let places = places(parallel);
         Arc::new(Self {
             relay: Arc::default(),
-            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(places)),
+            parallel: Mutex::new(Parallel { wanted: places, there: places }),
             children: Mutex::default(),
         })
+    }
+
+    /// From now on so many may run at once; those that run go on.
+    pub(crate) fn resize(&self, parallel: u32) {
+        let mut parallel_now = self.parallel.lock().unwrap_or_else(PoisonError::into_inner);
+        parallel_now.wanted = places(parallel);
+        let missing = parallel_now.wanted.saturating_sub(parallel_now.there);
+        self.places.add_permits(missing);
+        parallel_now.there += missing;
+        let surplus = parallel_now.there.saturating_sub(parallel_now.wanted);
+        parallel_now.there -= self.places.forget_permits(surplus);
+    }
+
+    /// Waits for a place.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            let mut parallel = self.parallel.lock().unwrap_or_else(PoisonError::into_inner);
+            if parallel.there <= parallel.wanted {
+                return Some(place);
+            }
+            parallel.there -= 1;
+            place.forget();
+        }
     }
 
     /// A subagent begins or waits for its place. Forgets an earlier task of the same one.

@@ -42,7 +42,7 @@ impl Relay {
                 None => Some(body),
             };
             let Some(body) = body else { return };
-            if waiting.len() >= LIMIT && stream::is_delta(&body) {
+            if waiting.len() >= LIMIT && body.delta().is_some() {
                 return;
             }
             waiting.push_back(Relayed { agent, turn, body });

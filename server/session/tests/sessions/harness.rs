@@ -120,7 +120,7 @@ impl Kit {
         let sessions = Sessions::new(Dependencies {
             workspace,
             documents: Arc::clone(&documents),
-            tools: Arc::new(Registry::builtin(&settings)),
+            tools: Arc::new(Registry::builtin()),
             projects: Projects::new(&paths, &settings),
             policy: Arc::new(Policy::new(&paths, &rules)),
             paths,

@@ -1,6 +1,6 @@
 use kit_protocol::{
-    ErrorKind, Mode, ModeSetArguments, ModelListArguments, ModelSetArguments, Settings, ThinkingLevel,
-    ThinkingSetArguments, UsageArguments,
+    ErrorKind, Mode, ModeSetArguments, ModelListArguments, ModelSetArguments, SessionId, Settings,
+    ThinkingLevel, ThinkingSetArguments, UsageArguments,
 };
 use kit_session::ChangedBy;
 use serde_json::json;
@@ -127,18 +127,29 @@ async fn a_model_setting_that_cannot_be_read_is_an_error() {
 async fn other_settings_hold_from_now_on_but_for_what_was_chosen() {
     let kit = Kit::new(&[json!([{"text": "one"}])]);
     kit.script("other", &[json!([{"text": "other"}])]);
+    let settings = |model: &str, mode| Settings {
+        model: Some(format!("scripted/{model}")),
+        mode: Some(mode),
+        ..Settings::default()
+    };
     let first = kit.say("hi").await;
     kit.end_of(&first.turn).await;
+    let chosen = kit.sessions.new_session(Default::default()).await.unwrap();
+    let set = ModeSetArguments { mode: Mode::Edit, session: Some(chosen.session.clone()) };
+    kit.sessions.mode_set(set).await.unwrap();
     let fresh = kit.sessions.new_session(Default::default()).await.unwrap();
-    kit.apply(Settings {
-        model: Some("scripted/other".into()),
-        mode: Some(Mode::Plan),
-        ..Settings::default()
-    });
-    // Nothing was said in this one yet.
-    let view = kit.sessions.view(&fresh.session).await.unwrap();
-    assert_eq!((view.model, view.mode), (Some("scripted/other".parse().unwrap()), Mode::Plan));
-    let view = kit.sessions.view(&first.session).await.unwrap();
-    assert_eq!((view.model, view.mode), (Some("scripted/test".parse().unwrap()), Mode::Auto));
+    let check = async |session: &SessionId, model: &str, mode: Mode| {
+        let view = kit.sessions.view(session).await.unwrap();
+        assert_eq!((view.model, view.mode), (Some(format!("scripted/{model}").parse().unwrap()), mode));
+    };
+    kit.apply(settings("other", Mode::Plan));
+    check(&fresh.session, "other", Mode::Plan).await;
+    check(&first.session, "other", Mode::Plan).await;
+    check(&chosen.session, "other", Mode::Edit).await;
+    // What did not change is no reason to touch a session.
+    let set = ModelSetArguments { model: "scripted/test".parse().unwrap(), session: Some(first.session.clone()) };
+    kit.sessions.model_set(set, ChangedBy::Extension).await.unwrap();
+    kit.apply(settings("other", Mode::Ask));
+    check(&first.session, "test", Mode::Ask).await;
     assert_eq!(kit.turn("hi").await.response(), "other");
 }

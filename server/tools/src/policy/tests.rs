@@ -61,6 +61,7 @@ impl Fixture {
     ) -> Decision {
         self.policy.decide(&Call {
             session: &self.session,
+            worker: &self.session,
             mode,
             root: &self.top().join("work"),
             roots: &self.workspace.roots(),
@@ -239,6 +240,7 @@ fn searches_hide_what_must_not_be_read() {
     let root = fixture.top().join("work");
     let call = Call {
         session: &fixture.session,
+        worker: &fixture.session,
         mode: Mode::Auto,
         root: &root,
         roots: &roots,

@@ -167,6 +167,7 @@ impl Desk {
             workspace: Arc::new(workspace),
             cwd: root,
             session: SessionId::new("s1"),
+            worker: SessionId::new("s1"),
             turn: TurnId::new("t1"),
             call: ToolCallId::new("c1"),
             agent: AgentRef::main(),
@@ -180,7 +181,7 @@ impl Desk {
             settings: Arc::new(ToolSettings::default()),
             gate: None,
         };
-        let registry = Registry::builtin(&Settings::default());
+        let registry = Registry::builtin();
         Self { directory, editor, documents, registry, context, chunks: Mutex::new(chunks) }
     }
 

@@ -1,0 +1,187 @@
+//! Settings that change while the server runs: in the user's file, in the project's, and in the editor.
+
+use e2e::{launch, permit};
+use kit_testkit::{Gate, LanguageClient, Launch, ModelServer, Profile, Project, Reply, TokenCount, Wire};
+use serde_json::{Value, json};
+
+const FIRST: &str = "anthropic/claude-sonnet-4-5";
+const SECOND: &str = "anthropic/claude-haiku-4-5";
+
+/// A server whose model and mode come from the user's file alone.
+fn from_files(project: &Project, model: &ModelServer, user: &str) -> Launch {
+    write_user(project, user);
+    let environment = Wire::Messages.environment(&model.url());
+    environment.into_iter().fold(Launch::new(project), |launch, (name, value)| launch.env(&name, &value))
+}
+
+fn write_user(project: &Project, text: &str) {
+    std::fs::write(project.kit_home().join(".kit.yml"), text).expect("the user's settings can be written");
+}
+
+async fn status(client: &LanguageClient, mode: &str, model: &str) {
+    client.latest("kit/status", |status| status["mode"] == mode && status["model"] == model).await;
+}
+
+#[tokio::test]
+async fn a_changed_file_takes_effect_in_open_sessions_but_for_what_the_user_chose() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = from_files(&project, &model, &format!("model: {FIRST}\nmode: edit\n")).start().await;
+    status(&client, "edit", FIRST).await;
+    let turn = client.prompt("one").await;
+    model.reply(Reply::new().text("one"));
+    client.finish(&turn).await;
+
+    // A turn that runs keeps its model and gets the new mode at once.
+    let gate = Gate::new();
+    model.reply(Reply::new().text("two").gate(&gate).call("ls", json!({})));
+    let turn = client.prompt("two").await;
+    gate.reached().await;
+    write_user(&project, &format!("model: {SECOND}\nmode: plan\n"));
+    client.latest("kit/status", |status| status["mode"] == "plan").await;
+    model.reply(Reply::new().text("still two"));
+    gate.open();
+    client.finish(&turn).await;
+    let change = client.event(|event| event["type"] == "model_change" && event["source"] == "settings").await;
+    assert_eq!((&change["model"], &change["previous"]), (&json!(SECOND), &json!(FIRST)));
+    model.reply(Reply::new().text("three"));
+    client.run("three").await;
+    let used: Vec<Value> = model.requests().iter().map(|request| request.body["model"].clone()).collect();
+    assert_eq!(used, ["claude-sonnet-4-5", "claude-sonnet-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"]);
+    let tools = model.request(3).await.tools().join(" ");
+    assert!(!tools.contains("bash"), "plan mode offers nothing that runs something: {tools}");
+
+    // The project is above the user, and the user's own choice above both.
+    client.command("kit.mode.set", json!({ "mode": "edit" })).await.expect("the mode can be set");
+    project.write(".kit.yml", format!("model: {FIRST}\nmode: ask\n"));
+    status(&client, "edit", FIRST).await;
+    client.command("kit.model.set", json!({ "model": SECOND })).await.expect("the model can be set");
+    std::fs::remove_file(project.path(".kit.yml")).expect("the file can be removed");
+    write_user(&project, &format!("model: {FIRST}\nmode: auto\nmax-steps: 1\n"));
+    model.reply(Reply::new().call("ls", json!({})));
+    let chosen = client.run("four").await;
+    assert_eq!(model.requests().last().expect("a request").body["model"], "claude-haiku-4-5");
+    client.latest("kit/status", |status| status["mode"] == "edit" && status["model"] == SECOND).await;
+    assert!(["max_steps", "end_turn"].contains(&chosen.stop_reason()), "{:?}", chosen.end());
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_broken_file_keeps_what_held_is_marked_at_its_line_and_told_once() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let good = format!("model: {FIRST}\nmode: plan\n");
+    let client = from_files(&project, &model, &good).start().await;
+    status(&client, "plan", FIRST).await;
+    let path = project.kit_home().join(".kit.yml");
+    let uri = kit_testkit::file_uri(&path);
+    let marks = async |check: &dyn Fn(&Value) -> bool| {
+        let about = |marks: &Value| marks["uri"] == json!(uri) && check(&marks["diagnostics"]);
+        client.latest("textDocument/publishDiagnostics", about).await["diagnostics"].clone()
+    };
+    write_user(&project, "model: anthropic/other\nmode: [\n");
+    let broken = marks(&|marks| marks[0]["message"].as_str().is_some_and(|text| text.contains("YAML"))).await;
+    assert!(
+        broken[0]["message"].as_str().is_some_and(|text| text.ends_with("holds until it is mended")),
+        "{broken}"
+    );
+    write_user(&project, &format!("model: {SECOND}\nmode: plam\n"));
+    let wrong = marks(&|marks| marks[0]["range"]["start"]["line"] == 1).await;
+    assert!(
+        wrong[0]["message"].as_str().is_some_and(|text| text.contains("`mode`") && text.contains("before")),
+        "{wrong}"
+    );
+    status(&client, "plan", SECOND).await;
+    write_user(&project, &format!("model: {SECOND}\nmode: ask\n"));
+    marks(&|marks| *marks == json!([])).await;
+    status(&client, "ask", SECOND).await;
+    let told: Vec<Value> = client.notifications("window/showMessage");
+    let about = |word: &str| {
+        let texts = told.iter().filter_map(|message| message["message"].as_str());
+        texts.filter(|text| text.contains(word)).count()
+    };
+    assert_eq!((about("YAML"), about("`mode`")), (1, 1), "{told:?}");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn settings_of_the_editor_take_effect_when_they_are_sent_or_fetched() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = launch(&project, &model).start().await;
+    let sent = json!({ "settings": { "kit": { "model": SECOND, "mode": "plan" } } });
+    client.notify("workspace/didChangeConfiguration", sent);
+    status(&client, "plan", SECOND).await;
+    // Whoever says nothing has nothing to say.
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": {} }));
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": { "model": FIRST, "mode": "plan" } }));
+    status(&client, "plan", FIRST).await;
+    client.close().await;
+
+    let capabilities = json!({ "workspace": { "configuration": true }, "experimental": { "kit": { "version": 1, "status": true } } });
+    let client = launch(&project, &model).profile(Profile::Custom(capabilities)).start().await;
+    client.behave(|behavior| behavior.settings = json!({ "mode": "ask", "model": SECOND }));
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
+    status(&client, "ask", SECOND).await;
+    client.close().await;
+}
+
+#[tokio::test]
+async fn rules_and_budgets_hold_at_once_also_for_the_turn_that_runs() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let user = |further: &str| format!("model: {FIRST}\n{further}");
+    let client = from_files(&project, &model, &user("mode: edit\n")).start().await;
+    permit(&client, "allowOnce");
+    let gate = Gate::new();
+    model.reply(Reply::new().gate(&gate).call("bash", json!({ "command": "touch made" })));
+    let turn = client.prompt("make it").await;
+    gate.reached().await;
+    write_user(&project, &user("mode: ask\npermissions:\n  deny: [Bash]\nbudget:\n  turn: {tokens: 10}\n"));
+    client.latest("kit/status", |status| status["mode"] == "ask").await;
+    let spent = TokenCount { input: 100, output: 10, ..TokenCount::default() };
+    model.reply(Reply::new().text("never asked for").tokens(spent));
+    client.behave(|behavior| behavior.ask = Box::new(|_| kit_testkit::Answer::Result(json!({ "cancelled": true }))));
+    gate.open();
+    let report = client.finish(&turn).await;
+    assert!(report.tool_result().1 && !project.exists("made"), "{:?}", report.tool_results());
+    assert_eq!(report.stop_reason(), "budget", "{:?}", report.end());
+    assert_eq!(model.requests().len(), 1);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn skills_agents_and_tools_follow_the_files_and_settings() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = from_files(&project, &model, &format!("model: {FIRST}\nmode: edit\n")).start().await;
+    status(&client, "edit", FIRST).await;
+    // A malformed file is marked without anybody looking at it, and no longer when it is mended.
+    project.write(".kit/agents/bad.md", "---\nname: bad\n---\ntext\n");
+    let uri = project.uri(".kit/agents/bad.md");
+    let marked = client
+        .latest("textDocument/publishDiagnostics", |marks| {
+            marks["uri"] == json!(uri) && marks["diagnostics"] != json!([])
+        })
+        .await;
+    assert!(marked.to_string().contains("description"), "{marked}");
+    project.write(".kit/agents/bad.md", "---\nname: bad\ndescription: good\n---\ntext\n");
+    client
+        .latest("textDocument/publishDiagnostics", |marks| {
+            marks["uri"] == json!(uri) && marks["diagnostics"] == json!([])
+        })
+        .await;
+    write_user(&project, &format!("model: {FIRST}\nmode: ask\nexclude-core-tools: [bash]\nno-skills: true\n"));
+    status(&client, "ask", FIRST).await;
+    model.reply(Reply::new().text("one"));
+    client.run("one").await;
+    let tools = model.request(0).await.tools().join(" ");
+    assert!(tools.contains("grep") && !tools.contains("bash") && !tools.contains("activate_skill"), "{tools}");
+    write_user(&project, &format!("model: {FIRST}\nmode: edit\n"));
+    status(&client, "edit", FIRST).await;
+    model.reply(Reply::new().text("two"));
+    client.run("two").await;
+    assert!(model.request(1).await.tools().contains(&"bash"));
+    client.close().await;
+}
