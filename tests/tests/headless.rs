@@ -296,7 +296,10 @@ async fn what_an_untrusted_folder_brings_is_left_out_unless_the_run_trusts_it() 
 #[tokio::test]
 async fn agents_are_listed_with_their_origin_and_mistakes_with_their_line() {
     let project = Project::new()
-        .file(".kit/agents/review.md", "---\ndescription: Reviews\ntools: [read, grep]\nmodel: anthropic/claude-haiku-4-5\n---\nx\n")
+        .file(
+            ".kit/agents/review.md",
+            "---\ndescription: Reviews\ntools: [read, grep]\nmodel: anthropic/claude-haiku-4-5\n---\nx\n",
+        )
         .file(".kit/agents/bad.md", "---\ndescription: Bad\ntimeout: soon\n---\nx\n");
     let launch = Launch::new(&project);
     launch.start().await.close().await;
@@ -304,7 +307,9 @@ async fn agents_are_listed_with_their_origin_and_mistakes_with_their_line() {
     let listed = launch.run(&["agents"]).await;
     assert_eq!(listed.code, Some(1), "a file was left out: {listed:?}");
     let path = project.path(".kit/agents/review.md").display().to_string();
-    for part in ["explore\n", "from   built-in", &path, "tools  read, grep", "model  anthropic/claude-haiku-4-5"] {
+    for part in
+        ["explore\n", "from   built-in", &path, "tools  read, grep", "model  anthropic/claude-haiku-4-5"]
+    {
         assert!(listed.stdout.contains(part), "{part}: {listed:?}");
     }
     let bad = format!("{}:3: ", project.path(".kit/agents/bad.md").display());
@@ -326,7 +331,7 @@ async fn shells_complete_the_command_line_and_the_manual_can_be_read() {
         assert!(run.code == Some(0) && run.stdout.contains("max-steps"), "{shell}: {run:?}");
         project.write(&format!("completions.{shell}"), run.stdout);
     }
-    let script = "source ./completions.bash && COMP_WORDS=(kit-ls ru) && COMP_CWORD=1 && _kit-ls kit-ls ru kit-ls && echo \"${COMPREPLY[@]}\"";
+    let script = "source ./completions.bash && COMP_WORDS=(kit-ls ru) && COMP_CWORD=1 && _kit__ls kit-ls ru kit-ls && echo \"${COMPREPLY[@]}\"";
     let bash = std::process::Command::new("bash")
         .args(["--norc", "-c", script])
         .current_dir(project.root())
@@ -348,7 +353,8 @@ async fn what_is_not_known_is_told_with_what_is_near() {
     let model = ModelServer::start().await;
     let launch = launch(&project, &model);
     model.reply(Reply::new().text("one"));
-    let id = object(&launch.run(&["run", "go", "--json"]).await)["session_id"].as_str().expect("an id").to_owned();
+    let id =
+        object(&launch.run(&["run", "go", "--json"]).await)["session_id"].as_str().expect("an id").to_owned();
     let wrong = format!("{}x", &id[..id.len() - 1]);
     let run = launch.run(&["run", "go", "--session", &wrong]).await;
     assert!(run.code == Some(1) && run.stderr.contains(&format!("you may mean `{id}`")), "{run:?}");

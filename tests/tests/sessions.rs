@@ -306,7 +306,8 @@ async fn renaming_forking_and_deleting_are_defined_in_the_middle_of_a_turn() {
     let renamed = client.command("kit.session.rename", session).await.expect("it can be renamed");
     assert_eq!(renamed["name"], "renamed");
     // The fork has what was said before and the prompt of the turn, and the turn goes on where it is.
-    let forked = client.command("kit.session.fork", json!({ "session": turn.session })).await.expect("it forks");
+    let forked =
+        client.command("kit.session.fork", json!({ "session": turn.session })).await.expect("it forks");
     let fork = fs::read_to_string(forked["path"].as_str().expect("a path")).expect("the fork is a file");
     assert!(fork.contains("first") && fork.contains("second") && !fork.contains("half"), "{fork}");
     let branch = client.command("kit.session.branch", json!({ "session": turn.session, "entry": "" })).await;

@@ -57,12 +57,17 @@ async fn a_changed_file_takes_effect_in_open_sessions_but_for_what_the_user_chos
     status(&client, "edit", FIRST).await;
     client.command("kit.model.set", json!({ "model": SECOND })).await.expect("the model can be set");
     std::fs::remove_file(project.path(".kit.yml")).expect("the file can be removed");
-    write_user(&project, &format!("model: {FIRST}\nmode: auto\nmax-steps: 1\n"));
+    write_user(&project, &format!("model: {FIRST}\nmode: auto\nmax-steps: 1\nnonsense: 1\n"));
+    client
+        .latest("textDocument/publishDiagnostics", |marks| {
+            marks["diagnostics"][0]["message"].as_str().is_some_and(|text| text.contains("`nonsense`"))
+        })
+        .await;
     model.reply(Reply::new().call("ls", json!({})));
     let chosen = client.run("four").await;
     assert_eq!(model.requests().last().expect("a request").body["model"], "claude-haiku-4-5");
     client.latest("kit/status", |status| status["mode"] == "edit" && status["model"] == SECOND).await;
-    assert!(["max_steps", "end_turn"].contains(&chosen.stop_reason()), "{:?}", chosen.end());
+    assert_eq!(chosen.stop_reason(), "max_steps", "{:?}", chosen.end());
     client.close().await;
 }
 
@@ -115,7 +120,10 @@ async fn settings_of_the_editor_take_effect_when_they_are_sent_or_fetched() {
     // Whoever says nothing has nothing to say.
     client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
     client.notify("workspace/didChangeConfiguration", json!({ "settings": {} }));
-    client.notify("workspace/didChangeConfiguration", json!({ "settings": { "model": FIRST, "mode": "plan" } }));
+    client.notify(
+        "workspace/didChangeConfiguration",
+        json!({ "settings": { "model": FIRST, "mode": "plan" } }),
+    );
     status(&client, "plan", FIRST).await;
     client.close().await;
 
@@ -142,7 +150,9 @@ async fn rules_and_budgets_hold_at_once_also_for_the_turn_that_runs() {
     client.latest("kit/status", |status| status["mode"] == "ask").await;
     let spent = TokenCount { input: 100, output: 10, ..TokenCount::default() };
     model.reply(Reply::new().text("never asked for").tokens(spent));
-    client.behave(|behavior| behavior.ask = Box::new(|_| kit_testkit::Answer::Result(json!({ "cancelled": true }))));
+    client.behave(|behavior| {
+        behavior.ask = Box::new(|_| kit_testkit::Answer::Result(json!({ "cancelled": true })))
+    });
     gate.open();
     let report = client.finish(&turn).await;
     assert!(report.tool_result().1 && !project.exists("made"), "{:?}", report.tool_results());
@@ -172,12 +182,18 @@ async fn skills_agents_and_tools_follow_the_files_and_settings() {
             marks["uri"] == json!(uri) && marks["diagnostics"] == json!([])
         })
         .await;
-    write_user(&project, &format!("model: {FIRST}\nmode: ask\nexclude-core-tools: [bash]\nno-skills: true\n"));
+    write_user(
+        &project,
+        &format!("model: {FIRST}\nmode: ask\nexclude-core-tools: [bash]\nno-skills: true\n"),
+    );
     status(&client, "ask", FIRST).await;
     model.reply(Reply::new().text("one"));
     client.run("one").await;
     let tools = model.request(0).await.tools().join(" ");
-    assert!(tools.contains("grep") && !tools.contains("bash") && !tools.contains("activate_skill"), "{tools}");
+    assert!(
+        tools.contains("grep") && !tools.contains("bash") && !tools.contains("activate_skill"),
+        "{tools}"
+    );
     write_user(&project, &format!("model: {FIRST}\nmode: edit\n"));
     status(&client, "edit", FIRST).await;
     model.reply(Reply::new().text("two"));

@@ -508,7 +508,10 @@ async fn a_skill_that_a_subagent_activates_narrows_it_alone() {
     model.reply(Reply::new().text("done"));
     client.run("go").await;
     let refused = model.requests().iter().any(|request| {
-        request.results().iter().any(|(text, failed)| *failed && text.contains("the active skill `look` allows only"))
+        request
+            .results()
+            .iter()
+            .any(|(text, failed)| *failed && text.contains("the active skill `look` allows only"))
     });
     assert!(refused && project.text("a.txt") == "gamma\n", "{}", project.text("a.txt"));
 

@@ -51,7 +51,10 @@ fn described(agent: &AgentInfo) -> String {
         format!("{name}{hidden}"),
         format!("    {}", description.lines().next().unwrap_or_default()),
         format!("    from   {source}"),
-        format!("    tools  {}", tools.as_ref().map_or("those of its parent".to_owned(), |tools| tools.join(", "))),
+        format!(
+            "    tools  {}",
+            tools.as_ref().map_or("those of its parent".to_owned(), |tools| tools.join(", "))
+        ),
         format!("    model  {}", model.as_deref().unwrap_or("that of its parent")),
     ];
     lines.extend(timeout_seconds.map(|seconds| format!("    stops  after {seconds} s")));

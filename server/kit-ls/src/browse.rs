@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{
-    ErrorKind, Event, KitError, ListScope, ReviewState, SessionArguments, SessionId, SessionListArguments, SessionOnly,
-    Status,
+    ErrorKind, Event, KitError, ListScope, ReviewState, SessionArguments, SessionId, SessionListArguments,
+    SessionOnly, Status,
 };
 use kit_session::Sink;
 use kit_workspace::{DiskEditor, Paths, Root};

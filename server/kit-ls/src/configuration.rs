@@ -474,7 +474,8 @@ mod tests {
         std::fs::write(project.join(".kit.yml"), "model: a/two\nproviders:\n  x:\n    name: X\n").unwrap();
         let environment = |name: &str| (name == "KIT_MODE").then(|| "plan".to_owned());
         let editor = json!({"thinkingLevel": "high"});
-        let configuration = load(&user, None, Some(&project), &environment, editor, Map::new(), &Configuration::default());
+        let configuration =
+            load(&user, None, Some(&project), &environment, editor, Map::new(), &Configuration::default());
         let settings = configuration.settings;
         assert_eq!(configuration.problems, Vec::new());
         assert_eq!(settings.model.as_deref(), Some("a/two"));
@@ -489,7 +490,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(".kit.yml"), "mode: fast\nmodle: x\ntheme: dark\nmax-steps: 3\n")
             .unwrap();
-        let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &Configuration::default());
+        let configuration =
+            load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &Configuration::default());
         assert_eq!(configuration.settings.max_steps, Some(3));
         assert_eq!(configuration.settings.mode, None);
         let said: Vec<String> = configuration
@@ -545,7 +547,8 @@ mod tests {
         for at in [&user, &project] {
             std::fs::create_dir_all(at).unwrap();
         }
-        std::fs::write(project.join(".kit.yml"), "mode: ask\ntls-skip-verify: true\nproxy: http://x\n").unwrap();
+        std::fs::write(project.join(".kit.yml"), "mode: ask\ntls-skip-verify: true\nproxy: http://x\n")
+            .unwrap();
         let configuration =
             load(&user, None, Some(&project), &nothing, Value::Null, Map::new(), &Configuration::default());
         let Settings { mode, tls_skip_verify, proxy, .. } = configuration.settings;
@@ -559,7 +562,8 @@ mod tests {
     fn a_broken_file_is_one_sentence_and_no_failure() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(".kit.yml"), "model: [").unwrap();
-        let configuration = load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &Configuration::default());
+        let configuration =
+            load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &Configuration::default());
         assert_eq!(configuration.problems.len(), 1);
         assert!(configuration.problems[0].to_string().contains("not valid YAML"));
     }

@@ -170,8 +170,7 @@ async fn turn(
     let unavailable = |what: &str, error| KitError::new(ErrorKind::Unavailable, format!("{what}: {error}"));
     let mut signals =
         Signals::new().map_err(|error| unavailable("signals of the system cannot be taken over", error))?;
-    let folder =
-        std::env::current_dir().map_err(|error| unavailable("the current folder is gone", error))?;
+    let folder = std::env::current_dir().map_err(|error| unavailable("the current folder is gone", error))?;
     let mut options = options.with_settings(run.settings());
     if run.trust {
         options = options.trusting(folder.clone());

@@ -8,8 +8,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
-use futures::future::{self, BoxFuture};
 use futures::FutureExt;
+use futures::future::{self, BoxFuture};
 use kit_lsp::{Running, SettingsChange, Weight};
 use kit_workspace::{Watch, Watched};
 
@@ -90,7 +90,9 @@ impl Kit {
             && let Err(why) = self.hold(running, &configuration)
         {
             configuration.settings = before.settings.clone();
-            configuration.problems.push(Problem::general(format!("the changed settings are not used: {why}")));
+            configuration
+                .problems
+                .push(Problem::general(format!("the changed settings are not used: {why}")));
         }
         let told = configuration.problems.iter().filter(|problem| !before.problems.contains(problem));
         let told: Vec<String> = told.map(ToString::to_string).collect();

@@ -161,9 +161,7 @@ impl Stream {
         let same = |held: &(Option<TurnId>, EventBody)| held.0.as_ref() == turn && held.1.delta() == key;
         let target = match key {
             Some(DeltaOf::Output(..)) => self.held.iter_mut().rev().find(|held| same(held)),
-            Some(DeltaOf::Text | DeltaOf::Reasoning) | None => {
-                self.held.last_mut().filter(|held| same(held))
-            }
+            Some(DeltaOf::Text | DeltaOf::Reasoning) | None => self.held.last_mut().filter(|held| same(held)),
         };
         let Some((_, held)) = target else { return Some(body) };
         join(held, body)

@@ -80,7 +80,8 @@ impl Watch {
             }
         }
         *self.wanted.write().unwrap_or_else(PoisonError::into_inner) = wanted;
-        let gone: Vec<PathBuf> = self.watched.keys().filter(|old| !folders.contains_key(*old)).cloned().collect();
+        let gone: Vec<PathBuf> =
+            self.watched.keys().filter(|old| !folders.contains_key(*old)).cloned().collect();
         for folder in gone {
             self.watched.remove(&folder);
             if let Err(error) = self.watcher.unwatch(&folder) {
@@ -140,7 +141,8 @@ fn concerns(wanted: &[PathBuf], event: &Event) -> bool {
     if event.kind.is_access() {
         return false;
     }
-    let about = |path: &PathBuf| wanted.iter().any(|place| path.starts_with(place) || place.starts_with(path));
+    let about =
+        |path: &PathBuf| wanted.iter().any(|place| path.starts_with(place) || place.starts_with(path));
     event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(about)
 }
 

@@ -118,7 +118,13 @@ impl Search<'_> {
 
     /// Weakest first, so that later ones replace earlier ones.
     fn skill_files(&self) -> Vec<(PathBuf, Origin, Fence)> {
-        self.files(&self.user_skills(), &self.project_skills(), self.named_skills(), &["md", "txt"], Some("SKILL.md"))
+        self.files(
+            &self.user_skills(),
+            &self.project_skills(),
+            self.named_skills(),
+            &["md", "txt"],
+            Some("SKILL.md"),
+        )
     }
 
     fn user_skills(&self) -> [PathBuf; 2] {

@@ -4,8 +4,8 @@ use std::sync::{Arc, PoisonError};
 
 use kit_protocol::{
     ErrorKind, KitError, ModeSetAnswer, ModeSetArguments, ModelId, ModelListAnswer, ModelListArguments,
-    ModelSetAnswer, ModelSetArguments, SessionId, Settings, ThinkingSetAnswer, ThinkingSetArguments, UsageAnswer,
-    UsageArguments,
+    ModelSetAnswer, ModelSetArguments, SessionId, Settings, ThinkingSetAnswer, ThinkingSetArguments,
+    UsageAnswer, UsageArguments,
 };
 
 use kit_provider::Models;

@@ -147,7 +147,8 @@ async fn other_settings_hold_from_now_on_but_for_what_was_chosen() {
     check(&first.session, "other", Mode::Plan).await;
     check(&chosen.session, "other", Mode::Edit).await;
     // What did not change is no reason to touch a session.
-    let set = ModelSetArguments { model: "scripted/test".parse().unwrap(), session: Some(first.session.clone()) };
+    let set =
+        ModelSetArguments { model: "scripted/test".parse().unwrap(), session: Some(first.session.clone()) };
     kit.sessions.model_set(set, ChangedBy::Extension).await.unwrap();
     kit.apply(settings("other", Mode::Ask));
     check(&first.session, "test", Mode::Ask).await;
