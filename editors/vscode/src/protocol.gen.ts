@@ -678,7 +678,7 @@ export type Event = {
       model: string;
       /** The one before. */
       previous: string;
-      /** Who changed it: `user`, `extension` or `fallback`. */
+      /** Who changed it: `user`, `extension`, `settings` or `fallback`. */
       source: string;
     }
     /** The model reasons more or less than before, or than was asked for. */
@@ -688,7 +688,7 @@ export type Event = {
       level: ThinkingLevel;
       /** The one before, or the one that was asked for. */
       previous: ThinkingLevel;
-      /** Who changed it: `user`, `extension` or `model_fallback`, when the model lacks the level that was asked for. */
+      /** Who changed it: `user`, `extension`, `settings` or `model_fallback`, when the model lacks the level that was asked for. */
       source: string;
     }
     /** The turn is over. */

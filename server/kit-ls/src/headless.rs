@@ -3,7 +3,7 @@
 //! The same wiring serves as behind an editor; only the ports differ: files are written on disk, questions go to the
 //! terminal where a person sits at one and count as unanswered otherwise, and events go to [`Feed`]. A run waits for the
 //! end of its turn, whatever the turn ends with, and lets the sessions save before the process ends. The first signal to
-//! end cancels the turn; the second ends the process at once.
+//! end cancels the turn; the second waits for nothing but that the sessions are saved.
 //!
 //! [`EXIT_CODES`] says what the exit code means.
 
@@ -221,11 +221,14 @@ async fn converse(
     }
     let asked = PromptArguments { session, attachments, ..PromptArguments::new(input.text) };
     let accepted = running.sessions.prompt(asked, Encoding::Utf8, TurnId::random()).await?;
-    let (end, signalled) = follow(running, feed, signals, output, &accepted.turn).await;
+    let (end, code) = match follow(running, feed, signals, output, &accepted.turn).await {
+        Followed::Ended(end, code) => (end, code),
+        Followed::Abandoned(code) => return Ok(code),
+    };
     let path = path_of(running, &accepted.session).await?;
     let kept = (!run.no_session).then_some(&accepted.session);
     output.ended(&end, kept, running.sessions.status().model, &before.messages_since(&path));
-    Ok(exit_code(&end, signalled))
+    Ok(code)
 }
 
 /// The session to go on with; `None` begins a new one.
@@ -250,21 +253,29 @@ async fn path_of(running: &Running, session: &SessionId) -> Result<PathBuf, KitE
     Ok(PathBuf::from(running.sessions.open(arguments).await?.path.unwrap_or_default()))
 }
 
-/// Passes events on until the turn ends, with the exit code that a signal asked for.
+/// How a turn was followed.
+enum Followed {
+    /// To its end, with the exit code that says how it ended.
+    Ended(Box<Event>, i32),
+    /// Until a second signal came; the exit code is the signal's.
+    Abandoned(i32),
+}
+
+/// Passes events on until the turn ends.
 async fn follow(
     running: &Running,
     feed: &Feed,
     signals: &mut Signals,
     output: &mut Output,
     turn: &TurnId,
-) -> (Event, Option<i32>) {
+) -> Followed {
     let mut signalled = None;
     loop {
         let event = tokio::select! {
             event = feed.next() => event,
             code = signals.next() => {
                 if signalled.is_some() {
-                    std::process::exit(code);
+                    return Followed::Abandoned(code);
                 }
                 signalled = Some(code);
                 running.sessions.cancel_turn(turn);
@@ -272,23 +283,21 @@ async fn follow(
             }
         };
         output.event(&event);
-        let is_end = matches!(event.body, EventBody::TurnEnd { .. });
-        if is_end && event.agent.is_none() && event.turn.as_ref() == Some(turn) {
-            return (event, signalled);
+        if let EventBody::TurnEnd { stop_reason, .. } = &event.body
+            && event.agent.is_none()
+            && event.turn.as_ref() == Some(turn)
+        {
+            let code = exit_code(*stop_reason, signalled);
+            return Followed::Ended(Box::new(event), code);
         }
     }
 }
 
-fn exit_code(end: &Event, signalled: Option<i32>) -> i32 {
-    match &end.body {
-        EventBody::TurnEnd { stop_reason, .. } => match stop_reason {
-            StopReason::EndTurn | StopReason::ToolUse => 0,
-            StopReason::Error => 1,
-            StopReason::Cancelled => signalled.unwrap_or(INTERRUPTED),
-            StopReason::MaxTokens | StopReason::Refusal | StopReason::Budget | StopReason::MaxSteps => {
-                LIMITED
-            }
-        },
-        _ => 1,
+fn exit_code(stop_reason: StopReason, signalled: Option<i32>) -> i32 {
+    match stop_reason {
+        StopReason::EndTurn | StopReason::ToolUse => 0,
+        StopReason::Error => 1,
+        StopReason::Cancelled => signalled.unwrap_or(INTERRUPTED),
+        StopReason::MaxTokens | StopReason::Refusal | StopReason::Budget | StopReason::MaxSteps => LIMITED,
     }
 }

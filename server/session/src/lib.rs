@@ -96,7 +96,7 @@ pub use local::{Events, Feed, Missed};
 pub use op::ChangedBy;
 pub use project::template::ActionKind;
 pub use project::{Projects, TrustQuestion};
-pub use sessions::inquiry::{Chunk, ChunkSink, Inquiry, InquiryAnswer};
+pub use sessions::inquiry::{Chunk, Inquiry, InquiryAnswer};
 pub use sessions::look::{ContextStats, SessionView};
 pub use sessions::programs::{CallDisplay, Script, SessionTool};
 pub use sessions::{Sessions, TemplateAction};

@@ -172,7 +172,7 @@ impl Registry {
         let exact = tools.get(name);
         let lower = name.to_ascii_lowercase();
         let other =
-            || OTHER_NAMES.iter().find(|(other, _)| *other == lower).and_then(|(_, own)| tools.get(*own));
+            || OTHER_NAMES.iter().find(|(other, _)| *other == lower).and_then(|(_, own)| tools.get(own));
         exact.or_else(|| tools.get(&lower)).or_else(other).map(|(_, tool)| Arc::clone(tool))
     }
 

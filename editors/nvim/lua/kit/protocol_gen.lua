@@ -321,7 +321,7 @@ M.commands = {
 ---@field message? string One sentence for the user.
 ---@field kind? kit.ErrorKind The kind.
 ---@field previous? string|kit.ThinkingLevel The one before.
----@field source? string Who changed it: `user`, `extension` or `fallback`.
+---@field source? string Who changed it: `user`, `extension`, `settings` or `fallback`.
 ---@field level? kit.ThinkingLevel The level from now on.
 ---@field response? string The final answer, empty after an error.
 ---@field stopReason? kit.StopReason Why it ended.
