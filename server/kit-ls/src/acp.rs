@@ -13,6 +13,7 @@ use kit_protocol::{ErrorKind, KitError, Trust};
 use kit_session::Sessions;
 use kit_workspace::{Paths, Workspace};
 use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::application::Kit;
 use crate::arguments::Options;
@@ -44,10 +45,11 @@ impl Program {
 impl Application for Program {
     fn open(&self, opening: Opening) -> Result<Arc<dyn Workplace>, KitError> {
         let Opening { roots, client, editor, sink } = opening;
-        let kit = self.kit();
+        let kit = Arc::new(self.kit());
         let window = Arc::new(NoWindow);
         let running = kit.start(Startup { roots, options: Value::Null, client, editor, window, sink })?;
-        Ok(Arc::new(Place { kit, running }))
+        let watch = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kit).watch_settings(running.clone())));
+        Ok(Arc::new(Place { kit, running, _watch: watch }))
     }
 
     fn signed_in(&self) -> BoxFuture<'_, Result<(), KitError>> {
@@ -73,8 +75,10 @@ impl Application for Program {
 
 /// A folder with everything behind it.
 struct Place {
-    kit: Kit,
+    kit: Arc<Kit>,
     running: Running,
+    /// Takes over changes of the settings.
+    _watch: AbortOnDropHandle<()>,
 }
 
 impl Workplace for Place {
@@ -91,7 +95,7 @@ impl Workplace for Place {
     }
 
     fn trust(&self, trust: Trust) -> Result<Trust, KitError> {
-        kit_lsp::Application::trust(&self.kit, &self.running, trust)
+        kit_lsp::Application::trust(self.kit.as_ref(), &self.running, trust)
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -294,7 +294,7 @@ impl Sessions {
         if shared.with.workspace.editor().has_diagnostics() {
             shared.with.tools.add_core(Arc::new(diagnostics::Diagnostics));
         }
-        self.choose_tools(&shared.setup().settings);
+        self.apply_to_tools(&shared.setup().settings);
     }
 
     /// The folder of a session, of the current one, or the first root.

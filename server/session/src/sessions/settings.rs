@@ -119,7 +119,7 @@ impl Sessions {
     /// next turn on, also in sessions that are open. What the user chose, for new sessions or for one, outranks them.
     pub fn set_settings(self: &Arc<Self>, setup: Setup) {
         let before = self.defaults();
-        self.choose_tools(&setup.settings);
+        self.apply_to_tools(&setup.settings);
         self.shared.replace_setup(setup);
         self.look_at_projects();
         let defaults = self.defaults();
@@ -167,7 +167,7 @@ impl Sessions {
     }
 
     /// Lets the settings decide which built-in tools there are.
-    pub(super) fn choose_tools(&self, settings: &Settings) {
+    pub(super) fn apply_to_tools(&self, settings: &Settings) {
         let mut settings = settings.clone();
         if settings.no_skills == Some(true) {
             settings.exclude_core_tools.get_or_insert_default().push(activate_skill::NAME.to_owned());
