@@ -35,6 +35,7 @@ export default function (kit) {
   kit.registerShortcut({ key: "ctrl+alt+p", description: "Plan mode" }, async (ctx) => {
     await ctx.setState("plan", on(ctx) ? "off" : "on");
     show(ctx);
+    return `Plan mode is ${on(ctx) ? "on" : "off"}.`;
   });
 
   kit.onBeforeAgentStart((_, ctx) => (on(ctx) ? { systemPrompt: INSTRUCTIONS } : undefined));

@@ -8,40 +8,36 @@ export default function (kit) {
   kit.registerOption({ name: "budget-usd", description: "What a session may cost; 0 for no limit", default: "5" });
   kit.registerOption({ name: "budget-warn-at", description: "The share of the budget at which to warn", default: "0.8" });
 
-  const spent = (/** @type {any} */ ctx) => Number(ctx.getState("spent") ?? 0);
+  // What the session spent is the host's to know: it counts subagents and completions of extensions, too.
+  const spent = async (/** @type {any} */ ctx) => (await ctx.getSessionUsage()).totalCost;
   const budget = (/** @type {any} */ ctx) => Number(ctx.getState("budget") ?? ctx.getOption("budget-usd")) || 0;
   const dollars = (/** @type {number} */ value) => `$${value.toFixed(value < 1 ? 3 : 2)}`;
 
-  const show = (/** @type {any} */ ctx) => {
+  const show = (/** @type {any} */ ctx, /** @type {number} */ now) => {
     const limit = budget(ctx);
-    ctx.setStatus("budget", limit > 0 ? `${dollars(spent(ctx))} of ${dollars(limit)}` : dollars(spent(ctx)), 50);
+    ctx.setStatus("budget", limit > 0 ? `${dollars(now)} of ${dollars(limit)}` : dollars(now), 50);
   };
 
-  // Writes go one after another, so that two calls that end together are both counted.
-  let saving = Promise.resolve();
-  const add = (/** @type {any} */ ctx, /** @type {number} */ cost) =>
-    (saving = saving.then(() => ctx.setState("spent", String(spent(ctx) + cost))));
-
-  kit.onSessionStart((_, ctx) => show(ctx));
+  kit.onSessionStart(async (_, ctx) => show(ctx, await spent(ctx)));
 
   kit.onLLMUsage(async (event, ctx) => {
-    const before = spent(ctx);
-    await add(ctx, event.cost);
-    const [now, limit] = [spent(ctx), budget(ctx)];
-    show(ctx);
+    const [now, limit] = [await spent(ctx), budget(ctx)];
+    show(ctx, now);
+    if (limit <= 0) return;
+    const before = now - event.cost;
     const warnAt = limit * Number(ctx.getOption("budget-warn-at"));
-    if (limit > 0 && before < warnAt && now >= warnAt && now < limit) {
+    if (before < warnAt && now >= warnAt && now < limit) {
       ctx.printInfo(`${dollars(now)} of the ${dollars(limit)} for this session are spent.`);
     }
-    if (limit > 0 && before < limit && now >= limit) {
+    if (before < limit && now >= limit) {
       ctx.printError(`The budget of ${dollars(limit)} is spent; the turn is stopped. \`/budget ${Math.ceil(limit * 2)}\` allows more.`);
       ctx.abort();
     }
   });
 
-  kit.onInput((event, ctx) => {
+  kit.onInput(async (event, ctx) => {
     const limit = budget(ctx);
-    if (limit <= 0 || spent(ctx) < limit || event.text.startsWith("/")) return;
+    if (limit <= 0 || event.text.startsWith("/") || (await spent(ctx)) < limit) return;
     return { action: "handled", text: `The budget of ${dollars(limit)} for this session is spent. \`/budget AMOUNT\` allows more.` };
   });
 
@@ -54,10 +50,10 @@ export default function (kit) {
         const amount = Number(text);
         if (!Number.isFinite(amount) || amount < 0) throw new Error(`${text} is no amount of dollars`);
         await ctx.setState("budget", String(amount));
-        show(ctx);
       }
-      const limit = budget(ctx);
-      return limit > 0 ? `${dollars(spent(ctx))} of ${dollars(limit)} spent.` : `${dollars(spent(ctx))} spent, no limit.`;
+      const [now, limit] = [await spent(ctx), budget(ctx)];
+      show(ctx, now);
+      return limit > 0 ? `${dollars(now)} of ${dollars(limit)} spent.` : `${dollars(now)} spent, no limit.`;
     },
   });
 }

@@ -11,6 +11,8 @@ mod context;
 mod edits;
 mod extension_agent;
 mod extension_commands;
+mod extension_neovim;
+mod extension_state;
 mod extension_surface;
 mod extensions;
 mod files;

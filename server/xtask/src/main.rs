@@ -17,6 +17,7 @@ mod demo;
 mod engine;
 mod pictures;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 
@@ -31,6 +32,7 @@ usage: cargo xtask NAME
   codegen          write schema, client types and settings from the protocol types
   codegen --check  fail when one of them is not current
   bench            measure what the design promises and print each figure with its target
+  soak [EVENTS]    a million events through ten extensions that crash and are loaded again; is memory flat?
   pictures         take the pictures of the README from the real editors
   engine           build the JavaScript engine of extensions; needed by those who change it alone
   catalogue        write the model catalogue from registry packages
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
         ["bench"] => bench::run(),
+        ["soak"] => soak::run("1000000"),
+        ["soak", events] => soak::run(events),
         ["pictures"] => pictures::run(),
         ["engine"] => engine::build(),
         ["catalogue"] => catalogue::write(),

@@ -215,7 +215,8 @@ impl State {
                 self.entries.iter().filter(of_type).cloned().collect()
             }
             "getMessages" | "getCurrentBranch" | "getChildren" | "getAvailableModels"
-            | "getAvailableSkills" | "discoverSkills" => json!([]),
+            | "getAvailableSkills" | "discoverSkills" | "listSubagents" => json!([]),
+            "getSessionUsage" => json!(kit_contract::SessionUsage::default()),
             "getSessionPath" => "".into(),
             "promptSelect" => json!({ "value": "", "index": -1, "cancelled": true }),
             "promptConfirm" => json!({ "value": false, "cancelled": true }),

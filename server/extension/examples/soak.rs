@@ -1,0 +1,268 @@
+//! `cargo xtask soak [EVENTS]`: many events through ten extensions that are loaded again, crash and ask questions that
+//! nobody answers, and what that does to the memory of the process.
+//!
+//! Everything but the sessions is real: events go in where those of sessions do. The last one of a batch makes every
+//! extension print a line, so that the next batch begins when all is handled, and a prompt's interceptors bring back how
+//! many events each extension saw. In every round one extension is stopped while it loops, one is made anew, and one leaves a question open. The memory of
+//! the second half may not be more than that of the first.
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "this program talks to its developer and stops at what it cannot set up"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kit_extension::{
+    ExtensionHooks, ExtensionSettings, ExtensionSink, Extensions, Fetch, FetchError, FetchRequest,
+    FetchResponse, Ports,
+};
+use kit_protocol::{
+    AskAnswer, AskRequest, ErrorKind, Event, EventBody, ExtensionArguments, PermissionAnswer,
+    PermissionRequest, ReviewState, SessionId, Settings, Status, UiSlot, UiUpdate,
+};
+use kit_session::{HookScope, Hooks, InputSource, InputVerdict, ReviewDesk, Sink};
+use kit_tools::{Policy, Registry, ToolSettings};
+use kit_workspace::{
+    ApplyAnswer, DocumentEdit, DocumentUri, Documents, Editor, FileDiagnostics, Paths, Root, Trust, Workspace,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+const EXTENSIONS: usize = 10;
+/// Events before it is waited for their handlers; fewer than an extension's queue holds.
+const BATCH: usize = 500;
+/// Batches of a round.
+const ROUND: usize = 4;
+/// How long a batch may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The second half may have so much more, for what an allocator keeps.
+const SLACK: u64 = 8 << 20;
+
+const SOURCE: &str = r#"
+export default function (kit) {
+  let seen = 0;
+  kit.on("message_update", (event, ctx) => {
+    seen += 1;
+    if (seen % 100 === 0) ctx.setStatus("seen", `${seen} ${event.chunk.length}`);
+  });
+  kit.on("message_end", (_, ctx) => ctx.print("batch"));
+  kit.on("input", (event) => {
+    const text = `${event.text} ${seen}`;
+    seen = 0;
+    return { action: "transform", text };
+  });
+  if (kit.name === "extension0") kit.on("error", () => { for (;;) {} });
+  if (kit.name === "extension1") kit.on("warnings", async (_, ctx) => { await ctx.promptConfirm({ message: "Still there?" }); });
+}
+"#;
+
+/// A user who is asked and never answers.
+#[derive(Default)]
+struct Silent {
+    open: Arc<AtomicUsize>,
+    asked: AtomicUsize,
+}
+
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Editor for Silent {
+    fn apply(&self, _edit: DocumentEdit) -> BoxFuture<'_, ApplyAnswer> {
+        std::future::ready(ApplyAnswer { applied: false, reason: None }).boxed()
+    }
+    fn save(&self, _uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<DocumentUri>> {
+        std::future::ready(Vec::new()).boxed()
+    }
+    fn permission(
+        &self,
+        _request: PermissionRequest,
+        _cancel: CancellationToken,
+    ) -> BoxFuture<'_, Option<PermissionAnswer>> {
+        std::future::ready(None).boxed()
+    }
+    fn ask(&self, _request: AskRequest, cancel: CancellationToken) -> BoxFuture<'_, AskAnswer> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let open = Open(Arc::clone(&self.open));
+        async move {
+            cancel.cancelled().await;
+            drop(open);
+            AskAnswer { cancelled: true, ..AskAnswer::default() }
+        }
+        .boxed()
+    }
+    fn diagnostics(&self, _uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<FileDiagnostics>> {
+        std::future::ready(Vec::new()).boxed()
+    }
+}
+
+/// A client that counts.
+#[derive(Default)]
+struct Screen {
+    shown: AtomicUsize,
+    printed: watch::Sender<usize>,
+}
+
+impl Sink for Screen {
+    fn event(&self, _event: Event) {}
+    fn status(&self, _status: Status) {}
+    fn review(&self, _state: ReviewState) {}
+    fn ui(&self, update: UiUpdate) {
+        self.shown.fetch_add(1, Ordering::Relaxed);
+        if update.slot == UiSlot::Print {
+            self.printed.send_modify(|printed| *printed += 1);
+        }
+    }
+}
+
+struct NoNetwork;
+
+impl Fetch for NoNetwork {
+    fn fetch(&self, request: FetchRequest) -> BoxFuture<'static, Result<FetchResponse, FetchError>> {
+        std::future::ready(Err(FetchError::Denied(request.url))).boxed()
+    }
+}
+
+/// Resident memory of this process.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or_default() * 4096
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+#[tokio::main]
+async fn main() {
+    let wanted: usize = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(1_000_000);
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("project");
+    let named = root.join("extensions");
+    std::fs::create_dir_all(&named).expect("the extensions' folder");
+    for number in 0..EXTENSIONS {
+        std::fs::write(named.join(format!("extension{number}.js")), SOURCE).expect("an extension");
+    }
+    let paths = Paths::below(&folder.path().join("kit"));
+    let silent = Arc::new(Silent::default());
+    let workspace = Arc::new(Workspace::new(
+        vec![Root::new(root)],
+        Arc::new(Documents::new()),
+        Arc::clone(&silent) as Arc<dyn Editor>,
+        ReviewDesk::new(),
+    ));
+    let screen = Arc::new(Screen::default());
+    let sink = ExtensionSink::new(Arc::clone(&screen) as Arc<dyn Sink>);
+    let settings = Settings::default();
+    let ports = Ports {
+        workspace,
+        tools: Arc::new(Registry::builtin(&settings)),
+        tool_settings: Arc::new(ToolSettings::default()),
+        policy: Arc::new(Policy::new(&paths, &[])),
+        sink: Arc::clone(&screen) as Arc<dyn Sink>,
+        fetch: Arc::new(NoNetwork),
+        trust: Trust::new(&paths),
+        environment: Arc::new(|_| None),
+        interactive: true,
+        paths,
+    };
+    let hub =
+        Extensions::new(ports, ExtensionSettings { named: vec![named], ..ExtensionSettings::default() });
+    sink.connect(&hub);
+    let loaded = hub.reload(ExtensionArguments::default()).await.expect("they load");
+    assert_eq!(loaded.extensions.len(), EXTENSIONS, "{loaded:?}");
+    soak(&hub, &sink, &silent, &screen, wanted).await;
+    hub.shutdown().await;
+    println!("questions open at the end: {}", silent.open.load(Ordering::Relaxed));
+    assert_eq!(silent.open.load(Ordering::Relaxed), 0, "every question is withdrawn");
+}
+
+async fn soak(
+    hub: &Arc<Extensions>,
+    sink: &Arc<ExtensionSink>,
+    silent: &Silent,
+    screen: &Screen,
+    wanted: usize,
+) {
+    let hooks = ExtensionHooks(Arc::clone(hub));
+    let session = SessionId::from("soak");
+    let send = |body: EventBody| {
+        sink.event(Event { session: session.clone(), turn: None, seq: 1, at: 0, agent: None, body });
+    };
+    let (mut handled, mut sent, mut traps, mut reloads) = (0_usize, 0_usize, 0_usize, 0_usize);
+    let (mut first_half, mut second_half) = (0_u64, 0_u64);
+    let began = Instant::now();
+    println!("{EXTENSIONS} extensions, {wanted} events: {} before", mib(resident()));
+    let mut told = 0;
+    while handled < wanted {
+        for _ in 0..ROUND {
+            for number in 0..BATCH {
+                send(EventBody::MessageUpdate { chunk: format!("piece {number} of the answer") });
+            }
+            sent += BATCH;
+            handled += barrier(&hooks, &session, screen, &send).await;
+        }
+        // One is stopped in a loop, one is made anew, one asks and gets no answer.
+        send(EventBody::Notice { message: "notice".to_owned() });
+        send(EventBody::Error { kind: ErrorKind::Internal, message: "trap".to_owned() });
+        traps += 1;
+        barrier(&hooks, &session, screen, &send).await;
+        for name in ["extension0", "extension1"] {
+            let arguments = ExtensionArguments { name: Some(name.to_owned()) };
+            let list = hub.reload(arguments).await.expect("it loads again");
+            assert_eq!(list.extensions.len(), 1, "{list:?}");
+            reloads += 1;
+        }
+        let now = resident();
+        if handled * 2 < wanted {
+            first_half = first_half.max(now);
+        } else {
+            second_half = second_half.max(now);
+        }
+        if handled * 10 / wanted > told {
+            told = handled * 10 / wanted;
+            let seconds = began.elapsed().as_secs_f64();
+            println!("{handled} handled after {seconds:.1} s: {}", mib(now));
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "{sent} events, {handled} handled ({:.0} a second), {traps} stopped loops, {reloads} reloads, {} questions, {} things shown",
+        handled as f64 / seconds,
+        silent.asked.load(Ordering::Relaxed),
+        screen.shown.load(Ordering::Relaxed)
+    );
+    println!("memory: at most {} in the first half, {} in the second", mib(first_half), mib(second_half));
+    assert!(handled * 100 >= sent * EXTENSIONS * 90, "nearly all events are handled");
+    assert!(second_half <= first_half + SLACK, "the memory grows");
+}
+
+/// Waits until all that was sent is handled; answers how many events the extensions saw.
+async fn barrier(
+    hooks: &ExtensionHooks,
+    session: &SessionId,
+    screen: &Screen,
+    send: &impl Fn(EventBody),
+) -> usize {
+    let mut printed = screen.printed.subscribe();
+    let expected = *printed.borrow() + EXTENSIONS;
+    send(EventBody::MessageEnd { content: String::new() });
+    let all = printed.wait_for(|printed| *printed >= expected);
+    tokio::time::timeout(PATIENCE, all).await.expect("a batch in time").expect("the screen is there");
+    let scope = HookScope { session: session.clone(), turn: None, agent: None };
+    match hooks.input(scope, String::new(), InputSource::Script).await {
+        InputVerdict::Rewrite(text) => text.split(' ').filter_map(|word| word.parse::<usize>().ok()).sum(),
+        InputVerdict::Continue | InputVerdict::Handled(_) => 0,
+    }
+}
