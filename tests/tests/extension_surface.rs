@@ -210,7 +210,7 @@ async fn a_flood_of_output_ends_its_call_and_what_is_replaced_quickly_is_sent_on
     assert!(flooded.message.contains("things to show in a second"), "{flooded:?}");
     assert_eq!(flooded.data["kind"], "rate_limit");
     let lines = client.notifications("kit/ui").iter().filter(|update| update["slot"] == "print").count();
-    assert!(lines <= 200, "{lines}");
+    assert!(lines < 1000, "{lines} of 5000");
     client.close().await;
 }
 

@@ -1,7 +1,15 @@
-//! Loading an extension, its events through its actor, and computing in it.
-#![allow(clippy::expect_used, reason = "a bench stops at what it cannot set up")]
+//! Loading an extension, its events through its actor, computing in it, and stopping one that loops. What a further
+//! extension takes and how long a reload lasts, `cargo xtask soak` tells.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a bench stops at what it cannot set up, and builds what it measures"
+)]
 
 use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +26,7 @@ use tokio::runtime::Runtime;
 const SOURCE: &str = r#"
 export default function (kit) {
   kit.on("message_start", () => {});
+  kit.on("error", () => { for (;;) {} });
   kit.on("tool_call", (event) => { if (event.input.includes("rm -rf")) return { block: true, reason: "no" }; });
   const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2));
   kit.registerTool({ name: "fib", description: "fib", execute: ({ n }) => String(fib(n)) });
@@ -46,7 +55,7 @@ impl Host for Nobody {
 
 fn recipe(program: &Program) -> Recipe {
     let configuration = json!({
-        "api": 1, "name": "bench", "path": "/bench.js", "methods": [], "events": ["message_start", "tool_call"],
+        "api": 1, "name": "bench", "path": "/bench.js", "methods": [], "events": ["message_start", "tool_call", "error"],
         "options": {}, "context": { "sessionId": "s", "cwd": "/", "model": "a/b", "interactive": true },
         "source": SOURCE, "fileName": "bench.js",
     });
@@ -54,8 +63,25 @@ fn recipe(program: &Program) -> Recipe {
         program: program.clone(),
         configuration: configuration.to_string().into(),
         host: Arc::new(Nobody),
-        limits: Limits { heavy_computing: Duration::from_mins(1), ..Limits::default() },
+        limits: Limits { heavy_computing: Duration::from_mins(1), crashes: usize::MAX, ..Limits::default() },
     }
+}
+
+/// The component of the example in Rust, built here; nothing where its target is not installed.
+fn component(engine: &Engine) -> Option<Program> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../extensions/examples/rust-protected-paths");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("component");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", &target)
+        .status();
+    if !built.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: components in Rust: rustup target add wasm32-wasip2");
+        return None;
+    }
+    let file = target.join("wasm32-wasip2/release/rust_protected_paths.wasm");
+    Some(engine.compile(&std::fs::read(file).expect("the component")).expect("it compiles"))
 }
 
 async fn start(program: &Program) -> Guest {
@@ -64,7 +90,9 @@ async fn start(program: &Program) -> Guest {
 
 fn extensions(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
-    let program = Engine::new(folder.path()).compile(ENGINE).expect("the engine compiles");
+    let engine = Engine::new(folder.path());
+    let program = engine.compile(ENGINE).expect("the engine compiles");
+    let component = component(&engine);
     let runtime = Runtime::new().expect("a runtime");
     let limit = Duration::from_secs(60);
     criterion.bench_function("extension/JavaScript file to live", |bench| {
@@ -80,12 +108,43 @@ fn extensions(criterion: &mut Criterion) {
         ("extension/empty event", "message_start", json!({ "context": context })),
         ("extension/event of 4 KB", "tool_call", json!({ "input": input, "context": context })),
     ];
-    for (name, event, payload) in events {
-        let (event, payload): (Arc<str>, Arc<str>) = (event.into(), payload.to_string().into());
+    for (name, event, payload) in &events {
+        let (event, payload): (Arc<str>, Arc<str>) = ((*event).into(), payload.to_string().into());
         criterion.bench_function(name, |bench| {
             bench.iter(|| runtime.block_on(guest.event(&event, &payload, limit)).expect("an answer"));
         });
     }
+    if let Some(component) = component {
+        criterion.bench_function("extension/Rust component to live", |bench| {
+            bench.iter(|| runtime.block_on(async { black_box(start(&component).await) }));
+        });
+        let compiled = runtime.block_on(start(&component));
+        for (name, event, payload) in &events {
+            let (event, payload): (Arc<str>, Arc<str>) = ((*event).into(), payload.to_string().into());
+            criterion.bench_function(&format!("{name} in Rust"), |bench| {
+                bench.iter(|| runtime.block_on(compiled.event(&event, &payload, limit)).expect("an answer"));
+            });
+        }
+    }
+    let (error, nothing): (Arc<str>, Arc<str>) =
+        ("error".into(), json!({ "context": context }).to_string().into());
+    let message: Arc<str> = "message_start".into();
+    let mut slow = criterion.benchmark_group("extension");
+    slow.sample_size(10);
+    slow.bench_function("a loop is stopped", |bench| {
+        bench.iter(|| runtime.block_on(guest.event(&error, &nothing, limit)).expect_err("it is stopped"));
+    });
+    slow.finish();
+    let (looping, again, payload) = (runtime.block_on(start(&program)), error, Arc::clone(&nothing));
+    let loops = runtime.spawn(async move {
+        loop {
+            let _stopped = looping.event(&again, &payload, limit).await;
+        }
+    });
+    criterion.bench_function("extension/empty event beside a loop", |bench| {
+        bench.iter(|| runtime.block_on(guest.event(&message, &nothing, limit)).expect("an answer"));
+    });
+    loops.abort();
     let call =
         json!({ "toolCallId": "c", "arguments": { "n": 25 }, "input": "{}", "context": context }).to_string();
     criterion.bench_function("extension/fib(25)", |bench| {
