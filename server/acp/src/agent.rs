@@ -1,10 +1,11 @@
 //! The methods of the protocol: each validates, hands over to the sessions and answers.
 //!
-//! Every folder that a client names is opened once, with the settings, rules and extensions that hold there, and no
-//! decision about a path is taken from the process's own folder.
+//! Every folder that a client names is opened once for each list of MCP servers that comes with it, with the settings, rules
+//! and extensions that hold there, and no decision about a path is taken from the process's own folder.
 
 mod lifecycle;
 mod prompt;
+mod servers;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -48,10 +49,11 @@ pub(crate) enum Answer {
     Later,
 }
 
-/// A folder with its further roots, as one client names it.
+/// A folder with its further roots and the MCP servers for it, as the client names them.
 #[derive(Clone)]
 pub(crate) struct OpenFolder {
     roots: Vec<PathBuf>,
+    options: Value,
     place: Arc<dyn Workplace>,
     folder: Arc<Folder>,
 }
@@ -221,8 +223,14 @@ impl Agent {
         })
     }
 
-    /// The folder with these roots, opened if it is not open yet.
-    fn open_folder(&self, cwd: &Path, further: &[PathBuf]) -> Result<OpenFolder, KitError> {
+    /// The folder with these roots and servers, opened if it is not open yet.
+    fn open_folder(
+        &self,
+        cwd: &Path,
+        further: &[PathBuf],
+        servers: &[McpServer],
+    ) -> Result<OpenFolder, KitError> {
+        let options = servers::settings(servers)?;
         let roots: Vec<PathBuf> = std::iter::once(cwd.to_owned()).chain(further.iter().cloned()).collect();
         for root in &roots {
             if !root.is_absolute() {
@@ -233,19 +241,20 @@ impl Agent {
             }
         }
         let mut state = self.state();
-        if let Some(open) = state.folders.iter().find(|open| open.roots == roots) {
+        if let Some(open) = state.folders.iter().find(|open| open.roots == roots && open.options == options) {
             return Ok(open.clone());
         }
         let folder = Arc::new(Folder::new(Arc::clone(&self.peer)));
         let editor = Arc::new(RemoteEditor::new(Arc::clone(&folder)));
         let place = self.application.open(Opening {
             roots: roots.iter().map(Root::new).collect(),
+            options: options.clone(),
             client: state.client.clone().unwrap_or_default(),
             editor: Arc::clone(&editor) as _,
             sink: Arc::clone(&folder) as _,
         })?;
         editor.attach(Arc::clone(place.workspace().documents()));
-        let open = OpenFolder { roots, place, folder };
+        let open = OpenFolder { roots, options, place, folder };
         state.folders.push(open.clone());
         Ok(open)
     }
@@ -258,7 +267,7 @@ impl Agent {
         let folder = std::env::current_dir().map_err(|error| {
             KitError::new(ErrorKind::Unavailable, format!("the current folder is gone: {error}"))
         })?;
-        self.open_folder(&folder, &[])
+        self.open_folder(&folder, &[], &[])
     }
 
     /// What is wrong with the settings, and what is not done.

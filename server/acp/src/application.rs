@@ -6,11 +6,14 @@ use futures::future::BoxFuture;
 use kit_protocol::{KitError, Trust};
 use kit_session::{Sessions, Sink};
 use kit_workspace::{Editor, Root, Workspace};
+use serde_json::Value;
 
 /// What a folder is opened with.
 pub struct Opening {
     /// The folder that sessions work in, and further ones.
     pub roots: Vec<Root>,
+    /// Settings of the highest priority: the client's MCP servers.
+    pub options: Value,
     /// The client's name and version, for the log.
     pub client: String,
     /// How to reach the client's files and its user.

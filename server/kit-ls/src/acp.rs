@@ -12,7 +12,6 @@ use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{ErrorKind, KitError, Trust};
 use kit_session::Sessions;
 use kit_workspace::{Paths, Workspace};
-use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::application::Kit;
@@ -44,10 +43,10 @@ impl Program {
 
 impl Application for Program {
     fn open(&self, opening: Opening) -> Result<Arc<dyn Workplace>, KitError> {
-        let Opening { roots, client, editor, sink } = opening;
+        let Opening { roots, options, client, editor, sink } = opening;
         let kit = Arc::new(self.kit());
         let window = Arc::new(NoWindow);
-        let running = kit.start(Startup { roots, options: Value::Null, client, editor, window, sink })?;
+        let running = kit.start(Startup { roots, options, client, editor, window, sink })?;
         let watch = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kit).watch_settings(running.clone())));
         Ok(Arc::new(Place { kit, running, _watch: watch }))
     }

@@ -36,7 +36,7 @@ struct State {
     last: u64,
     answers: HashMap<u64, AcpOutcome>,
     updates: Vec<Value>,
-    asked: Vec<(String, Value)>,
+    asked: Vec<(u64, String, Value)>,
     complaints: Vec<String>,
     exit: Option<Value>,
     behavior: Option<AcpBehavior>,
@@ -196,16 +196,25 @@ impl AcpClient {
     /// What the agent asked by this method so far.
     pub fn asked(&self, method: &str) -> Vec<Value> {
         let state = self.lock();
-        state.asked.iter().filter(|(name, _)| name == method).map(|(_, params)| params.clone()).collect()
+        state.asked.iter().filter(|(_, name, _)| name == method).map(|(.., params)| params.clone()).collect()
     }
 
     /// Waits until the agent asked by this method so often, and gives the last of these questions.
     pub async fn asks(&self, method: &str, count: usize) -> Value {
         self.wait(&format!("question {count} by {method}"), |state| {
-            let mut asked = state.asked.iter().filter(|(name, _)| name == method);
-            asked.nth(count - 1).map(|(_, params)| params.clone())
+            let mut asked = state.asked.iter().filter(|(_, name, _)| name == method);
+            asked.nth(count - 1).map(|(.., params)| params.clone())
         })
         .await
+    }
+
+    /// Answers the first question of this method, which was left open.
+    pub async fn settle(&self, method: &str, result: Value) {
+        let first = |state: &mut State| {
+            state.asked.iter().find(|(_, name, _)| name == method).map(|(number, ..)| *number)
+        };
+        let number = self.wait(&format!("question by {method}"), first).await;
+        self.command(json!({ "answer": number, "result": result })).await;
     }
 
     /// Fails if the SDK refused anything that the agent said.
@@ -286,7 +295,7 @@ async fn read(
                     Some(behave) => behave(&method, &told["params"]),
                     None => Some(Err((-32601, format!("the client does not know {method}")))),
                 };
-                state.asked.push((method, told["params"].clone()));
+                state.asked.push((number, method, told["params"].clone()));
                 answer.map(|answer| (number, answer))
             } else {
                 if told.get("update").is_some() {

@@ -98,9 +98,7 @@ async fn a_folder_that_brings_something_asks_for_trust_once() {
     let Some(bench) = Bench::new().await else { return };
     bench.project.write("AGENTS.md", "planted-instruction\n");
     let (client, session) = bench.begin().await;
-    client.behave(|method, params| {
-        (method == "session/request_permission").then(|| Ok(chosen(params, "allow_once")))
-    });
+    client.behave(|_, _| None);
     bench.model.reply(Reply::new().text("hello"));
     client.prompt(&session, "hi").await;
     let system = |request: Value| request["system"].to_string();
@@ -108,7 +106,8 @@ async fn a_folder_that_brings_something_asks_for_trust_once() {
     assert!(!before.contains("planted-instruction"), "{before}");
     let asked = client.asks("session/request_permission", 1).await;
     assert!(asked["toolCall"]["title"].as_str().unwrap().starts_with("Trust "), "{asked:#}");
-    // The answer is on its way; the commands of a session show nothing of it, so a later turn does.
+    client.settle("session/request_permission", chosen(&asked, "allow_once")).await;
+    // Nothing tells when the answer has arrived, so a later turn does.
     let mut turn = 1;
     loop {
         bench.model.reply(Reply::new().text("hello"));

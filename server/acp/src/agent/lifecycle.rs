@@ -38,8 +38,7 @@ struct Opened {
 
 impl Agent {
     pub(super) async fn new_session(&self, request: NewSessionRequest) -> Result<Answer, KitError> {
-        check(&request.mcp_servers)?;
-        let open = self.open_folder(&request.cwd, &request.additional_directories)?;
+        let open = self.open_folder(&request.cwd, &request.additional_directories, &request.mcp_servers)?;
         let made = open.place.sessions().new_session(SessionArguments::default()).await?;
         let view = open.place.sessions().view(&made.session).await?;
         self.follow(&open, &view, Told::Everything);
@@ -49,8 +48,7 @@ impl Agent {
     }
 
     pub(super) async fn load(&self, request: LoadSessionRequest) -> Result<Answer, KitError> {
-        check(&request.mcp_servers)?;
-        let open = self.open_folder(&request.cwd, &request.additional_directories)?;
+        let open = self.open_folder(&request.cwd, &request.additional_directories, &request.mcp_servers)?;
         let session = SessionId::new(&*request.session_id.0);
         let view = self.open_stored(&open, &session).await?;
         self.follow(&open, &view, Told::Nothing);
@@ -64,8 +62,7 @@ impl Agent {
     }
 
     pub(super) async fn resume(&self, request: ResumeSessionRequest) -> Result<Answer, KitError> {
-        check(&request.mcp_servers)?;
-        let open = self.open_folder(&request.cwd, &request.additional_directories)?;
+        let open = self.open_folder(&request.cwd, &request.additional_directories, &request.mcp_servers)?;
         let session = SessionId::new(&*request.session_id.0);
         let view = self.open_stored(&open, &session).await?;
         self.follow(&open, &view, Told::Everything);
@@ -76,8 +73,7 @@ impl Agent {
     }
 
     pub(super) async fn fork(&self, request: ForkSessionRequest) -> Result<Answer, KitError> {
-        check(&request.mcp_servers)?;
-        let open = self.open_folder(&request.cwd, &request.additional_directories)?;
+        let open = self.open_folder(&request.cwd, &request.additional_directories, &request.mcp_servers)?;
         let source = SessionId::new(&*request.session_id.0);
         self.open_stored(&open, &source).await?;
         let arguments = SessionArguments { session: Some(source), ..SessionArguments::default() };
@@ -143,7 +139,8 @@ impl Agent {
         if let Ok(elsewhere) = self.open_session(session)
             && !Arc::ptr_eq(&elsewhere.place, &open.place)
         {
-            let sentence = format!("the session {session} is open for other folders; close it first");
+            let sentence =
+                format!("the session {session} is open for other folders or MCP servers; close it first");
             return Err(KitError::new(ErrorKind::Busy, sentence));
         }
         let sessions = open.place.sessions();
@@ -223,50 +220,9 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || real(one) == real(other)
 }
 
-/// Sees that the client's MCP servers are well described.
-fn check(servers: &[McpServer]) -> Result<(), KitError> {
-    for server in servers {
-        match server {
-            McpServer::Stdio(stdio) if stdio.name.trim().is_empty() => {
-                return Err(invalid("an MCP server has no name"));
-            }
-            McpServer::Stdio(stdio) if stdio.command.as_os_str().is_empty() => {
-                return Err(invalid(format!("the MCP server {} has no command", stdio.name)));
-            }
-            McpServer::Http(http) if http.name.trim().is_empty() => {
-                return Err(invalid("an MCP server has no name"));
-            }
-            McpServer::Sse(sse) => {
-                return Err(invalid(format!(
-                    "the MCP server {} speaks SSE, which is not spoken here; use its streamable HTTP address",
-                    sse.name
-                )));
-            }
-            McpServer::Stdio(_) | McpServer::Http(_) => {}
-            other => {
-                return Err(invalid(format!("an MCP server is of an unknown kind: {}", to_value(other))));
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use agent_client_protocol_schema::v1::{McpServerHttp, McpServerSse, McpServerStdio};
-
     use super::*;
-
-    #[test]
-    fn servers_that_are_badly_described_are_refused() {
-        let refusal = |server| check(&[server]).err().map(|error| error.message);
-        assert_eq!(refusal(McpServer::Stdio(McpServerStdio::new("git", "mcp-server-git"))), None);
-        assert_eq!(refusal(McpServer::Http(McpServerHttp::new("web", "https://example.org"))), None);
-        let no_command = refusal(McpServer::Stdio(McpServerStdio::new("git", "")));
-        assert_eq!(no_command.as_deref(), Some("the MCP server git has no command"));
-        assert!(refusal(McpServer::Stdio(McpServerStdio::new(" ", "x"))).unwrap().contains("no name"));
-        assert!(refusal(McpServer::Sse(McpServerSse::new("old", "https://x"))).unwrap().contains("SSE"));
-    }
 
     #[test]
     fn a_session_is_listed_under_its_name_or_its_first_prompt() {
