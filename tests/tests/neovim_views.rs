@@ -182,6 +182,40 @@ async fn what_an_extension_shows_is_drawn_and_goes_with_it() {
     nvim.quit().await;
 }
 
+const LOOK: &str = r##"
+export default function (kit) {
+  kit.registerToolRenderer({
+    toolName: "read", displayName: "Look", borderColor: "#00ff00",
+    renderHeader: (args) => `at ${JSON.parse(args).path}`,
+    renderBody: (result) => "It has\nsome lines.",
+  });
+  kit.registerShortcut({ key: "ctrl+k", description: "Tells the time" }, () => "half past nine");
+}
+"##;
+
+#[tokio::test]
+async fn an_extension_shows_a_call_in_its_own_way_and_has_a_key_in_the_session() {
+    let Some(neovim) = editor_or_skip("neovim") else { return };
+    let project = notes().file(".kit/extensions/look.js", LOOK);
+    let model = ModelServer::start().await;
+    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    trust(&nvim).await;
+    nvim.until("vim.list_contains(vim.fn.getcompletion('Kit shortcut ', 'cmdline'), 'ctrl+k')").await;
+    model.reply(Reply::new().call("read", json!({ "path": "notes.txt" })));
+    model.reply(Reply::new().text("Read."));
+    nvim.command("Kit ask read it").await;
+    nvim.shows("Read.").await;
+    nvim.shows("▸ Look  at notes.txt").await;
+    let screen = nvim.shows("It has").await;
+    assert!(!screen.text().contains("1: the answer"), "{}", screen.text());
+    nvim.lua("vim.api.nvim_set_current_win(require('kit.session').window())").await;
+    nvim.until("vim.fn.maparg('<C-k>', 'n') ~= '' or vim.fn.maparg('<C-k>', 'n', false, true).buffer == 1")
+        .await;
+    nvim.input("<C-k>").await;
+    nvim.shows("half past nine").await;
+    nvim.quit().await;
+}
+
 #[tokio::test]
 async fn a_prompt_completes_files_and_templates_while_it_is_written() {
     let Some(neovim) = editor_or_skip("neovim") else { return };

@@ -8,6 +8,26 @@ fn bash(command: &str) -> Reply {
     Reply::new().call("bash", json!({ "command": command }))
 }
 
+/// Who asked and no longer waits takes the question back.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_question_of_a_cancelled_turn_is_withdrawn() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    client.behave(|behavior| behavior.permission = Box::new(|_| Answer::Hold));
+    model.reply(Reply::new().call("bash", json!({ "command": "touch made" })));
+    let turn = client.prompt("go").await;
+    let (id, question) = client.server_request("kit/permission", 0).await;
+    client.command("kit.session.cancel", json!({ "session": turn.session })).await.expect("cancelled");
+    let withdrawn = client.notification("kit/withdraw", |params| params["id"] == question["id"]).await;
+    assert_eq!(withdrawn, json!({ "id": question["id"] }));
+    client.answer(&id, json!({ "option": "" }));
+    assert_eq!(client.finish(&turn).await.stop_reason(), "cancelled");
+    assert!(!project.exists("made"));
+    client.close().await;
+}
+
 /// Statement 19.
 #[cfg(unix)]
 #[tokio::test]

@@ -45,9 +45,7 @@ return {
       nvim:wait("vim.fn.getline(1) == '/review ' and vim.fn.pumvisible() == 0")
       nvim:type("see @s")
       nvim:sees("@selection")
-      nvim:type("<Tab><CR>")
-      nvim:wait("vim.fn.getline(1) == '/review see @src/main.rs '")
-      nvim:type("<CR>")
+      nvim:type("<Tab><CR><CR>")
       nvim:wait("#_G.fake.ran('kit.session.prompt') == 1")
       equal(nvim:get("_G.fake.ran('kit.session.prompt')")[1].text, "/review see @src/main.rs")
     end,

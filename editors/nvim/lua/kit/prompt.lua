@@ -84,7 +84,8 @@ end
 --- Takes the chosen completion, else sends the prompt.
 local function enter()
   if vim.fn.pumvisible() == 1 and vim.fn.complete_info({ "selected" }).selected >= 0 then
-    return api.nvim_feedkeys(api.nvim_replace_termcodes("<C-y>", true, false, true), "n", false)
+    -- Before what was typed meanwhile, such as the next <CR>.
+    return api.nvim_feedkeys(api.nvim_replace_termcodes("<C-y>", true, false, true), "in", false)
   end
   send()
 end
