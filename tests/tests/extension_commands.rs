@@ -53,7 +53,7 @@ async fn validation_names_file_line_and_reason_and_fails() {
             "wrong .kit/extensions/tool.js:3: TypeError: the tool x has no description",
             "wrong .kit/extensions/event.js:2: TypeError: there is no event nothing",
             "wrong .kit/extensions/none.js: TypeError: the file exports no function",
-            "1 extensions are right, 4 are wrong",
+            "1 right, 4 wrong",
         ],
     );
 }

@@ -8,6 +8,7 @@ mod inspect;
 mod install;
 mod list;
 mod packages;
+mod sdk;
 mod test;
 
 use std::io::{BufRead, Write};

@@ -95,6 +95,7 @@ impl Harness {
             cwd: "/workspace".into(),
             model: "scripted/demo".into(),
             interactive: true,
+            documents: Vec::new(),
         };
         let configuration = Configuration {
             api: kit_contract::API_VERSION,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::{Place, say};
+use super::{Place, say, sdk};
 
 const TEMPLATE: &str = include_str!("../../../../extensions/sdk/js/template.js");
 const TEST: &str = include_str!("../../../../extensions/sdk/js/template.test.js");
@@ -25,9 +25,14 @@ pub(super) fn run(place: &Place, name: &str, rust: bool) -> anyhow::Result<i32> 
         let folder = place.cwd.join(name);
         write_new(&folder.join("Cargo.toml"), &manifest(name))?;
         write_new(&folder.join("src/lib.rs"), CRATE)?;
-        say(&format!("wrote {name}/, a crate that becomes a component"))?;
+        for (path, text) in sdk::files() {
+            write_new(&folder.join("kit").join(path), &text)?;
+        }
         say(&format!(
-            "\n  cd {name} && cargo build --release --target wasm32-wasip2\n\nputs it into target/wasm32-wasip2/release; copy it into .kit/extensions."
+            "wrote {name}/, a crate that becomes a component, and in {name}/kit what it is built with"
+        ))?;
+        say(&format!(
+            "\n  cd {name} && cargo test && cargo build --release --target wasm32-wasip2\n\nputs it into target/wasm32-wasip2/release; copy it into .kit/extensions. The target comes from\n`rustup target add wasm32-wasip2`."
         ))?;
         return Ok(0);
     }
@@ -51,8 +56,8 @@ pub(super) fn run(place: &Place, name: &str, rust: bool) -> anyhow::Result<i32> 
 fn manifest(name: &str) -> String {
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n\
-         [dependencies]\n# The folder extensions/sdk/rust of Kit's repository.\n\
-         kit-extension-sdk = {{ path = \"../extensions/sdk/rust\" }}\nglobset = {{ version = \"0.4\", default-features = false }}\n\n\
+         [dependencies]\n\
+         kit-extension-sdk = {{ path = \"kit/sdk/rust\" }}\nglobset = {{ version = \"0.4\", default-features = false }}\n\n\
          [profile.release]\nopt-level = \"s\"\nlto = true\ncodegen-units = 1\nstrip = true\n\n[workspace]\n"
     )
 }

@@ -109,7 +109,7 @@ pub(super) async fn validate(place: &Place, named: &[PathBuf]) -> anyhow::Result
             }
         }
     }
-    say(&format!("{} extensions are right, {failed} are wrong", found.len() - failed))?;
+    say(&format!("{} right, {failed} wrong", found.len() - failed))?;
     Ok(i32::from(failed > 0))
 }
 
