@@ -18,6 +18,8 @@ mod extensions;
 mod files;
 mod headless;
 mod logins;
+mod mcp;
+mod mcp_faults;
 mod model_settings;
 mod models_bad_input;
 mod neovim;

@@ -47,6 +47,10 @@ export const serverCommands = [
   { id: "kit.extension.reload", title: "Reload Extensions", description: "Loads extensions again." },
   { id: "kit.extension.grant", title: "Grant to Extension", description: "Grants an extension what it asks for, or takes that back." },
   { id: "kit.extension.shortcut", title: "Press Shortcut of Extension", description: "Does what an extension bound to a key." },
+  { id: "kit.mcp.list", title: "MCP Servers", description: "Lists MCP servers with their tools, prompts and resources." },
+  { id: "kit.mcp.reconnect", title: "Reconnect MCP Server", description: "Connects an MCP server again." },
+  { id: "kit.mcp.login", title: "Log In at MCP Server", description: "Logs in at a remote MCP server, in the browser." },
+  { id: "kit.mcp.logout", title: "Log Out at MCP Server", description: "Forgets the stored login at an MCP server." },
   { id: "kit.trust.set", title: "Trust Workspace", description: "Trusts a workspace root, or stops trusting it." },
   { id: "kit.doctor", title: "Doctor", description: "Checks the installation." },
 ] as const;
@@ -876,6 +880,91 @@ export type ListScope =
   | "root"
   /** All of the user's. */
   | "all";
+
+/** Answer of the commands of MCP servers: how it is right now. A connection or login that was begun goes on by itself. */
+export interface McpListAnswer {
+  /** The servers, by name. */
+  servers: McpServerInfo[];
+}
+
+/** Argument of `kit.mcp.list`. */
+export interface McpListArguments {
+  /** One server; all of them otherwise. */
+  name?: string;
+}
+
+/** How it is with the login at a server. */
+export type McpLogin =
+  /** There is a stored login. */
+  | "signedIn"
+  /** There is none. */
+  | "signedOut"
+  /** The user is about to log in. */
+  | "pending";
+
+/** Argument of `kit.mcp.reconnect`, `.login` and `.logout`. */
+export interface McpNameArguments {
+  /** The server. */
+  name: string;
+}
+
+/** One server. */
+export interface McpServerInfo {
+  /** Its name in the settings. */
+  name: string;
+  /** How it is reached. */
+  transport: McpTransport;
+  /** What it does. */
+  state: McpState;
+  /** Its own name and version, where it tells them. */
+  server?: string;
+  /** Its tools. */
+  tools: McpToolInfo[];
+  /** Its prompts, as commands of `kit.command.run`. */
+  prompts: string[];
+  /** Its resources, as one mentions them behind an `@`. */
+  resources: string[];
+  /** What is wrong with it, in one sentence that names the mend. */
+  error?: string;
+  /** How it is with the login there; absent where there are no logins. */
+  login?: McpLogin;
+}
+
+/** What a server does. */
+export type McpState =
+  /** The settings leave it out. */
+  | "disabled"
+  /** Nothing needed it yet. */
+  | "idle"
+  /** It is being connected. */
+  | "starting"
+  /** It can be used. */
+  | "ready"
+  /** It wants the user to log in. */
+  | "needsLogin"
+  /** It is gone, and is connected again soon. */
+  | "reconnecting"
+  /** It cannot be used. */
+  | "failed";
+
+/** One tool of a server. */
+export interface McpToolInfo {
+  /** The name that models call and that permission rules name. */
+  name: string;
+  /** The name for people, where the server has one. */
+  title?: string;
+  /** What it does, in one line. */
+  description?: string;
+  /** Whether the server says that it only reads. Nothing is allowed because of it. */
+  readsOnly?: boolean;
+}
+
+/** How a server is reached, for people. */
+export type McpTransport =
+  /** A program. */
+  | "stdio"
+  /** An address. */
+  | "http";
 
 /** What the agent may do without asking. */
 export type Mode =

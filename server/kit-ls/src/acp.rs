@@ -99,7 +99,11 @@ impl Workplace for Place {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         async {
-            tokio::join!(self.running.sessions.shutdown(), self.running.extensions.shutdown());
+            tokio::join!(
+                self.running.sessions.shutdown(),
+                self.running.extensions.shutdown(),
+                self.running.mcp.shutdown()
+            );
         }
         .boxed()
     }

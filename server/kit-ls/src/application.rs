@@ -1,5 +1,6 @@
 //! Wires the crates together at `initialize`, and again where the settings change.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,11 +13,13 @@ use kit_protocol::{
 use kit_provider::auth::Credentials;
 use kit_provider::{Environment, ModelError, Models, ProviderSettings};
 use kit_session::{
-    Attention, Contributions, CurrentSetup, Dependencies, Projects, ReviewDesk, Sessions, Setup, Sink,
+    Attention, Contributions, CurrentSetup, Dependencies, McpContributions, Projects, ReviewDesk, Sessions,
+    Setup, Sink,
 };
+use kit_tools::mcp::McpServers;
 use kit_tools::sandbox::Sandbox;
 use kit_tools::{Policy, Registry, ToolSettings};
-use kit_workspace::{DocumentUri, Documents, Paths, Root, Workspace};
+use kit_workspace::{DiskEditor, DocumentUri, Documents, Paths, Root, Workspace};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -26,6 +29,7 @@ use crate::doctor;
 use crate::extension_ports::{self, Desk, Requests};
 use crate::live::Reload;
 use crate::logins::{Logins, Surroundings};
+use crate::mcp;
 
 /// The application behind the language server.
 pub(crate) struct Kit {
@@ -49,6 +53,7 @@ pub(crate) struct State {
     sink: Option<Arc<dyn Sink>>,
     pub(crate) window: Option<Arc<dyn Window>>,
     pub(crate) extensions: Option<Arc<Extensions>>,
+    pub(crate) mcp: Option<Arc<McpServers>>,
 }
 
 impl State {
@@ -177,6 +182,26 @@ impl Kit {
         configuration::path_in(folder).filter(|_| !self.trust.is_trusted(folder))
     }
 
+    /// The MCP servers that hold in a folder, without an editor, and what is wrong with the settings.
+    pub(crate) fn mcp_servers(&self, folder: &Path) -> anyhow::Result<(Arc<McpServers>, Vec<String>)> {
+        let configuration = self.configuration(folder);
+        let settings = &configuration.settings;
+        let desk = ReviewDesk::new();
+        let (roots, documents) = (vec![Root::new(folder)], Arc::new(Documents::new()));
+        let workspace = Arc::new(Workspace::new(roots, documents, Arc::new(DiskEditor), desk));
+        let tool_settings = ToolSettings::new(settings, None);
+        let servers = mcp::servers(settings, Arc::default(), &tool_settings, workspace);
+        self.apply_mcp(&servers, settings, Some(folder));
+        Ok((servers, configuration.problems.iter().map(ToString::to_string).collect()))
+    }
+
+    /// Lets the servers of the settings be there and no others.
+    pub(crate) fn apply_mcp(&self, servers: &McpServers, settings: &Settings, root: Option<&Path>) {
+        let trusted = root.filter(|root| self.trust.is_trusted(root)).map(Path::to_owned);
+        let folder = mcp::folder(trusted, self.paths.home.clone());
+        servers.apply(settings.mcp_servers.as_ref().unwrap_or(&BTreeMap::new()), &folder);
+    }
+
     pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,8 +246,15 @@ impl Application for Kit {
             extension_ports::settings(settings),
         );
         sink.connect(&extensions);
+        let servers =
+            mcp::servers(settings, Arc::clone(&tools), &setup.tool_settings, Arc::clone(&workspace));
+        self.apply_mcp(&servers, settings, first.as_deref());
         let contributions = Contributions::new();
         contributions.add_commands(Arc::new(ExtensionCommands(Arc::clone(&extensions))));
+        contributions.add_commands(Arc::new(McpContributions(Arc::clone(&servers))));
+        contributions.add_mentions(Arc::new(McpContributions(Arc::clone(&servers))));
+        let desk_of_servers =
+            mcp::Desk::new(Arc::clone(&servers), Arc::clone(workspace.editor()), Arc::clone(&startup.window));
         let sessions = Sessions::new(Dependencies {
             workspace: Arc::clone(&workspace),
             documents: Arc::clone(&documents),
@@ -245,10 +277,12 @@ impl Application for Kit {
             sink: Some(Arc::clone(&sink.client)),
             window: Some(startup.window),
             extensions: Some(Arc::clone(&extensions)),
+            mcp: Some(servers),
         };
         state.tell_problems();
         *self.state() = state;
-        Ok(Running { extensions: Arc::new(Desk(extensions)), sessions, documents, workspace })
+        let (extensions, mcp) = (Arc::new(Desk(extensions)), Arc::new(desk_of_servers));
+        Ok(Running { extensions, mcp, sessions, documents, workspace })
     }
 
     fn watch(self: Arc<Self>, running: Running) -> BoxFuture<'static, ()> {
@@ -277,6 +311,7 @@ impl Application for Kit {
             fix: None,
         });
         checks.extend(self.state().extensions.as_deref().map(extension_ports::check));
+        checks.extend(self.state().mcp.as_deref().map(mcp::check));
         DoctorAnswer { checks }
     }
 

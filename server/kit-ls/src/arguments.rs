@@ -14,6 +14,7 @@ use crate::browse::Stored;
 use crate::config::Config;
 use crate::headless::Run;
 use crate::manage::Manage;
+use crate::mcp::command::McpCommand;
 use crate::models::ModelsCommand;
 
 /// What the help ends with.
@@ -74,6 +75,11 @@ pub(crate) enum Command {
     Extensions {
         #[command(subcommand)]
         command: Manage,
+    },
+    /// List MCP servers, try one, log in there or log out
+    Mcp {
+        #[command(subcommand)]
+        command: McpCommand,
     },
     /// Check the installation
     Doctor,

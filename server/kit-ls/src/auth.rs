@@ -233,7 +233,7 @@ fn with_account(models: &Models, provider: &str) -> anyhow::Result<LoginStatus> 
 }
 
 /// A login as a terminal shows it.
-struct TerminalUi;
+pub(crate) struct TerminalUi;
 
 impl LoginUi for TerminalUi {
     fn show(&self, step: LoginStep) {

@@ -2,8 +2,8 @@
 //!
 //! Permission rules are kept per layer, because a rule of one layer must not hide those of another.
 //!
-//! From low to high: the user's file (`~/.kit.yml`, `.yaml`, `.json`), the project's file in the first root when that root
-//! is trusted, `KIT_*` environment variables, the client's `initializationOptions`, the command line. Maps are merged by
+//! From low to high: the user's file (`~/.kit.yml`, `.yaml`, `.json`), the project's `.mcp.json` and its file in the first
+//! root when that root is trusted, `KIT_*` environment variables, the client's `initializationOptions`, the command line. Maps are merged by
 //! key, everything else is replaced. A wrong value is left out and reported with its file and key; the rest holds.
 //! `${env://NAME}` and `${env://NAME:-default}` in files are replaced by environment variables. What could be read before
 //! and cannot now, be it a whole file or one value, holds as it was until it is mended.
@@ -12,6 +12,7 @@
 
 mod explain;
 mod lines;
+mod servers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use kit_tools::RuleLayer;
 use serde_json::{Map, Value};
 
 use self::lines::Lines;
+pub(crate) use self::servers::SHARED_FILE;
 use crate::address::{self, Named};
 
 /// Keys of upstream Kit that other parts of it read; they are no mistakes.
@@ -33,7 +35,6 @@ const FOREIGN_KEYS: &[&str] = &[
     "frequencyPenalty",
     "presencePenalty",
     "noCoreTools",
-    "mcpServers",
     "modelSettings",
 ];
 
@@ -228,31 +229,47 @@ pub(crate) fn merge(layers: Vec<Layer>, before: &Configuration) -> Configuration
                 }
                 continue;
             }
-            let (value, rules) = match checked(&name, &value) {
-                Ok(rules) => (value, rules),
-                Err((path, why)) => {
-                    let held = earlier.and_then(|earlier| earlier.values.get(&name));
-                    let held = held.and_then(|value| Some((value.clone(), checked(&name, value).ok()?)));
-                    let message = match &held {
-                        Some(_) => format!("`{path}` is wrong, so what it was before holds: {why}"),
-                        None => format!("`{path}` is left out, because it is wrong: {why}"),
-                    };
-                    configuration.problems.push(Problem::at(layer.place(&path), message));
-                    let Some(held) = held else { continue };
-                    held
-                }
-            };
-            match rules {
-                Some(rules) => {
-                    configuration.rules.push(RuleLayer { origin: layer.origin.clone(), rules });
-                    configuration.places.insert(name.clone(), layer.place(&name));
-                }
-                None => {
-                    let into = configuration.merged.entry(name.clone()).or_insert(Value::Null);
-                    combine(into, &value, &name, &layer, &mut configuration.places);
-                }
+            if name == servers::KEY && value.is_object() {
+                configuration.problems.extend(servers::problems(&value, &layer));
             }
-            layer.values.insert(name, value);
+            let mut good = Vec::new();
+            for value in servers::apart(&name, value) {
+                let (value, rules) = match checked(&name, &value) {
+                    Ok(rules) => (value, rules),
+                    Err((path, why)) => {
+                        let held = earlier.and_then(|earlier| earlier.values.get(&name));
+                        let held = held.and_then(|held| servers::same_part(&name, &value, held));
+                        let held = held.and_then(|value| {
+                            let rules = checked(&name, &value).ok()?;
+                            Some((value, rules))
+                        });
+                        let message = match &held {
+                            Some(_) => format!("`{path}` is wrong, so what it was before holds: {why}"),
+                            None => format!("`{path}` is left out, because it is wrong: {why}"),
+                        };
+                        configuration.problems.push(Problem::at(layer.place(&path), message));
+                        let Some(held) = held else { continue };
+                        held
+                    }
+                };
+                match rules {
+                    Some(rules) => {
+                        configuration.rules.push(RuleLayer { origin: layer.origin.clone(), rules });
+                        configuration.places.insert(name.clone(), layer.place(&name));
+                    }
+                    None => {
+                        let into = configuration.merged.entry(name.clone()).or_insert(Value::Null);
+                        if name == servers::KEY {
+                            servers::give_way(into, &value);
+                        }
+                        combine(into, &value, &name, &layer, &mut configuration.places);
+                    }
+                }
+                good.push(value);
+            }
+            if let Some(value) = servers::together(good) {
+                layer.values.insert(name, value);
+            }
         }
         configuration.origins.push(layer.origin.clone());
         configuration.good.insert(layer.origin.clone(), layer);
@@ -310,34 +327,37 @@ pub(crate) fn setting_path(written: &str) -> Result<String, String> {
 
 /// What is said about a key that is no setting.
 fn unknown(name: &str, known: &[String]) -> String {
-    let near = known
-        .iter()
-        .map(|known| {
-            let distance = strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
-            (distance, known.len().abs_diff(name.len()), known)
-        })
-        .min();
-    match near {
-        Some((distance, _, known)) if distance <= known.len().max(4) / 4 => {
-            format!("`{name}` is no setting of Kit; do you mean `{known}`?")
-        }
-        Some(_) | None => format!("`{name}` is no setting of Kit; `kit-ls config` lists what is set"),
+    match nearest(name, known) {
+        Some(known) => format!("`{name}` is no setting of Kit; do you mean `{known}`?"),
+        None => format!("`{name}` is no setting of Kit; `kit-ls config` lists what is set"),
     }
+}
+
+/// The known name that a wrong one may mean.
+fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let distances = known.iter().map(|known| {
+        let distance = strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
+        (distance, known.len().abs_diff(name.len()), known)
+    });
+    let (distance, _, known) = distances.min()?;
+    (distance <= known.len().max(4) / 4).then_some(known)
 }
 
 /// The names of all settings, as JSON has them.
 fn setting_names() -> Vec<String> {
-    let schema = kit_protocol::schema::settings();
-    schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().cloned().collect())
-        .unwrap_or_default()
+    property_names(&kit_protocol::schema::settings())
 }
 
-/// Kebab-case and snake_case names become camelCase: on the top level and inside each provider.
+/// The names of the properties of a schema.
+fn property_names(schema: &Value) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.into_iter().flat_map(Map::keys).cloned().collect()
+}
+
+/// Kebab-case and snake_case names become camelCase: on the top level, inside each provider and inside each MCP server.
 fn normalized(values: Map<String, Value>) -> Map<String, Value> {
     let mut normalized = camel_keys(values);
+    servers::normalize(&mut normalized);
     if let Some(Value::Object(providers)) = normalized.get_mut("providers") {
         for provider in providers.values_mut() {
             if let Value::Object(members) = provider {
@@ -422,6 +442,15 @@ pub(crate) fn load(
     let user = explicit.cloned().or_else(|| path_in(user_folder));
     let project = trusted_project.and_then(path_in).filter(|project| Some(project) != user.as_ref());
     layers.extend(user.and_then(|user| read(&user, environment, before, &mut problems)));
+    if let Some(shared) = trusted_project.and_then(servers::shared_file) {
+        match shared {
+            Ok(layer) => layers.push(layer),
+            Err((origin, problem)) => {
+                layers.extend(before.good.get(&origin).cloned());
+                problems.push(problem);
+            }
+        }
+    }
     if let Some(mut layer) = project.and_then(|project| read(&project, environment, before, &mut problems)) {
         for name in USERS_ALONE {
             if layer.values.remove(name).is_some() {

@@ -196,7 +196,7 @@ async fn turn(
         ));
     }
     let ended = converse(run, input, &running, &feed, &mut signals, output).await;
-    running.sessions.shutdown().await;
+    tokio::join!(running.sessions.shutdown(), running.mcp.shutdown());
     ended
 }
 

@@ -117,9 +117,9 @@ impl Kit {
 
     /// Lets settings hold everywhere; the error says why they cannot.
     fn hold(&self, running: &Running, configuration: &configuration::Configuration) -> Result<(), String> {
-        let (policy, extensions) = {
+        let (policy, extensions, servers) = {
             let state = self.state();
-            (state.policy.clone(), state.extensions.clone())
+            (state.policy.clone(), state.extensions.clone(), state.mcp.clone())
         };
         if let Some(policy) = policy {
             for problem in policy.set_layers(&configuration.rules) {
@@ -133,6 +133,10 @@ impl Kit {
         if let Some(extensions) = extensions {
             extensions.apply(extension_ports::settings(settings));
         }
+        if let Some(servers) = servers {
+            let first = running.workspace.roots().first().map(|root| root.path.clone());
+            self.apply_mcp(&servers, settings, first.as_deref());
+        }
         Ok(())
     }
 
@@ -145,6 +149,7 @@ impl Kit {
             None => files(&self.paths().home).into(),
         };
         places.extend(roots.first().into_iter().flat_map(|root| files(&root.path)));
+        places.extend(roots.first().map(|root| Watched::File(root.path.join(configuration::SHARED_FILE))));
         for root in roots {
             places.extend(running.sessions.projects().places(&root.path));
         }

@@ -118,7 +118,8 @@ impl Logins {
         running.by_provider.insert(provider.to_owned(), cancel.clone());
         let (logins, with, provider) = (Arc::clone(self), with.clone(), provider.to_owned());
         running.tasks.spawn(async move {
-            let ui = EditorUi::new(&with, work, cancel.clone());
+            let (editor, window) = (Arc::clone(&with.editor), Arc::clone(&with.window));
+            let ui = EditorUi::new(editor, window, work, cancel.clone());
             let made = with.models.log_in(&provider, &ui, &cancel).await;
             logins.lock().by_provider.remove(&provider);
             match made {
@@ -156,7 +157,7 @@ impl Logins {
 }
 
 /// A login as an editor shows it.
-struct EditorUi {
+pub(crate) struct EditorUi {
     editor: Arc<dyn Editor>,
     window: Arc<dyn Window>,
     work: Box<dyn Work>,
@@ -173,15 +174,14 @@ impl Drop for EditorUi {
 }
 
 impl EditorUi {
-    fn new(with: &Surroundings, work: Box<dyn Work>, cancel: CancellationToken) -> Self {
-        Self {
-            editor: Arc::clone(&with.editor),
-            window: Arc::clone(&with.window),
-            work,
-            cancel,
-            over: CancellationToken::new(),
-            asking: Mutex::default(),
-        }
+    /// Shows the login through these.
+    pub(crate) fn new(
+        editor: Arc<dyn Editor>,
+        window: Arc<dyn Window>,
+        work: Box<dyn Work>,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { editor, window, work, cancel, over: CancellationToken::new(), asking: Mutex::default() }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -21,6 +21,7 @@ mod live;
 mod logging;
 mod logins;
 mod manage;
+mod mcp;
 mod models;
 mod runtime;
 
@@ -84,6 +85,7 @@ fn run(line: CommandLine) -> anyhow::Result<i32> {
         Some(Command::Config(config)) => config::run(&config, options, runtime::paths()?),
         Some(Command::Auth { auth }) => auth::run(&auth, options, runtime::paths()?),
         Some(Command::Extensions { command }) => manage::run(command, runtime::paths()?),
+        Some(Command::Mcp { command }) => mcp::command::run(&command, options, runtime::paths()?),
         Some(Command::Doctor) => runtime::with(async { report(options).await }),
         Some(Command::Models(command)) => runtime::with(async { list_models(&command, options).await }),
         Some(Command::Completions { shell }) => generate::completions(shell),

@@ -145,6 +145,10 @@ pub(crate) async fn execute(
         "kit.extension.shortcut" => {
             answer_with(&running.extensions.shortcut(parse(command, argument)?).await?)
         }
+        "kit.mcp.list" => answer_with(&running.mcp.list(parse(command, argument)?)?),
+        "kit.mcp.reconnect" => answer_with(&running.mcp.reconnect(parse(command, argument)?)?),
+        "kit.mcp.login" => answer_with(&running.mcp.log_in(parse(command, argument)?)?),
+        "kit.mcp.logout" => answer_with(&running.mcp.log_out(parse(command, argument)?)?),
         "kit.trust.set" => {
             answer_with(&shared.application.trust(running, parse::<Trust>(command, argument)?)?)
         }

@@ -29,6 +29,6 @@ mod window;
 
 pub use replay::{ReplayReport, replay};
 pub use serve::{ServeError, serve};
-pub use shared::{Application, AuthCommand, ExtensionDesk, Running, SettingsChange, Startup};
+pub use shared::{Application, AuthCommand, ExtensionDesk, McpDesk, Running, SettingsChange, Startup};
 pub use transport::Ended;
 pub use window::{NoWindow, Weight, Window, Work};

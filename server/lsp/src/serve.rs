@@ -67,10 +67,11 @@ where
     };
     let ended =
         transport(Wire { input, output, recorder }, service, socket, wire_order, parent::gone(&shared)).await;
-    if let Some(running) = shared.running.get()
-        && tokio::time::timeout(FLUSH, running.sessions.shutdown()).await.is_err()
-    {
-        tracing::error!("running turns did not end in time");
+    if let Some(running) = shared.running.get() {
+        let ending = async { tokio::join!(running.sessions.shutdown(), running.mcp.shutdown()) };
+        if tokio::time::timeout(FLUSH, ending).await.is_err() {
+            tracing::error!("running turns did not end in time");
+        }
     }
     Ok(ended)
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use futures::future::BoxFuture;
 use kit_protocol::{
     AuthAnswer, AuthArguments, ClientCapabilities, ExtensionArguments, ExtensionGrantArguments,
-    ExtensionListAnswer, ExtensionShortcutAnswer, ExtensionShortcutArguments, KitError,
+    ExtensionListAnswer, ExtensionShortcutAnswer, ExtensionShortcutArguments, KitError, McpListAnswer,
+    McpListArguments, McpNameArguments,
 };
 use kit_session::{Sessions, Sink};
 use kit_text::Encoding;
@@ -51,11 +52,27 @@ pub trait ExtensionDesk: Send + Sync {
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }
 
+/// Whoever has the MCP servers. Connections and logins go on after the answers.
+pub trait McpDesk: Send + Sync {
+    /// `kit.mcp.list`.
+    fn list(&self, arguments: McpListArguments) -> Result<McpListAnswer, KitError>;
+    /// `kit.mcp.reconnect`.
+    fn reconnect(&self, arguments: McpNameArguments) -> Result<McpListAnswer, KitError>;
+    /// `kit.mcp.login`.
+    fn log_in(&self, arguments: McpNameArguments) -> Result<McpListAnswer, KitError>;
+    /// `kit.mcp.logout`.
+    fn log_out(&self, arguments: McpNameArguments) -> Result<McpListAnswer, KitError>;
+    /// Ends all servers.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
 /// What the application gives back.
 #[derive(Clone)]
 pub struct Running {
     /// The receiver of the commands about extensions.
     pub extensions: Arc<dyn ExtensionDesk>,
+    /// The receiver of the commands about MCP servers.
+    pub mcp: Arc<dyn McpDesk>,
     /// The commands' receiver.
     pub sessions: Arc<Sessions>,
     /// The store that document notifications are applied to.

@@ -63,6 +63,10 @@ commands! {
     "kit.extension.reload" "Reload Extensions" "Loads extensions again.";
     "kit.extension.grant" "Grant to Extension" "Grants an extension what it asks for, or takes that back.";
     "kit.extension.shortcut" "Press Shortcut of Extension" "Does what an extension bound to a key.";
+    "kit.mcp.list" "MCP Servers" "Lists MCP servers with their tools, prompts and resources.";
+    "kit.mcp.reconnect" "Reconnect MCP Server" "Connects an MCP server again.";
+    "kit.mcp.login" "Log In at MCP Server" "Logs in at a remote MCP server, in the browser.";
+    "kit.mcp.logout" "Log Out at MCP Server" "Forgets the stored login at an MCP server.";
     "kit.trust.set" "Trust Workspace" "Trusts a workspace root, or stops trusting it.";
     "kit.doctor" "Doctor" "Checks the installation.";
 }

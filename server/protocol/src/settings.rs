@@ -9,7 +9,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Mode, ThinkingLevel};
+use crate::{McpServer, Mode, ThinkingLevel};
 
 /// The settings of one layer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -116,6 +116,9 @@ pub struct Settings {
     /// Values of options that extensions registered, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<BTreeMap<String, String>>,
+    /// Servers of the Model Context Protocol, by name.
+    #[serde(default, alias = "mcp-servers", skip_serializing_if = "Option::is_none")]
+    pub mcp_servers: Option<BTreeMap<String, McpServer>>,
     /// Whether the files of named agents are left out.
     #[serde(default, alias = "no-agents", skip_serializing_if = "Option::is_none")]
     pub no_agents: Option<bool>,

@@ -6,14 +6,16 @@
 //! everything that is returned.
 //!
 //! `service` has the providers with accounts as data, `login` the steps of a login, `proof`, `callback` and `device` their
-//! parts; `oauth` and `request` speak to the endpoints; `store` is the file, `keychain` its other place, `tokens` keeps
+//! parts, and `errand` those of a login whose tokens are not ours; `oauth` and `request` speak to the endpoints; `store` is the file, `keychain` its other place, `tokens` keeps
 //! what is stored current, and `account` and `dress` bring it into requests.
 
 mod account;
 mod callback;
 mod command;
 mod device;
+mod drawer;
 mod dress;
+mod errand;
 mod error;
 mod expiry;
 mod keychain;
@@ -31,7 +33,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use account::Account;
 pub(crate) use command::{resolve, run};
+pub use drawer::Drawer;
 pub(crate) use dress::Dress;
+pub use errand::BrowserErrand;
 pub use error::AuthError;
 pub use login::{LoginStep, LoginUi};
 pub(crate) use service::{Flow, Service};

@@ -19,9 +19,9 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderVal
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
-pub use pool::ConnectionStats;
 pub(crate) use pool::Lease;
 use pool::Pool;
+pub use pool::{ConnectionStats, Connector};
 
 use crate::classify::{RetryHints, Subject, classify, sentence};
 use crate::environment::Environment;

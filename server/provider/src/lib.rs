@@ -38,7 +38,7 @@ mod wire;
 pub use environment::Environment;
 pub use error::{ModelError, Retry};
 pub use fetch::{AddressGate, FetchError, FetchRequest, FetchResponse, Fetcher};
-pub use http::ConnectionStats;
+pub use http::{ConnectionStats, Connector};
 pub use model::{Completion, Model, ModelEvent, ModelStream, Parameters, Request, ToolDefinition};
 pub use models::{Models, ProviderListing};
 pub use rate::{Allowance, RateLimits};

@@ -15,7 +15,7 @@ use kit_protocol::{ContextItem, ErrorKind, ImagePart, KitError, Part, TextPart};
 use kit_text::Encoding;
 use kit_workspace::Workspace;
 
-pub(crate) use self::invocation::{Invocation, SKILL, named_skill, unknown};
+pub(crate) use self::invocation::{Invocation, MCP, SKILL, arrived, named_skill, spelled, unknown};
 use self::pieces::Block;
 use crate::dependencies::Shared;
 use crate::mentions;
@@ -69,7 +69,7 @@ pub(crate) async fn compose(shared: &Shared, draft: Draft) -> Result<Vec<Part>, 
     let expanded = invocation::expand(shared, &cwd, text, invocation, &model).await?;
     let mut gathering = given(&shared.with.workspace, &cwd, &context, &attachments, encoding).await?;
     enclose(enclosures, &mut gathering)?;
-    let mentions = mentions::mentions(&expanded.text);
+    let mentions = if expanded.is_foreign { Vec::new() } else { mentions::mentions(&expanded.text) };
     mentioned::add(shared, &cwd, &mentions, &context, &mut gathering).await;
     let mut parts = vec![Part::Text(TextPart { text: expanded.text })];
     let blocks = expanded.block.into_iter().chain(gathering.block.finish());

@@ -62,6 +62,7 @@ mod journal;
 mod local;
 mod markdown;
 mod markdown_code;
+mod mcp;
 mod mentions;
 pub mod near;
 mod op;
@@ -93,6 +94,7 @@ pub use hooks::{
     InputSource, InputVerdict, NoHooks, Observation, SwitchReason, Verdict,
 };
 pub use local::{Events, Feed, Missed};
+pub use mcp::McpContributions;
 pub use op::ChangedBy;
 pub use project::template::ActionKind;
 pub use project::{Projects, TrustQuestion};

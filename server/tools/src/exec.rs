@@ -12,6 +12,7 @@
 
 mod capture;
 mod environment;
+mod service;
 mod strays;
 
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::tool::OutputSink;
 use capture::{Capture, Streamed};
 pub(crate) use environment::Shell;
+pub(crate) use service::{Pipes, Service, ServiceLine};
 
 /// How long processes that outlive the command itself may go on writing.
 const GRACE: Duration = Duration::from_secs(1);
@@ -248,6 +250,10 @@ impl Tree {
             }
             (Reach::Everything, None) | (Reach::Group, _) => Vec::new(),
         }
+    }
+
+    async fn has_strays(&self) -> bool {
+        !self.strays(Reach::Everything).await.is_empty()
     }
 
     async fn group_is_gone(&self) {

@@ -6,8 +6,9 @@
 //! other.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
+use futures::future::BoxFuture;
 use kit_protocol::{Mode, Settings, ToolKind};
 use serde_json::Value;
 
@@ -71,10 +72,17 @@ struct Entry {
     tool: Arc<dyn AnyTool>,
 }
 
+/// Whoever brings tools that take their time.
+pub trait Arrivals: Send + Sync {
+    /// Returns when the tools that are on their way are there, or late; `None` when there is nothing to wait for.
+    fn arriving(&self) -> Option<BoxFuture<'static, ()>>;
+}
+
 /// Tools by name.
 #[derive(Default)]
 pub struct Registry {
     tools: RwLock<Tools>,
+    arrivals: OnceLock<Weak<dyn Arrivals>>,
 }
 
 #[derive(Default)]
@@ -154,6 +162,16 @@ impl Registry {
     /// Removes a tool that is not built in. Calls that run go on.
     pub fn remove(&self, name: &str) -> Option<Arc<dyn AnyTool>> {
         self.write().further.remove(name).map(|entry| entry.tool)
+    }
+
+    /// Lets turns wait for the tools that somebody brings. Only the first is asked.
+    pub fn set_arrivals(&self, arrivals: Weak<dyn Arrivals>) {
+        self.arrivals.get_or_init(|| arrivals);
+    }
+
+    /// What a turn waits for before it tells a model its tools.
+    pub fn arriving(&self) -> Option<BoxFuture<'static, ()>> {
+        self.arrivals.get()?.upgrade()?.arriving()
     }
 
     /// The names in order.

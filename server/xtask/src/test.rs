@@ -48,6 +48,7 @@ pub(crate) fn run() -> Result<()> {
     let _oidc = parts.install("oidc-provider", "oidc");
     let _acp = parts.install("the SDK of the Agent Client Protocol", "acp");
     let _llama = parts.install("llama.cpp", "llama");
+    let _mcp = parts.install("MCP servers", "mcp");
 
     parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS)));
     parts.add("Rust and black-box tests", rust_tests);

@@ -48,6 +48,10 @@ M.commands = {
   { id = "kit.extension.reload", title = "Reload Extensions", description = "Loads extensions again." },
   { id = "kit.extension.grant", title = "Grant to Extension", description = "Grants an extension what it asks for, or takes that back." },
   { id = "kit.extension.shortcut", title = "Press Shortcut of Extension", description = "Does what an extension bound to a key." },
+  { id = "kit.mcp.list", title = "MCP Servers", description = "Lists MCP servers with their tools, prompts and resources." },
+  { id = "kit.mcp.reconnect", title = "Reconnect MCP Server", description = "Connects an MCP server again." },
+  { id = "kit.mcp.login", title = "Log In at MCP Server", description = "Logs in at a remote MCP server, in the browser." },
+  { id = "kit.mcp.logout", title = "Log Out at MCP Server", description = "Forgets the stored login at an MCP server." },
   { id = "kit.trust.set", title = "Trust Workspace", description = "Trusts a workspace root, or stops trusting it." },
   { id = "kit.doctor", title = "Doctor", description = "Checks the installation." },
 }
@@ -422,6 +426,46 @@ M.commands = {
 
 --- Which sessions are listed.
 ---@alias kit.ListScope "root"|"all"
+
+--- Answer of the commands of MCP servers: how it is right now. A connection or login that was begun goes on by itself.
+---@class kit.McpListAnswer
+---@field servers kit.McpServerInfo[] The servers, by name.
+
+--- Argument of `kit.mcp.list`.
+---@class kit.McpListArguments
+---@field name? string One server; all of them otherwise.
+
+--- How it is with the login at a server.
+---@alias kit.McpLogin "signedIn"|"signedOut"|"pending"
+
+--- Argument of `kit.mcp.reconnect`, `.login` and `.logout`.
+---@class kit.McpNameArguments
+---@field name string The server.
+
+--- One server.
+---@class kit.McpServerInfo
+---@field name string Its name in the settings.
+---@field transport kit.McpTransport How it is reached.
+---@field state kit.McpState What it does.
+---@field server? string Its own name and version, where it tells them.
+---@field tools kit.McpToolInfo[] Its tools.
+---@field prompts string[] Its prompts, as commands of `kit.command.run`.
+---@field resources string[] Its resources, as one mentions them behind an `@`.
+---@field error? string What is wrong with it, in one sentence that names the mend.
+---@field login? kit.McpLogin How it is with the login there; absent where there are no logins.
+
+--- What a server does.
+---@alias kit.McpState "disabled"|"idle"|"starting"|"ready"|"needsLogin"|"reconnecting"|"failed"
+
+--- One tool of a server.
+---@class kit.McpToolInfo
+---@field name string The name that models call and that permission rules name.
+---@field title? string The name for people, where the server has one.
+---@field description? string What it does, in one line.
+---@field readsOnly? boolean Whether the server says that it only reads. Nothing is allowed because of it.
+
+--- How a server is reached, for people.
+---@alias kit.McpTransport "stdio"|"http"
 
 --- What the agent may do without asking.
 ---@alias kit.Mode "plan"|"ask"|"edit"|"auto"

@@ -16,7 +16,7 @@ pub(crate) struct Explained {
 }
 
 /// Keys whose values are not told, wherever they stand.
-const SECRETS: [&str; 3] = ["providerApiKey", "apiKey", "headers"];
+const SECRETS: [&str; 5] = ["providerApiKey", "apiKey", "headers", "env", "oauthClientSecret"];
 /// What is told in place of a secret.
 const HIDDEN: &str = "(not shown)";
 

@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(get(port, "/callback?error=access_denied").await, "HTTP/1.1 400 Bad Request");
         assert_eq!(get(port, "/callback").await, "HTTP/1.1 400 Bad Request");
         assert_eq!(get(port, "/callback?code=c%2F1&state=mine").await, "HTTP/1.1 200 OK");
-        let Returned::Code { code, state } = waiting.await.unwrap() else { panic!("no code") };
+        let Returned::Code { code, state, .. } = waiting.await.unwrap() else { panic!("no code") };
         assert_eq!((code.expose_secret(), state.as_deref()), ("c/1", Some("mine")));
         assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
     }

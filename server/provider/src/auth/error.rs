@@ -97,6 +97,12 @@ pub enum AuthError {
     /// What was pasted holds no code.
     #[error("no code is in what was pasted; paste the whole address of the page or the code that it shows")]
     NoCode,
+    /// The browser cannot come back to this machine.
+    #[error("no port can be opened for the browser to come back to: {reason}")]
+    NoPort {
+        /// What the system says.
+        reason: String,
+    },
     /// The provider does not take the login any more.
     #[error("the login at {provider} has ended ({reason}); log in again with `kit-ls auth login {provider}`")]
     Ended {
@@ -142,6 +148,7 @@ impl From<AuthError> for ModelError {
             | AuthError::TimedOut { .. }
             | AuthError::OtherLogin
             | AuthError::NoCode
+            | AuthError::NoPort { .. }
             | AuthError::Ended { .. }
             | AuthError::Answer { .. } => Self::new(ErrorKind::Auth, message),
         }

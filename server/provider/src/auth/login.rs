@@ -160,7 +160,7 @@ async fn browse(
     let returned = tokio::time::timeout(PATIENCE, returned).await.map_err(|_| timed_out())??;
     ui.show(LoginStep::Finishing);
     match returned {
-        Returned::Code { code, state: _ } => {
+        Returned::Code { code, .. } => {
             let grant =
                 Grant::Code { code: &code, state: &proof.state, verifier: &proof.verifier, redirect: &back };
             endpoints.token(grant, Timestamp::now()).await
@@ -189,13 +189,8 @@ async fn pasted(
             return Err(AuthError::Cancelled { provider: endpoints.provider() });
         };
         let why = match read_pasted(text.expose_secret()) {
-            Some(returned) => {
-                let (Returned::Code { state, .. } | Returned::Refusal { state, .. }) = &returned;
-                if state.as_deref().is_none_or(|state| proof.is_own(state)) {
-                    return Ok(returned);
-                }
-                AuthError::OtherLogin
-            }
+            Some(returned) if returned.is_of(proof) => return Ok(returned),
+            Some(_) => AuthError::OtherLogin,
             None => AuthError::NoCode,
         };
         tracing::info!(%why, provider = %endpoints.service.provider, "what was pasted is of no use");

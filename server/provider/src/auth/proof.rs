@@ -21,10 +21,18 @@ pub(super) struct Proof {
 /// What the browser or the user brought back.
 #[derive(Clone, Debug)]
 pub(super) enum Returned {
-    /// A code, with its state where that came along.
-    Code { code: SecretString, state: Option<String> },
+    /// A code, with its state and who gave it, where that came along.
+    Code { code: SecretString, state: Option<String>, issuer: Option<String> },
     /// The provider's refusal, as one word.
     Refusal { error: String, state: Option<String> },
+}
+
+impl Returned {
+    /// Whether it belongs to a login; what was pasted without a state does.
+    pub(super) fn is_of(&self, proof: &Proof) -> bool {
+        let (Self::Code { state, .. } | Self::Refusal { state, .. }) = self;
+        state.as_deref().is_none_or(|state| proof.is_own(state))
+    }
 }
 
 impl Proof {
@@ -101,7 +109,7 @@ pub(super) fn read_pasted(text: &str) -> Option<Returned> {
         None => (text, None),
     };
     let plausible = !code.is_empty() && code.chars().all(|letter| letter.is_ascii_graphic());
-    plausible.then(|| Returned::Code { code: SecretString::from(code), state })
+    plausible.then(|| Returned::Code { code: SecretString::from(code), state, issuer: None })
 }
 
 /// Reads the query of the address that the browser came back to.
@@ -120,7 +128,8 @@ pub(super) fn read_query(query: &str) -> Option<Returned> {
                 Some((code, state)) => (code.to_owned(), Some(state.to_owned())),
                 None => (code, None),
             };
-            Some(Returned::Code { code: SecretString::from(code), state: state.or(of_code) })
+            let issuer = value("iss");
+            Some(Returned::Code { code: SecretString::from(code), state: state.or(of_code), issuer })
         }
         (None, Some(error)) => Some(Returned::Refusal { error, state }),
         (None, None) => None,
@@ -188,7 +197,7 @@ mod tests {
     fn a_code_is_found_in_every_form_in_which_it_is_pasted() {
         let check = |text: &str, expected: Option<(&str, Option<&str>)>| {
             let found = read_pasted(text).map(|returned| match returned {
-                Returned::Code { code, state } => (code.expose_secret().to_owned(), state),
+                Returned::Code { code, state, .. } => (code.expose_secret().to_owned(), state),
                 Returned::Refusal { error, state } => (format!("refused: {error}"), state),
             });
             let expected = expected.map(|(code, state)| (code.to_owned(), state.map(str::to_owned)));

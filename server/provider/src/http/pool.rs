@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kit_protocol::ErrorKind;
+use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, Client, ClientBuilder, NoProxy, Proxy, Url};
 use tokio::time::Instant;
 
@@ -22,6 +23,8 @@ use crate::settings::ConnectionSettings;
 
 /// How long a client is kept without users.
 const IDLE_LIMIT: Duration = Duration::from_secs(300);
+/// How many redirections are followed where some are.
+const MOST_REDIRECTIONS: usize = 5;
 /// Variables in which programs are told of further certificates.
 const CERTIFICATE_VARIABLES: [&str; 4] =
     ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
@@ -107,9 +110,13 @@ impl Pool {
     }
 
     fn make(&self, url: &Url) -> Result<Client, ModelError> {
+        self.make_following(url, Policy::none())
+    }
+
+    fn make_following(&self, url: &Url, redirections: Policy) -> Result<Client, ModelError> {
         let builder = Client::builder()
             .connect_timeout(CONNECT_LIMIT)
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(redirections)
             .tls_danger_accept_invalid_certs(self.settings.skip_verify)
             .user_agent(concat!("kit-ls/", env!("CARGO_PKG_VERSION")));
         let builder = self.proxied(builder, url)?;
@@ -158,6 +165,36 @@ impl Pool {
             }
         }
         Ok(if certificates.is_empty() { builder } else { builder.tls_certs_merge(certificates) })
+    }
+}
+
+/// Makes clients for servers that are no providers, with the same proxy and certificates.
+#[derive(Debug)]
+pub struct Connector(Pool);
+
+impl Connector {
+    /// What the settings and the environment say of connections.
+    pub fn new(settings: ConnectionSettings, environment: &Environment) -> Self {
+        Self(Pool::new(settings, environment))
+    }
+
+    /// A client for an address. Where it follows redirections, it follows only those that stay at the same place.
+    /// Reading the certificates takes its time.
+    pub fn client(&self, url: &str, follows: bool) -> Result<Client, ModelError> {
+        let url = url.parse::<Url>().map_err(|error| {
+            ModelError::new(ErrorKind::InvalidRequest, format!("{url} is no address: {error}"))
+        })?;
+        self.0.make_following(&url, if follows { Policy::custom(stay) } else { Policy::none() })
+    }
+}
+
+/// Follows a redirection that leads to the same scheme, host and port.
+fn stay(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let first = attempt.previous().first().map(Url::origin);
+    if attempt.previous().len() > MOST_REDIRECTIONS || first != Some(attempt.url().origin()) {
+        attempt.stop()
+    } else {
+        attempt.follow()
     }
 }
 

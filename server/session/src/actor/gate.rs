@@ -1,4 +1,5 @@
-//! What a model call has to pass before it goes out: a compaction that is due, a model that goes in circles, the budgets.
+//! What a model call has to pass before it goes out: tools that are on their way, a compaction that is due, a model that
+//! goes in circles, the budgets.
 //!
 //! Each may have to wait, for a summary or for a person; the call is then asked for again when the wait is over. The
 //! turn machine knows nothing of it: to it the call is on its way.
@@ -23,6 +24,7 @@ use crate::turn::{Input, Repetition};
 const GO_ON: &str = "Go on this once";
 const KEEP_GOING: &str = "Go on";
 const STOP: &str = "Stop";
+const STARTING: &str = "starting MCP servers";
 
 /// A question that a call waits for.
 pub(super) struct Asking {
@@ -45,6 +47,18 @@ pub(super) async fn answered(asking: &mut Option<Asking>) -> AskAnswer {
             tracing::error!(%error, "a question failed");
             AskAnswer { cancelled: true, ..AskAnswer::default() }
         }),
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns when the tools that a call waits for are there; waits forever where it waits for none.
+pub(super) async fn arrived(arriving: &mut Option<AbortOnDropHandle<()>>) {
+    match arriving {
+        Some(arriving) => {
+            if let Err(error) = arriving.await {
+                tracing::error!(%error, "waiting for tools failed");
+            }
+        }
         None => std::future::pending().await,
     }
 }
@@ -117,6 +131,27 @@ impl Actor {
             }
         };
         self.begin_compaction(cause, depth).await
+    }
+
+    /// Begins to wait for tools that are on their way, once in a turn; true when the call has to wait for them.
+    pub(super) fn awaits_tools(&mut self) -> bool {
+        let Some(running) = self.running.as_mut().filter(|running| !running.awaited_tools) else {
+            return false;
+        };
+        running.awaited_tools = true;
+        let Some(arriving) = self.shared.with.tools.arriving() else { return false };
+        running.arriving = Some(AbortOnDropHandle::new(tokio::spawn(arriving)));
+        STARTING.clone_into(&mut self.label);
+        self.post();
+        true
+    }
+
+    /// The tools are there, or late.
+    pub(super) async fn tools_arrived(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.arriving = None;
+        }
+        self.resume_call().await;
     }
 
     /// Whether the next call may go out. If not, the user is being asked.
@@ -259,6 +294,7 @@ impl Actor {
         if let Some(running) = &mut self.running {
             running.attempt = None;
             running.asking = None;
+            running.arriving = None;
         }
     }
 }

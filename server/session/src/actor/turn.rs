@@ -12,6 +12,7 @@ use kit_provider::{ModelError, ModelEvent, Parameters, Request, ToolDefinition};
 use kit_tools::OutputSink;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::afterwards::Aftermath;
 use super::attempt::{self, Attempt, AttemptEvent};
@@ -68,6 +69,9 @@ pub(super) struct Running {
     pub(super) steers: Vec<PromptNote>,
     /// The question that the next call waits for.
     pub(super) asking: Option<Asking>,
+    /// The tools that the next call waits for, and whether the turn has waited for some.
+    pub(super) arriving: Option<AbortOnDropHandle<()>>,
+    pub(super) awaited_tools: bool,
     /// What the next call went through already: the user let it exceed a budget, a full context was compacted for it, a
     /// context that overflowed was.
     pub(super) allowed: bool,
@@ -96,6 +100,8 @@ impl Running {
             aftermath: Aftermath::default(),
             steers: Vec::new(),
             asking: None,
+            arriving: None,
+            awaited_tools: false,
             allowed: false,
             compacted: false,
             overflowed: false,
@@ -272,6 +278,9 @@ impl Actor {
         self.with_running(|running| running.reservation = None);
         let failure =
             |error: KitError| Failure { kind: error.kind, message: error.message, retry: None, spent: None };
+        if self.awaits_tools() {
+            return None;
+        }
         if let Err(error) = self.load().await {
             return Some(failure(error));
         }

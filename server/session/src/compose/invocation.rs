@@ -1,13 +1,17 @@
-//! Prompts that name a template or a skill: `/review src/main.rs`, `/skill:deploy to staging`.
+//! Prompts that name a template, a skill or a prompt of an MCP server: `/review src/main.rs`, `/skill:deploy to staging`,
+//! `/mcp:issues:triage 12`.
 //!
-//! A template becomes the prompt itself. A skill stays in the prompt as it was typed, with the skill's text behind it. A
-//! line that begins with a slash and names neither is a prompt like any other, unless it was run as a command.
+//! A template becomes the prompt itself, and so does what a server answers. A skill stays in the prompt as it was typed,
+//! with the skill's text behind it. A line that begins with a slash and names none of them is a prompt like any other,
+//! unless it was run as a command.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use kit_protocol::{CommandInput, ErrorKind, KitError};
+use kit_text::Encoding;
 
+use crate::contributions::{CommandCall, CommandOutcome};
 use crate::dependencies::Shared;
 use crate::near;
 use crate::project::Library;
@@ -15,6 +19,8 @@ use crate::project::skill::Skill;
 
 /// How the names of skills begin among commands.
 pub(crate) const SKILL: &str = "skill:";
+/// How the names of MCP servers' prompts begin among commands.
+pub(crate) const MCP: &str = "mcp:";
 
 /// A command with what stands behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub(super) struct Expanded {
     pub(super) text: String,
     /// What stands behind it.
     pub(super) block: Option<String>,
+    /// Whether somebody else than the user and the project wrote the text, so that nothing in it is a mention.
+    pub(super) is_foreign: bool,
 }
 
 /// The command at the beginning of a prompt.
@@ -69,10 +77,40 @@ pub(super) async fn expand(
         };
         return Ok(activated(shared, skill, text, &invocation).await);
     }
+    if invocation.name.starts_with(MCP) {
+        arrived(shared).await;
+        let (words, line) = spelled(invocation.input.clone());
+        let (name, cwd) = (invocation.name.clone(), cwd.to_owned());
+        let (context, encoding) = (Vec::new(), Encoding::default());
+        let call = CommandCall { name, words, line, session: None, cwd, context, encoding };
+        if let Some(running) = shared.with.contributions.run(call) {
+            let (CommandOutcome::Prompt(text) | CommandOutcome::Output(text)) = running.await?;
+            return Ok(Expanded { text, is_foreign: true, ..Expanded::default() });
+        }
+    }
     if must_exist {
         return Err(unknown(&invocation.name, &library, &[]));
     }
     Ok(Expanded { text, ..Expanded::default() })
+}
+
+/// Waits for MCP servers that are just being started.
+pub(crate) async fn arrived(shared: &Shared) {
+    if let Some(arriving) = shared.with.tools.arriving() {
+        arriving.await;
+    }
+}
+
+/// What stands behind a command, word by word and as one line.
+pub(crate) fn spelled(input: CommandInput) -> (Vec<String>, String) {
+    match input {
+        CommandInput::Line(line) => (crate::project::words(&line), line),
+        CommandInput::Words(words) => (words.clone(), words.join(" ")),
+        CommandInput::Named(named) => {
+            let words: Vec<String> = named.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            (words.clone(), words.join(" "))
+        }
+    }
 }
 
 async fn activated(shared: &Shared, skill: Skill, text: String, invocation: &Invocation) -> Expanded {
@@ -90,7 +128,8 @@ async fn activated(shared: &Shared, skill: Skill, text: String, invocation: &Inv
     } else {
         text
     };
-    Expanded { text, block: content.ok().map(|content| format!("\n\n{content}")) }
+    let block = content.ok().map(|content| format!("\n\n{content}"));
+    Expanded { text, block, ..Expanded::default() }
 }
 
 /// The error about a command that does not exist, with what may have been meant.

@@ -18,7 +18,7 @@ use super::programs::Script;
 use super::{Sessions, blocking};
 use crate::activate_skill::ActivateSkill;
 use crate::complete;
-use crate::compose::{self, Draft, Enclosure, Invocation, SKILL};
+use crate::compose::{self, Draft, Enclosure, Invocation, MCP, SKILL};
 use crate::contributions::{CommandAction, CommandCall, CommandOutcome};
 use crate::hooks::InputSource;
 use crate::op::{Answer, ChangedBy, Changes, Op, Place, Prompt};
@@ -168,7 +168,15 @@ impl Sessions {
         };
         let library = self.shared.library(&cwd).await;
         let skill = name.strip_prefix(SKILL).is_some_and(|skill| library.skills.contains_key(skill));
-        if skill || library.templates.contains_key(&name) {
+        let contributions = &self.shared.with.contributions;
+        if name.starts_with(MCP) {
+            compose::arrived(&self.shared).await;
+        }
+        let mcp = contributions
+            .commands(&cwd)
+            .iter()
+            .any(|command| command.kind == CommandKind::Mcp && command.name == name);
+        if skill || mcp || library.templates.contains_key(&name) {
             let invocation = Invocation { name, input };
             let answer = self
                 .prompt_or_invocation(
@@ -182,16 +190,7 @@ impl Sessions {
                 .await?;
             return Ok(accepted(answer));
         }
-        let (words, line) = match input {
-            CommandInput::Line(line) => (crate::project::words(&line), line),
-            CommandInput::Words(words) => (words.clone(), words.join(" ")),
-            CommandInput::Named(named) => {
-                let words: Vec<String> =
-                    named.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                (words.clone(), words.join(" "))
-            }
-        };
-        let contributions = &self.shared.with.contributions;
+        let (words, line) = compose::spelled(input);
         let call = CommandCall {
             name: name.clone(),
             words,

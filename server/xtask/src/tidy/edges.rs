@@ -53,15 +53,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("xtask", &["kit-protocol", "kit-contract", "kit-testkit"]),
 ];
 
-/// Outside crates that belong to one crate alone, because the boundary of that crate is what they do.
-const EXCLUSIVE: &[(&str, &str)] = &[
-    ("tower-lsp", "kit-lsp"),
-    ("tower", "kit-lsp"),
-    ("reqwest", "kit-provider"),
-    ("wasmtime", "kit-extension"),
-    ("process-wrap", "kit-tools"),
-    ("ropey", "kit-text"),
-    ("similar", "kit-text"),
+/// Outside crates that belong to certain crates alone, because the boundary of those crates is what they do.
+const EXCLUSIVE: &[(&str, &[&str])] = &[
+    ("tower-lsp", &["kit-lsp"]),
+    ("tower", &["kit-lsp"]),
+    ("reqwest", &["kit-provider", "kit-tools"]),
+    ("wasmtime", &["kit-extension"]),
+    ("process-wrap", &["kit-tools"]),
+    ("ropey", &["kit-text"]),
+    ("similar", &["kit-text"]),
 ];
 
 /// Crates without tasks, clocks or sockets.
@@ -146,10 +146,10 @@ fn check_package(package: &Package, manifest: &str) -> Vec<Finding> {
             }
             continue;
         }
-        if let Some((_, owner)) = EXCLUSIVE.iter().find(|(of, _)| *of == on)
-            && owner != name
+        if let Some((_, owners)) = EXCLUSIVE.iter().find(|(of, _)| *of == on)
+            && !owners.contains(&name.as_str())
         {
-            find(on, format!("{on} belongs to {owner} alone"));
+            find(on, format!("{on} belongs to {} alone", owners.join(" and ")));
         }
         let asynchronous = on == "async-trait" || on.starts_with("tokio") || on.starts_with("futures");
         if asynchronous && !dependency.development && SYNCHRONOUS.contains(&name.as_str()) {
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn an_outside_crate_stays_with_its_owner() {
         let found = check_package(&package("kit-session", &["reqwest"]), "");
-        assert_eq!(whats(found), ["reqwest belongs to kit-provider alone"]);
+        assert_eq!(whats(found), ["reqwest belongs to kit-provider and kit-tools alone"]);
         assert_eq!(
             whats(check_package(&package("kit-text", &["tokio"]), "")),
             ["kit-text is synchronous and may not use tokio"]

@@ -1,0 +1,91 @@
+//! MCP servers that do everything wrong, one wrong at a time: a script of ours for the Node or Python of the machine.
+
+use serde_json::{Value, json};
+
+/// The script, for Python 3, which test machines have.
+const SCRIPT: &str = r##"
+import json, os, subprocess, sys, time
+
+fault = sys.argv[1]
+note = sys.argv[2] if len(sys.argv) > 2 else None
+
+def send(message):
+    sys.stdout.write(json.dumps(dict(jsonrpc="2.0", **message)) + "\n")
+    sys.stdout.flush()
+
+def noted(line):
+    if note:
+        with open(note, "a") as file:
+            file.write(line + "\n")
+
+noted("started %d" % os.getpid())
+if fault == "mute":
+    time.sleep(600)
+if fault == "dies":
+    sys.stderr.write("no configuration found\n")
+    sys.exit(3)
+if fault == "yes":
+    while True:
+        sys.stdout.write("y\n" * 4096)
+if fault == "child":
+    subprocess.Popen(["sleep", "987"])
+
+ECHO = {"name": "echo", "description": "Echoes.", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}
+TOOLS = [ECHO]
+if fault == "lies":
+    TOOLS = [ECHO, {"name": "text", "inputSchema": "nothing"}, {"inputSchema": {}}, {"name": "array", "inputSchema": {"type": "array"}}, 7]
+if fault == "floods-tools":
+    TOOLS = [dict(ECHO, name="tool%d" % number) for number in range(1000)]
+
+for line in sys.stdin:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        continue
+    method, id = message.get("method"), message.get("id")
+    if method == "initialize":
+        send({"id": id, "result": {"protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {"listChanged": True}}, "serverInfo": {"name": "nasty", "version": "1"}}})
+    elif method == "tools/list":
+        if fault == "endless":
+            send({"id": id, "result": {"tools": [ECHO], "nextCursor": "more"}})
+        else:
+            send({"id": id, "result": {"tools": TOOLS}})
+    elif method == "ping":
+        if fault != "hangs":
+            send({"id": id, "result": {}})
+    elif method == "notifications/cancelled":
+        noted("cancelled %s" % message["params"].get("requestId"))
+    elif method == "tools/call":
+        noted("called %s" % json.dumps(message["params"].get("arguments")))
+        if fault in ("hangs", "slow"):
+            continue
+        if fault == "crashes":
+            sys.stderr.write("segmentation fault of sorts\n")
+            sys.stderr.flush()
+            os._exit(7)
+        if fault == "floods":
+            while True:
+                send({"method": "notifications/message", "params": {"level": "info", "data": "x" * 100}})
+        if fault == "large":
+            send({"id": id, "result": {"content": [{"type": "text", "text": "z" * 3000000}]}})
+            continue
+        if fault == "garbles":
+            send({"id": id, "result": "what is this"})
+            continue
+        if fault == "refuses":
+            send({"id": id, "error": {"code": -32602, "message": "no such thing"}})
+            continue
+        if fault == "grows":
+            TOOLS.append(dict(ECHO, name="second"))
+            send({"method": "notifications/tools/list_changed"})
+        send({"id": id, "result": {"content": [{"type": "text", "text": message["params"]["arguments"].get("text", "")}]}})
+"##;
+
+/// The settings of a server with a fault: `mute`, `dies`, `yes`, `child`, `lies`, `floods-tools`, `endless`, `hangs`,
+/// `slow`, `crashes`, `floods`, `large`, `garbles`, `refuses`, `grows`, or none with any other word. Where `note` names a
+/// file, the server writes there that it was started, called and told of cancels.
+pub fn nasty_mcp(fault: &str, note: Option<&std::path::Path>) -> Value {
+    let note = note.map(|note| note.to_string_lossy().into_owned());
+    let words = ["python3", "-c", SCRIPT, fault].map(str::to_owned).into_iter().chain(note);
+    json!({ "command": words.collect::<Vec<_>>() })
+}

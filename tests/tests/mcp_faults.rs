@@ -1,0 +1,226 @@
+//! MCP servers that do everything wrong: each fails its own calls with a sentence, and the turn goes on.
+
+use std::path::Path;
+
+use e2e::{launch, permit, run_call};
+use kit_testkit::{LanguageClient, ModelServer, Project, Reply, eventually, nasty_mcp, processes_below};
+use serde_json::{Value, json};
+
+use crate::mcp::{in_state, tool_names};
+
+/// A client whose only MCP server has this fault, and the file in which the server notes what it is told.
+async fn start(project: &Project, model: &ModelServer, fault: &str, more: Value) -> LanguageClient {
+    let mut server = nasty_mcp(fault, Some(&project.path("note")));
+    for (key, value) in more.as_object().into_iter().flatten() {
+        server[key] = value.clone();
+    }
+    let client = launch(project, model).setting("mcpServers", json!({ "bad": server })).start().await;
+    permit(&client, "allowOnce");
+    client
+}
+
+fn starts(note: &Path) -> usize {
+    std::fs::read_to_string(note).unwrap_or_default().matches("started").count()
+}
+
+/// The result of one call to its tool; the turn ends well whatever the result is.
+async fn called(client: &LanguageClient, model: &ModelServer) -> (String, bool) {
+    let call = Reply::new().call("mcp__bad__echo", json!({ "text": "hello" }));
+    let report = run_call(client, model, call).await;
+    let (result, failed) = report.tool_result();
+    (result.to_owned(), failed)
+}
+
+#[tokio::test]
+async fn a_server_that_crashes_in_a_call_fails_it_and_comes_back() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "crashes", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let (result, failed) = called(&client, &model).await;
+    assert!(failed && result.contains("the MCP server bad ended while it was called"), "{result}");
+    assert!(result.contains("segmentation fault of sorts"), "{result}");
+    let note = project.path("note");
+    eventually("it is started again", || starts(&note) == 2).await;
+    in_state(&client, "bad", "ready").await;
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_fails_the_call_in_time_and_is_started_again() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "hangs", json!({ "timeout": 1 })).await;
+    in_state(&client, "bad", "ready").await;
+    let (result, failed) = called(&client, &model).await;
+    assert!(failed && result.contains("was silent for 1 s"), "{result}");
+    let note = project.path("note");
+    eventually("it is told", || std::fs::read_to_string(&note).unwrap_or_default().contains("cancelled"))
+        .await;
+    eventually("it is started again", || starts(&note) == 2).await;
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_only_slow_is_told_of_the_cancel_and_stays() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "slow", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    model.reply(Reply::new().call("mcp__bad__echo", json!({ "text": "hello" })));
+    let turn = client.prompt("go").await;
+    let note = project.path("note");
+    let said = |what: &str| std::fs::read_to_string(&note).unwrap_or_default().contains(what);
+    eventually("it is called", || said("called {\"text\": \"hello\"}")).await;
+    client.command("kit.session.cancel", json!({})).await.expect("a cancel");
+    assert_eq!(client.finish(&turn).await.stop_reason(), "cancelled");
+    eventually("it is told", || said("cancelled")).await;
+    assert_eq!(starts(&note), 1);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_floods_is_cut_off() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "floods", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let (result, failed) = called(&client, &model).await;
+    assert!(failed && result.contains("it sends more messages than anybody can need"), "{result}");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn answers_that_are_none_or_too_large_or_errors_are_results_of_their_call() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    for (fault, said) in [
+        ("garbles", "answered with something that is no result of a tool"),
+        ("refuses", "the MCP server bad refused the call: no such thing"),
+    ] {
+        let client = start(&project, &model, fault, json!({})).await;
+        in_state(&client, "bad", "ready").await;
+        let (result, failed) = called(&client, &model).await;
+        assert!(failed && result.contains(said), "{result}");
+        client.close().await;
+    }
+    let client = start(&project, &model, "large", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let (result, failed) = called(&client, &model).await;
+    assert!(!failed && result.len() < 110_000 && result.contains("left out …]"), "{}", result.len());
+    client.close().await;
+}
+
+#[tokio::test]
+async fn tools_that_are_none_are_left_out_and_the_others_stay() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "lies", json!({})).await;
+    let info = in_state(&client, "bad", "ready").await;
+    assert_eq!(tool_names(&info), ["mcp__bad__echo"]);
+    let error = info["error"].as_str().unwrap_or_default();
+    assert!(
+        error.contains("left out: the tool `text`, whose schema is no object; a tool without a name"),
+        "{error}"
+    );
+    assert_eq!(called(&client, &model).await, ("hello".to_owned(), false));
+    client.close().await;
+
+    let client = start(&project, &model, "floods-tools", json!({})).await;
+    let info = in_state(&client, "bad", "ready").await;
+    assert_eq!(tool_names(&info).len(), 200);
+    assert!(info["error"].as_str().unwrap_or_default().contains("`allowedTools`"), "{}", info["error"]);
+    client.close().await;
+
+    let client = start(&project, &model, "endless", json!({})).await;
+    let info = in_state(&client, "bad", "ready").await;
+    assert_eq!(tool_names(&info), ["mcp__bad__echo"]);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_holds_up_no_turn() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "mute", json!({ "startTimeout": 1 })).await;
+    model.reply(Reply::new().text("done"));
+    assert_eq!(client.run("go").await.stop_reason(), "end_turn");
+    let info = in_state(&client, "bad", "failed").await;
+    let error = info["error"].as_str().unwrap_or_default();
+    assert!(
+        error.contains("it did not answer within 1 s; `startTimeout` in its settings allows more"),
+        "{error}"
+    );
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_start_says_why_and_can_be_tried_again() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "dies", json!({})).await;
+    let info = in_state(&client, "bad", "failed").await;
+    let error = info["error"].as_str().unwrap_or_default();
+    assert_eq!(error, "it ended before it answered: no configuration found");
+    let note = project.path("note");
+    assert_eq!(starts(&note), 1, "it is not started again by itself");
+    client.command("kit.mcp.reconnect", json!({ "name": "bad" })).await.expect("it is tried");
+    eventually("it is started again", || starts(&note) == 2).await;
+    let doctor = client.command("kit.doctor", json!({})).await.expect("the doctor");
+    let checks = doctor["checks"].as_array().cloned().unwrap_or_default();
+    assert!(checks.iter().any(|check| check["name"] == "MCP servers"), "{checks:?}");
+    let unknown = client.command("kit.mcp.reconnect", json!({ "name": "bed" })).await.expect_err("no server");
+    assert_eq!((unknown.kind(), unknown.message.contains("there are bad")), ("not_found", true));
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_list_that_changes_is_read_again() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "grows", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    assert_eq!(called(&client, &model).await, ("hello".to_owned(), false));
+    let looking = async {
+        while tool_names(&crate::mcp::info(&client, "bad").await).len() != 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(kit_testkit::deadline(), looking).await.expect("a second tool");
+    model.reply(Reply::new().text("done"));
+    client.run("go").await;
+    let requests = model.requests();
+    let last = requests.last().expect("a request");
+    assert!(last.tools().contains(&"mcp__bad__second"), "{:?}", last.tools());
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_ends_with_everything_that_it_started() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "child", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let folder = project.root();
+    assert_eq!(processes_below(&folder).len(), 2, "the server and its child");
+    client.close().await;
+    eventually("no process is left", || processes_below(&folder).is_empty()).await;
+}
+
+#[tokio::test]
+async fn values_that_may_be_secrets_are_shown_nowhere() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let script = "import os,sys; sys.stderr.write('bad token ' + os.environ['TOKEN'] + '\\n')";
+    let server = json!({
+        "command": ["python3", "-c", script],
+        "env": { "TOKEN": "cmd: printf planted-token-7" },
+    });
+    let client = launch(&project, &model).setting("mcpServers", json!({ "bad": server })).start().await;
+    let info = in_state(&client, "bad", "failed").await;
+    assert_eq!(info["error"], "it ended before it answered: bad token [secret]");
+    client.close().await;
+    let logs = Project::tree(&project.kit_home());
+    let has = |content: &[u8]| String::from_utf8_lossy(content).contains("planted-token-7");
+    assert!(logs.iter().all(|(_, content)| !has(content)), "no log has it");
+}
