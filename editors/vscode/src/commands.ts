@@ -8,6 +8,7 @@ import type { Client } from "./client.ts";
 import { report } from "./errors.ts";
 import type { Extensions } from "./extensions.ts";
 import type { Logins } from "./logins.ts";
+import type { McpServers } from "./mcp.ts";
 import { showApprovals, showMenu } from "./menu.ts";
 import type { Pickers } from "./pickers.ts";
 import type { CommandRunArguments, PromptArguments, SessionSummary } from "./protocol.ts";
@@ -38,6 +39,7 @@ export interface Parts {
   agents: Agents;
   extensions: Extensions;
   logins: Logins;
+  mcp: McpServers;
   pickers: Pickers;
   queue: Queue;
   reports: Reports;
@@ -48,7 +50,7 @@ export interface Parts {
 type Handler = (...args: any[]) => unknown;
 
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const { client, output, cards, review, actions, view, sessions, tree, rewinder, status, agents, extensions, logins, pickers, queue, reports, runner } = parts;
+  const { client, output, cards, review, actions, view, sessions, tree, rewinder, status, agents, extensions, logins, mcp, pickers, queue, reports, runner } = parts;
   const { prompter } = view;
   const handlers: Record<string, Handler> = {
     "kit.ask": () => prompter.ask(undefined),
@@ -121,6 +123,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     "kit.stopAgent": (session: string) => agents.stop(session),
     "kit.extensions": () => extensions.pick(),
     "kit.extension.shortcut": (target?: { key?: string }) => extensions.shortcut(target?.key),
+    "kit.mcpServers": () => mcp.pick(),
     "kit.reloadExtensions": () => extensions.reload(),
     "kit.login": () => logins.logIn(),
     "kit.logout": () => logins.logOut(),

@@ -11,6 +11,7 @@ import { answerDiagnostics } from "./diagnostics.ts";
 import { ExtensionUi } from "./extensionUi.ts";
 import { Extensions } from "./extensions.ts";
 import { Logins } from "./logins.ts";
+import { McpServers } from "./mcp.ts";
 import { answerPermissions } from "./permission.ts";
 import { Pickers } from "./pickers.ts";
 import { Queue } from "./queue.ts";
@@ -61,6 +62,7 @@ export function activate(context: vscode.ExtensionContext): void {
       agents: new Agents(started, content, view, last, current),
       extensions: new Extensions(started, ui, current),
       logins: new Logins(started),
+      mcp: new McpServers(started, content),
       pickers: new Pickers(started, last, current),
       queue: new Queue(started, current, (text) => view.write(text)),
       reports: new Reports(started, content, current, last),

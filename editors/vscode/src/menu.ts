@@ -30,6 +30,7 @@ export async function showMenu(status: Status | undefined, cards: Cards): Promis
     { label: "$(lightbulb) Thinking…", command: "kit.selectThinking" },
     ...(agents === 0 ? [{ label: "$(organization) Agents…", command: "kit.agents" }] : []),
     { label: "$(extensions) Extensions…", command: "kit.extensions" },
+    { label: "$(plug) MCP Servers…", command: "kit.mcpServers" },
     { label: "$(graph) Usage and Cost", command: "kit.usage" },
     { label: "$(pulse) Doctor", command: "kit.doctor" },
     ...(status?.state === "signedOut" ? [] : [{ label: "$(key) Log In…", command: "kit.login" }]),

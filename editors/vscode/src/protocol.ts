@@ -52,6 +52,10 @@ export interface Commands {
   "kit.extension.list": { argument: kit.ExtensionArguments; answer: kit.ExtensionListAnswer };
   "kit.extension.reload": { argument: kit.ExtensionArguments; answer: kit.ExtensionListAnswer };
   "kit.extension.shortcut": { argument: kit.ExtensionShortcutArguments; answer: kit.ExtensionShortcutAnswer };
+  "kit.mcp.list": { argument: kit.McpListArguments; answer: kit.McpListAnswer };
+  "kit.mcp.reconnect": { argument: kit.McpNameArguments; answer: kit.McpListAnswer };
+  "kit.mcp.login": { argument: kit.McpNameArguments; answer: kit.McpListAnswer };
+  "kit.mcp.logout": { argument: kit.McpNameArguments; answer: kit.McpListAnswer };
   "kit.extension.grant": { argument: kit.ExtensionGrantArguments; answer: kit.ExtensionListAnswer };
   "kit.trust.set": { argument: kit.Trust; answer: kit.Trust };
   "kit.doctor": { argument: Empty; answer: kit.DoctorAnswer };
