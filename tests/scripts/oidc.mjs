@@ -2,6 +2,8 @@
 //
 // `/browse?url=…` opens a page as a browser does, with cookies and redirects, and answers where it ended. `/enter?code=…`
 // types the code of a device login. `/counts` tells how often each grant was used, and how often it was refused.
+// `/mcp` is an MCP server that wants a token of this very server, with a tool that says whose it is; `/forget` lets it
+// refuse every token that it has seen.
 // usage: oidc.mjs FOLDER-WITH-OIDC-PROVIDER
 import http from "node:http";
 import path from "node:path";
@@ -28,6 +30,12 @@ const provider = new Provider(issuer, {
   cookies: { keys: ["tests"] },
   features: {
     devInteractions: { enabled: false },
+    registration: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_ctx, resource) => ({ scope: "mcp", audience: resource, accessTokenFormat: "opaque" }),
+      useGrantedResource: () => true,
+    },
     deviceFlow: {
       enabled: true,
       userCodeInputSource: page,
@@ -40,6 +48,7 @@ const provider = new Provider(issuer, {
   issueRefreshToken: () => true,
   pkce: { required: () => true },
   rotateRefreshToken: true,
+  scopes: ["openid", "offline_access", "mcp"],
   // Shorter than the time before its end at which a token is renewed, so that every request renews.
   ttl: { AccessToken: 60, DeviceCode: 600, Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600, IdToken: 60 },
 });
@@ -59,6 +68,7 @@ async function agree(request, response) {
     ? await provider.Grant.find(grantId)
     : new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
   grant.addOIDCScope(params.scope);
+  if (params.resource) grant.addResourceScope(params.resource, "mcp");
   const consent = { grantId: await grant.save() };
   await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true });
 }
@@ -98,6 +108,44 @@ async function enter(code) {
   return browser.open(url, { xsrf: hidden(second.text), user_code: code, confirm: "yes" });
 }
 
+const seen = new Set();
+const refused = new Set();
+
+// An MCP server of one tool, behind a token.
+async function mcp(request, response) {
+  const token = request.headers.authorization?.replace("Bearer ", "");
+  const found = token && !refused.has(token) && (await provider.AccessToken.find(token));
+  if (!found) {
+    const metadata = `${issuer}/.well-known/oauth-protected-resource/mcp`;
+    const challenge = `Bearer resource_metadata="${metadata}", scope="mcp"`;
+    response.writeHead(401, { "www-authenticate": challenge }).end();
+    return;
+  }
+  seen.add(token);
+  if (request.method !== "POST") {
+    response.writeHead(405).end();
+    return;
+  }
+  let body = "";
+  for await (const chunk of request) body += chunk;
+  const { id, method, params } = JSON.parse(body);
+  const results = {
+    initialize: () => ({
+      protocolVersion: params.protocolVersion,
+      capabilities: { tools: {} },
+      serverInfo: { name: "tracker", version: "1" },
+    }),
+    "tools/list": () => ({ tools: [{ name: "whoami", description: "Says who you are.", inputSchema: { type: "object" } }] }),
+    "tools/call": () => ({ content: [{ type: "text", text: found.accountId }] }),
+  };
+  if (id === undefined) {
+    response.writeHead(202).end();
+    return;
+  }
+  const result = results[method]?.() ?? {};
+  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+}
+
 const callback = provider.callback();
 server.on("request", async (request, response) => {
   const url = new URL(request.url, issuer);
@@ -106,6 +154,15 @@ server.on("request", async (request, response) => {
     if (url.pathname === "/browse") tell(await new Browser().open(url.searchParams.get("url")));
     else if (url.pathname === "/enter") tell(await enter(url.searchParams.get("code")));
     else if (url.pathname === "/counts") tell(counts);
+    else if (url.pathname === "/mcp") await mcp(request, response);
+    else if (url.pathname === "/.well-known/oauth-protected-resource/mcp") {
+      response.setHeader("content-type", "application/json");
+      tell({ resource: `${issuer}/mcp`, authorization_servers: [issuer], scopes_supported: ["mcp"] });
+    }
+    else if (url.pathname === "/forget") {
+      for (const token of seen) refused.add(token);
+      tell({ refused: refused.size });
+    }
     else if (url.pathname.startsWith("/interaction/")) await agree(request, response);
     else callback(request, response);
   } catch (error) {

@@ -20,6 +20,7 @@ mod headless;
 mod logins;
 mod mcp;
 mod mcp_faults;
+mod mcp_remote;
 mod model_settings;
 mod models_bad_input;
 mod neovim;

@@ -49,6 +49,16 @@ impl Oidc {
         self.get(&format!("/enter?code={}", encoded(code))).await
     }
 
+    /// The MCP server of this program, which wants one of its tokens.
+    pub fn mcp_url(&self) -> String {
+        format!("{}/mcp", self.url)
+    }
+
+    /// Lets the MCP server refuse every token that it has seen; answers how many these are.
+    pub async fn forget(&self) -> u64 {
+        self.get("/forget").await["refused"].as_u64().unwrap_or_default()
+    }
+
     /// How often a kind of grant was given or, with its error, refused.
     pub async fn count(&self, grant: &str) -> u64 {
         self.get("/counts").await[grant].as_u64().unwrap_or_default()
