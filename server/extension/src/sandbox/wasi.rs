@@ -17,6 +17,10 @@ pub(super) struct Output(LogLevel);
 struct Input;
 /// Why a stream failed; there is none.
 struct IoError;
+/// What a stream is ready for; nobody waits.
+struct Pollable;
+/// A terminal; there is none.
+struct Terminal;
 
 #[derive(ComponentType, Lift, Lower)]
 #[component(variant)]
@@ -58,12 +62,26 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, version: &str) -> wasmti
     let mut errors = linker.instance(&format!("wasi:io/error@{version}"))?;
     errors.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(()))?;
 
+    // An interface that uses a resource of another has it under its name as well; were one left out, a trap of another
+    // type would stand in its place.
+    let mut polls = linker.instance(&format!("wasi:io/poll@{version}"))?;
+    polls.resource("pollable", ResourceType::host::<Pollable>(), |_, _| Ok(()))?;
+    let mut input = linker.instance(&format!("wasi:cli/stdin@{version}"))?;
+    input.resource("input-stream", ResourceType::host::<Input>(), |_, _| Ok(()))?;
+    for (owner, user) in [("terminal-input", "terminal-stdin"), ("terminal-output", "terminal-stdout")] {
+        for name in [owner, user] {
+            let mut terminal = linker.instance(&format!("wasi:cli/{name}@{version}"))?;
+            terminal.resource(owner, ResourceType::host::<Terminal>(), |_, _| Ok(()))?;
+        }
+    }
+    let mut terminal = linker.instance(&format!("wasi:cli/terminal-stderr@{version}"))?;
+    terminal.resource("terminal-output", ResourceType::host::<Terminal>(), |_, _| Ok(()))?;
+
     let mut streams = linker.instance(&format!("wasi:io/streams@{version}"))?;
+    streams.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(()))?;
+    streams.resource("pollable", ResourceType::host::<Pollable>(), |_, _| Ok(()))?;
     streams.resource("input-stream", ResourceType::host::<Input>(), |_, _| Ok(()))?;
-    streams.resource("output-stream", ResourceType::host::<Output>(), |mut store, id| {
-        store.data_mut().resources.delete(Resource::<Output>::new_own(id))?;
-        Ok(())
-    })?;
+    streams.resource("output-stream", ResourceType::host::<Output>(), close)?;
     streams.func_wrap("[method]output-stream.check-write", |_, (_stream,): (Resource<Output>,)| {
         Ok((Ok::<u64, StreamError>(CHUNK),))
     })?;
@@ -79,12 +97,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, version: &str) -> wasmti
     for (name, function, level) in
         [("stdout", "get-stdout", LogLevel::Info), ("stderr", "get-stderr", LogLevel::Error)]
     {
-        linker.instance(&format!("wasi:cli/{name}@{version}"))?.func_wrap(
-            function,
-            move |mut store: StoreContextMut<'_, State>, ()| {
-                Ok((store.data_mut().resources.push(Output(level))?,))
-            },
-        )?;
+        let mut output = linker.instance(&format!("wasi:cli/{name}@{version}"))?;
+        output.resource("output-stream", ResourceType::host::<Output>(), close)?;
+        output.func_wrap(function, move |mut store: StoreContextMut<'_, State>, ()| {
+            Ok((store.data_mut().resources.push(Output(level))?,))
+        })?;
     }
 
     let begun = Instant::now();
@@ -113,6 +130,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, version: &str) -> wasmti
     random.func_wrap("get-random-u64", |_, ()| Ok((random_u64(),)))?;
     let mut seed = linker.instance(&format!("wasi:random/insecure-seed@{version}"))?;
     seed.func_wrap("insecure-seed", |_, ()| Ok(((random_u64(), random_u64()),)))?;
+    Ok(())
+}
+
+fn close(mut store: StoreContextMut<'_, State>, id: u32) -> wasmtime::Result<()> {
+    store.data_mut().resources.delete(Resource::<Output>::new_own(id))?;
     Ok(())
 }
 
