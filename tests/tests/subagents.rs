@@ -524,3 +524,17 @@ async fn a_skill_that_a_subagent_activates_narrows_it_alone() {
     assert_eq!(project.text("a.txt"), "gamma\n");
     client.close().await;
 }
+
+#[tokio::test]
+async fn a_subagent_is_also_started_by_the_tools_old_name() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    model.reply(Reply::new().call("spawn_subagent", json!({ "task": "Look around" })));
+    model.reply_to("Look around", Reply::new().text("Seen."));
+    model.reply(Reply::new().text("done"));
+    let report = client.run("go").await;
+    let (result, failed) = report.tool_result();
+    assert!(!failed && result.contains("completed successfully") && result.contains("Seen."), "{result}");
+    client.close().await;
+}

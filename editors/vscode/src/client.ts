@@ -180,12 +180,13 @@ export class Client implements vscode.Disposable {
     return findServer(this.context.extensionPath, setting("server.path", ""));
   }
 
-  /** The server reads its settings at start; a change that concerns it needs a new start, when the user likes. */
+  /** Tells the server its settings when they changed; they hold without a restart. */
   settingsChanged(): void {
-    if (JSON.stringify(serverSettings()) === this.settings) return;
-    void vscode.window.showInformationMessage("Kit: The changed settings apply after a restart of the server.", "Restart Server").then((choice) => {
-      if (choice) void this.restart();
-    });
+    const settings = serverSettings();
+    const text = JSON.stringify(settings);
+    if (text === this.settings || !this.language?.isRunning()) return;
+    this.settings = text;
+    void this.language.sendNotification("workspace/didChangeConfiguration", { settings: { kit: settings } });
   }
 
   toProtocol(uri: vscode.Uri): string {
