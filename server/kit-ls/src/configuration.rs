@@ -17,6 +17,7 @@ mod servers;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kit_protocol::{FileProblem, PermissionRules, Settings};
 use kit_tools::RuleLayer;
@@ -43,6 +44,11 @@ const USERS_ALONE: [&str; 4] = ["tlsSkipVerify", "caCertificates", "proxy", "cre
 
 /// The names that a settings file can have.
 pub(crate) const FILES: [&str; 3] = [".kit.yml", ".kit.yaml", ".kit.json"];
+
+/// How often a file that became empty is looked at again before it counts as empty.
+const EMPTY_LOOKS: u32 = 5;
+/// How long after each look.
+const EMPTY_PAUSE: Duration = Duration::from_millis(50);
 
 /// One source of settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -156,11 +162,21 @@ fn read(
     before: &Configuration,
     problems: &mut Vec<Problem>,
 ) -> Option<Layer> {
-    let mut problem = match file(path, environment) {
+    let held = before.good.get(&path.display().to_string()).cloned();
+    let had_content = held.as_ref().is_some_and(|held| !held.values.is_empty());
+    let mut found = file(path, environment);
+    // Many programs empty a file before they write it: rules that deny must not vanish for that moment.
+    for _ in 0..EMPTY_LOOKS {
+        if !had_content || !found.as_ref().is_ok_and(|layer| layer.values.is_empty()) {
+            break;
+        }
+        std::thread::sleep(EMPTY_PAUSE);
+        found = file(path, environment);
+    }
+    let mut problem = match found {
         Ok(layer) => return Some(layer),
         Err(problem) => problem,
     };
-    let held = before.good.get(&path.display().to_string()).cloned();
     if held.is_some() {
         problem.message.push_str("; what it said before holds until it is mended");
     }
@@ -567,6 +583,7 @@ mod tests {
         assert_eq!((mode, rules), (Some(Mode::Plan), 1));
         assert!(said.contains("`mode` is wrong, so what it was before holds"), "{said}");
         assert_eq!(hold("mode: ask\n"), (Some(Mode::Ask), 0, String::new()));
+        assert_eq!(hold(""), (None, 0, String::new()), "a file that stays empty says nothing");
     }
 
     #[test]
