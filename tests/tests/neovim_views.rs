@@ -217,6 +217,36 @@ async fn an_extension_shows_a_call_in_its_own_way_and_has_a_key_in_the_session()
 }
 
 #[tokio::test]
+async fn mcp_servers_are_listed_with_what_they_bring_and_what_is_wrong() {
+    let (Some(neovim), Some(bin)) = (editor_or_skip("neovim"), editor_or_skip("mcp")) else { return };
+    let everything = json!({ "command": bin.join("everything") });
+    let servers =
+        json!({ "mcpServers": { "everything": everything, "gone": { "command": "no-such-program" } } });
+    let project = notes().file(".kit.yml", servers.to_string());
+    let model = ModelServer::start().await;
+    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    trust(&nvim).await;
+    nvim.until("vim.list_contains(vim.fn.getcompletion('Kit mcp reconnect ', 'cmdline'), 'everything')")
+        .await;
+    nvim.lua("require('kit.client').execute('kit.mcp.reconnect', { name = 'everything' })").await;
+    nvim.until(
+        "vim.iter(require('kit.client').execute_sync('kit.mcp.list', {}, 500).servers):any(
+           function(server) return server.name == 'everything' and server.state == 'ready' end)",
+    )
+    .await;
+    nvim.lua("require('kit.client').execute('kit.mcp.reconnect', { name = 'gone' })").await;
+    nvim.until(
+        "vim.iter(require('kit.client').execute_sync('kit.mcp.list', {}, 500).servers):any(
+           function(server) return server.name == 'gone' and server.error ~= nil end)",
+    )
+    .await;
+    nvim.command("Kit mcp").await;
+    nvim.shows("● everything · ready").await;
+    nvim.shows("✗ gone · failed").await;
+    nvim.quit().await;
+}
+
+#[tokio::test]
 async fn a_prompt_completes_files_and_templates_while_it_is_written() {
     let Some(neovim) = editor_or_skip("neovim") else { return };
     let project =

@@ -9,10 +9,23 @@ local M = {}
 ---@param lines string[]
 function M.show(title, lines)
   local shown = vim.tbl_map(function(line) return (line:gsub("%s*\n%s*", " ")) end, lines)
+  local focus_id = "kit." .. title
+  -- One that shows something older is replaced and not moved into.
+  local is_same = vim.iter(vim.api.nvim_tabpage_list_wins(0)):any(function(window)
+    local buffer = vim.api.nvim_win_get_buf(window)
+    return vim.w[window][focus_id] ~= nil and vim.deep_equal(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), shown)
+  end)
   vim.lsp.util.open_floating_preview(
     shown,
     "",
-    { border = "rounded", title = (" %s "):format(title), focus_id = "kit." .. title, wrap = false, max_width = 110 }
+    {
+      border = "rounded",
+      title = (" %s "):format(title),
+      focus_id = focus_id,
+      focus = is_same,
+      wrap = false,
+      max_width = 110,
+    }
   )
 end
 
