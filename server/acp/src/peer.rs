@@ -45,6 +45,8 @@ pub(crate) enum Outgoing {
     Say { session: SessionId, severity: NoticeSeverity, sentence: String },
     /// The client no longer wants to hear of a session.
     Forget(SessionId),
+    /// Nothing comes any more.
+    End,
 }
 
 /// How much a client knows of a session that it begins to follow.

@@ -31,16 +31,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How much is collected before it is written.
 const WRITTEN_AT_ONCE: usize = 256 * 1024;
 
-/// Writes until the output fails or the task is dropped.
+/// Writes until the end is said or the output fails.
 pub(crate) async fn run<O>(peer: Arc<Peer>, prompts: Arc<Prompts>, mut output: O) -> io::Result<()>
 where
     O: AsyncWrite + Unpin,
 {
     let mut pump = Pump { peer: Arc::clone(&peer), prompts, followed: HashMap::new() };
-    loop {
+    let mut ended = false;
+    while !ended {
         let mut next = Some(peer.next().await);
         let mut bytes = Vec::new();
         while let Some(outgoing) = next {
+            ended |= matches!(outgoing, Outgoing::End);
             for message in pump.messages(outgoing).await {
                 serde_json::to_writer(&mut bytes, &message)?;
                 bytes.push(b'\n');
@@ -50,6 +52,7 @@ where
         output.write_all(&bytes).await?;
         output.flush().await?;
     }
+    Ok(())
 }
 
 struct Followed {
@@ -104,6 +107,7 @@ impl Pump {
                 let cancelled = to_value(&PromptResponse::new(StopReason::Cancelled));
                 left.map(|id| answer_message(&id, Ok(cancelled.clone()))).collect()
             }
+            Outgoing::End => Vec::new(),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::agent::{Agent, Answer};
 use crate::application::Application;
 use crate::error::to_error;
 use crate::frames::{Incoming, Splitter, read};
-use crate::peer::Peer;
+use crate::peer::{Outgoing, Peer};
 use crate::prompts::Prompts;
 use crate::pump;
 
@@ -75,8 +75,10 @@ where
     }
     reader.tasks.abort_all();
     if !pump.is_finished() {
-        // It waits for more to say for ever; by then all that there was is written.
-        let _elapsed = tokio::time::timeout(LAST_WORDS, &mut pump).await;
+        reader.peer.send(Outgoing::End);
+        if tokio::time::timeout(LAST_WORDS, &mut pump).await.is_err() {
+            tracing::warn!("the client does not read what is said last");
+        }
         pump.abort();
     }
     ended

@@ -23,6 +23,7 @@ pub(super) async fn measure(server: &Path) -> Result<Vec<Figure>> {
     println!("streaming {CHUNKS} chunks");
     figures.push(stream(server).await);
     println!("typing {KEYSTROKES} keys");
+    figures.push(stream_lines(server).await);
     figures.push(typing(server).await);
     println!("resuming {ENTRIES} entries, listing {SESSIONS} sessions");
     figures.push(resume(server).await?);
@@ -87,15 +88,58 @@ fn resident_mebibytes(process: u32) -> Option<f64> {
     Some(kibibytes / 1024.0)
 }
 
-async fn stream(server: &Path) -> Figure {
-    let project = Project::new();
-    let model = ModelServer::start().await;
-    let client = launch(server, &project).model(&model, Wire::Messages).start().await;
+/// An answer of chunks, each of which waits for its gate.
+fn gated() -> (Vec<Gate>, Reply) {
     let gates: Vec<Gate> = (0..CHUNKS).map(|_| Gate::new()).collect();
     let reply = gates
         .iter()
         .enumerate()
         .fold(Reply::new(), |reply, (index, gate)| reply.gate(gate).text(&format!("[{index}]")));
+    (gates, reply)
+}
+
+/// The same as [`stream`] over the Agent Client Protocol.
+async fn stream_lines(server: &Path) -> Figure {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let mut agent = launch(server, &project).model(&model, Wire::Messages).begin(&["acp"]);
+    let (gates, reply) = gated();
+    model.reply(reply);
+    let request = |id: u32, method: &str, params: Value| {
+        format!("{}\n", json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
+    };
+    let mut ask = request(1, "initialize", json!({ "protocolVersion": 1 }));
+    ask.push_str(&request(2, "session/new", json!({ "cwd": project.root(), "mcpServers": [] })));
+    agent.types(&ask).await;
+    let session = agent
+        .prints("session", |printed| {
+            let mut answers = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            Some(answers.find(|answer| answer["id"] == 2)?["result"]["sessionId"].clone())
+        })
+        .await;
+    let prompt = json!({ "sessionId": session, "prompt": [{ "type": "text", "text": "go" }] });
+    agent.types(&request(3, "session/prompt", prompt)).await;
+    let mut times = Vec::new();
+    for (index, gate) in gates.iter().enumerate() {
+        gate.reached().await;
+        // Apart from each other by more than the interval in which texts are merged.
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let text = format!("[{index}]\"");
+        let begin = Instant::now();
+        gate.open();
+        agent.prints("chunk", |printed| printed.contains(&text).then_some(())).await;
+        times.push(milliseconds(begin.elapsed()));
+    }
+    agent.close_input();
+    agent.ends().await;
+    Figure::new("received byte to session/update, p99", quantile(times, 0.99), 5.0, "ms")
+}
+
+async fn stream(server: &Path) -> Figure {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = launch(server, &project).model(&model, Wire::Messages).start().await;
+    let (gates, reply) = gated();
     model.reply(reply);
     let turn = client.prompt("go").await;
     let mut times = Vec::new();
