@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use agent_client_protocol_schema::ProtocolVersion;
 use agent_client_protocol_schema::v1::{
     AgentCapabilities, AuthMethod, AuthMethodAgent, AuthMethodTerminal, AuthenticateRequest,
-    AuthenticateResponse, ConfigOptionUpdate, CurrentModeUpdate, Implementation, InitializeRequest,
-    InitializeResponse, McpCapabilities, McpServer, NoticeSeverity, PromptCapabilities,
+    AuthenticateResponse, AvailableCommand, ConfigOptionUpdate, CurrentModeUpdate, Implementation,
+    InitializeRequest, InitializeResponse, McpCapabilities, McpServer, NoticeSeverity, PromptCapabilities,
     SessionAdditionalDirectoriesCapabilities, SessionCapabilities, SessionCloseCapabilities,
     SessionDeleteCapabilities, SessionForkCapabilities, SessionListCapabilities, SessionResumeCapabilities,
     SessionUpdate, SetSessionConfigOptionRequest, SetSessionConfigOptionResponse, SetSessionModeRequest,
@@ -64,6 +64,8 @@ struct State {
     client: Option<String>,
     folders: Vec<OpenFolder>,
     sessions: HashMap<SessionId, OpenFolder>,
+    /// The commands that the client knows of a session.
+    commands: HashMap<SessionId, Vec<AvailableCommand>>,
 }
 
 /// The agent's side of a connection.
@@ -270,17 +272,10 @@ impl Agent {
         self.open_folder(&folder, &[], &[])
     }
 
-    /// What is wrong with the settings, and what is not done.
-    fn warnings(&self, open: &OpenFolder, session: &SessionId, servers: &[McpServer]) -> Vec<Outgoing> {
-        let mut sentences = open.place.problems();
-        if !servers.is_empty() {
-            tracing::warn!(%session, count = servers.len(), "MCP servers of the client are left out");
-            sentences.push("MCP servers that the editor passes are not connected".to_owned());
-        }
-        sentences
-            .into_iter()
-            .map(|sentence| say(session.clone(), NoticeSeverity::Warning, sentence))
-            .collect()
+    /// What is wrong with the settings.
+    fn warnings(open: &OpenFolder, session: &SessionId) -> Vec<Outgoing> {
+        let warning = |sentence| say(session.clone(), NoticeSeverity::Warning, sentence);
+        open.place.problems().into_iter().map(warning).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -10,8 +10,8 @@ use agent_client_protocol_schema::v1::{
     AvailableCommand, AvailableCommandInput, AvailableCommandsUpdate, CloseSessionRequest,
     CloseSessionResponse, DeleteSessionRequest, DeleteSessionResponse, ForkSessionRequest,
     ForkSessionResponse, ListSessionsRequest, ListSessionsResponse, LoadSessionRequest, LoadSessionResponse,
-    McpServer, NewSessionRequest, NewSessionResponse, ResumeSessionRequest, ResumeSessionResponse,
-    SessionConfigOption, SessionInfo, SessionModeState, SessionUpdate, UnstructuredCommandInput,
+    NewSessionRequest, NewSessionResponse, ResumeSessionRequest, ResumeSessionResponse, SessionConfigOption,
+    SessionInfo, SessionModeState, SessionUpdate, UnstructuredCommandInput,
 };
 use kit_protocol::{
     CommandListArguments, ErrorKind, KitError, ListScope, NamedCommand, SessionArguments, SessionId,
@@ -42,7 +42,7 @@ impl Agent {
         let made = open.place.sessions().new_session(SessionArguments::default()).await?;
         let view = open.place.sessions().view(&made.session).await?;
         self.follow(&open, &view, Told::Everything);
-        let Opened { modes, options, behind } = self.opened(&open, &view, &request.mcp_servers).await?;
+        let Opened { modes, options, behind } = self.opened(&open, &view).await?;
         let response = NewSessionResponse::new(made.session.as_str().to_owned());
         Ok(Answer::Now(to_value(&response.modes(modes).config_options(options)), behind))
     }
@@ -56,7 +56,7 @@ impl Agent {
         let transcript = open.place.sessions().transcript(arguments).await?;
         self.peer.send(Outgoing::Replay { session: session.clone(), transcript });
         self.peer.send(Outgoing::Usage(session));
-        let Opened { modes, options, behind } = self.opened(&open, &view, &request.mcp_servers).await?;
+        let Opened { modes, options, behind } = self.opened(&open, &view).await?;
         let response = LoadSessionResponse::new().modes(modes).config_options(options);
         Ok(Answer::Now(to_value(&response), behind))
     }
@@ -67,7 +67,7 @@ impl Agent {
         let view = self.open_stored(&open, &session).await?;
         self.follow(&open, &view, Told::Everything);
         self.peer.send(Outgoing::Usage(session));
-        let Opened { modes, options, behind } = self.opened(&open, &view, &request.mcp_servers).await?;
+        let Opened { modes, options, behind } = self.opened(&open, &view).await?;
         let response = ResumeSessionResponse::new().modes(modes).config_options(options);
         Ok(Answer::Now(to_value(&response), behind))
     }
@@ -80,7 +80,7 @@ impl Agent {
         let forked = open.place.sessions().fork(arguments).await?;
         let view = open.place.sessions().view(&forked.session).await?;
         self.follow(&open, &view, Told::Everything);
-        let Opened { modes, options, mut behind } = self.opened(&open, &view, &request.mcp_servers).await?;
+        let Opened { modes, options, mut behind } = self.opened(&open, &view).await?;
         behind.push(Outgoing::Usage(forked.session.clone()));
         let response = ForkSessionResponse::new(forked.session.as_str().to_owned());
         Ok(Answer::Now(to_value(&response.modes(modes).config_options(options)), behind))
@@ -173,26 +173,37 @@ impl Agent {
     }
 
     fn forget(&self, session: &SessionId) {
-        self.state().sessions.remove(session);
+        let mut state = self.state();
+        state.sessions.remove(session);
+        state.commands.remove(session);
+        drop(state);
         self.peer.send(Outgoing::Forget(session.clone()));
     }
 
     /// What the answer says about a session, and the commands and warnings behind it.
-    async fn opened(
+    async fn opened(&self, open: &OpenFolder, view: &SessionView) -> Result<Opened, KitError> {
+        self.state().commands.remove(&view.session);
+        let mut behind: Vec<Outgoing> = self.commands(open, &view.session).await?.into_iter().collect();
+        behind.extend(Self::warnings(open, &view.session));
+        let options = options::options(open.place.sessions(), &view.session).await?;
+        Ok(Opened { modes: options::modes(view.mode), options, behind })
+    }
+
+    /// The commands of a session, if the client does not know them yet: extensions and MCP servers come and go.
+    pub(super) async fn commands(
         &self,
         open: &OpenFolder,
-        view: &SessionView,
-        servers: &[McpServer],
-    ) -> Result<Opened, KitError> {
-        let sessions = open.place.sessions();
-        let arguments = CommandListArguments { session: Some(view.session.clone()) };
-        let listed = sessions.command_list(arguments).await?;
-        let commands = listed.commands.into_iter().map(command).collect();
+        session: &SessionId,
+    ) -> Result<Option<Outgoing>, KitError> {
+        let arguments = CommandListArguments { session: Some(session.clone()) };
+        let listed = open.place.sessions().command_list(arguments).await?;
+        let commands: Vec<AvailableCommand> = listed.commands.into_iter().map(command).collect();
+        if self.state().commands.get(session) == Some(&commands) {
+            return Ok(None);
+        }
+        self.state().commands.insert(session.clone(), commands.clone());
         let update = SessionUpdate::AvailableCommandsUpdate(AvailableCommandsUpdate::new(commands));
-        let mut behind = vec![Outgoing::Message(update_message(&view.session, update))];
-        behind.extend(self.warnings(open, &view.session, servers));
-        let options = options::options(sessions, &view.session).await?;
-        Ok(Opened { modes: options::modes(view.mode), options, behind })
+        Ok(Some(Outgoing::Message(update_message(session, update))))
     }
 }
 

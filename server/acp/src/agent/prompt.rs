@@ -32,12 +32,17 @@ impl Agent {
             return Ok(answer);
         }
         let Content { text, attachments, enclosures } = content;
-        let arguments = PromptArguments { session: Some(session), attachments, ..PromptArguments::new(text) };
+        let arguments =
+            PromptArguments { session: Some(session.clone()), attachments, ..PromptArguments::new(text) };
         let sessions = open.place.sessions();
         sessions
             .prompt_with(InputSource::Interactive, arguments, enclosures, Encoding::Utf8, turn.clone())
             .await?;
         self.accepted(&open, &turn);
+        match self.commands(&open, &session).await {
+            Ok(update) => update.into_iter().for_each(|update| self.peer.send(update)),
+            Err(error) => tracing::warn!(%error, "the commands are not told"),
+        }
         Ok(Answer::Later)
     }
 
