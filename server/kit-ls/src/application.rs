@@ -164,7 +164,9 @@ impl Kit {
         let models = self.models(&configuration.settings)?;
         let roots = [Root::new(root)];
         let projects = Projects::with_trust(&self.paths, &configuration.settings, self.trust.clone());
-        Ok(DoctorAnswer { checks: doctor::checks(&self.paths, &configuration, &models, &roots, &projects) })
+        let mut checks = doctor::checks(&self.paths, &configuration, &models, &roots, &projects);
+        checks.push(mcp::check(&self.mcp_servers(root)?.0));
+        Ok(DoctorAnswer { checks })
     }
 
     /// What was wrong with the settings at start.
