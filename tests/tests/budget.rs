@@ -131,7 +131,32 @@ async fn the_day_is_shared_by_all_processes_and_survives_them() {
     third.close().await;
 }
 
-/// Two processes that check at the same moment overshoot by one call each at most.
+/// A summary is a call like any other.
+#[tokio::test]
+async fn a_compaction_that_would_exceed_is_asked_about_in_a_turn_and_refused_outside() {
+    let project = Project::new().file("a.txt", "alpha\n");
+    let model = ModelServer::start().await;
+    let client = with_budget(&project, &model, json!({ "session": { "tokens": 10_000 } })).await;
+    answer(&client, 0);
+    for text in ["one", "two"] {
+        model.reply(Reply::new().text(text).tokens(tokens(6000)));
+        assert_eq!(client.run("go").await.response(), text);
+    }
+    let asked = client.server_requests("kit/ask").len();
+    let refused = client.command("kit.session.compact", json!({})).await.expect_err("no budget is left");
+    assert_eq!(refused.kind(), "budget", "{}", refused.message);
+    assert_eq!(client.server_requests("kit/ask").len(), asked);
+
+    client.behave(|behavior| behavior.ask = Box::new(|_| Answer::Hold));
+    let turn = client.prompt("and now").await;
+    let (id, question) = client.server_request("kit/ask", asked).await;
+    client.command("kit.session.compact", json!({})).await.expect("it comes before the next call");
+    client.answer(&id, json!({ "index": 2, "value": question["options"][2], "cancelled": false }));
+    assert_eq!(client.finish(&turn).await.stop_reason(), "budget");
+    assert_eq!(model.requests().len(), 2);
+    client.close().await;
+}
+
 #[tokio::test]
 async fn sessions_side_by_side_cannot_take_the_same_rest() {
     let project = Project::new();

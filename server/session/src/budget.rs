@@ -8,7 +8,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kit_protocol::{Budget, Budgets, CostKind, Price, StatusBudget, Usage, UsageTotals};
+use kit_protocol::{Budget, Budgets, CostKind, ErrorKind, KitError, Price, StatusBudget, Usage, UsageTotals};
 use kit_provider::{Cost, TokenCounts};
 
 /// Money and tokens.
@@ -191,6 +191,11 @@ impl Level {
         )
     }
 
+    /// The same with what to do about it.
+    pub(crate) fn refusal(&self) -> String {
+        format!("{}; raise `budget.{}` in the settings to go on", self.sentence(), self.scope.word())
+    }
+
     /// The level as the status has it.
     pub(crate) fn to_status(self) -> StatusBudget {
         let (limit, used) = (Some(self.limit), Some(self.used));
@@ -216,6 +221,12 @@ impl Level {
     /// How much of the limit is used, in ten-thousandths.
     fn share(&self) -> u128 {
         u128::from(self.used) * 10_000 / u128::from(self.limit.max(1))
+    }
+}
+
+impl From<Level> for KitError {
+    fn from(level: Level) -> Self {
+        Self::new(ErrorKind::Budget, level.refusal())
     }
 }
 

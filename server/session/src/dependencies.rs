@@ -10,7 +10,7 @@ use kit_workspace::{Documents, Paths, Workspace};
 
 use crate::attention::Attention;
 use crate::board::Board;
-use crate::budget::DayPurse;
+use crate::budget::{DayPurse, Level, Limits, Purses, Reservation, Spend};
 use crate::clock::Millis;
 use crate::contributions::Contributions;
 use crate::day::DayLedger;
@@ -118,6 +118,22 @@ impl Shared {
         let loaded = tokio::task::spawn_blocking(move || projects.recent(&folder)).await;
         self.with.sink.problems("project", self.with.projects.problems());
         loaded.unwrap_or_default()
+    }
+
+    /// Reserves an amount in the accounts; or the first limit that does not allow it.
+    pub(crate) async fn reserve(
+        self: &Arc<Self>,
+        purses: &Purses,
+        next: Spend,
+    ) -> Result<Option<Reservation>, Level> {
+        let limits = Limits::from(self.setup().settings.budget);
+        if !limits.any() {
+            return Ok(None);
+        }
+        if limits.has_day() {
+            self.today().await;
+        }
+        purses.reserve(limits, next).map(Some)
     }
 
     /// Adds a call to today's spending.

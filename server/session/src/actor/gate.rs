@@ -6,14 +6,16 @@
 
 use std::sync::Arc;
 
-use kit_protocol::{AskAnswer, AskKind, AskRequest, CostKind, EventBody, KitError, QuestionId, Usage};
+use kit_protocol::{
+    AskAnswer, AskKind, AskRequest, CostKind, EventBody, KitError, ModelId, QuestionId, Usage,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Actor;
 use super::intercept::PreparedContext;
 use super::summaries::Cause;
-use crate::budget::{self, Level, Limits as Budgets, Purses, Reservation};
+use crate::budget::{self, Level, Limits as Budgets, Purses, Reservation, Spend};
 use crate::compaction::Limits;
 use crate::compaction::plan::Depth;
 use crate::conversation;
@@ -114,23 +116,31 @@ impl Actor {
         Limits::of(known.as_ref().map(|model| model.info()), setup.settings.compaction.as_ref())
     }
 
-    /// Begins a compaction that is due; true when the call has to wait for it.
+    /// Begins a compaction that is due; true when the call has to wait for it, or for an answer about its cost.
     pub(super) async fn compacts_first(&mut self) -> Result<bool, KitError> {
+        let is_on = self.setup().settings.auto_compact.unwrap_or(true);
+        let is_full = is_on && self.limits().are_reached(self.meter.size().tokens);
+        // Once before a call is enough: what a summary does not make smaller, a second one does not either.
+        let is_due = is_full && self.running.as_ref().is_some_and(|running| !running.compacted);
+        if self.asked_compaction.is_none() && !is_due {
+            return Ok(false);
+        }
+        let (writer, _) = self.writer()?;
+        let reservation = match self.reserve_call(writer.as_ref()).await {
+            Ok(reservation) => reservation,
+            Err(level) => {
+                self.ask_about(level);
+                return Ok(true);
+            }
+        };
         let (cause, depth) = match self.asked_compaction.take() {
             Some(focus) => (Cause::Asked { focus }, Depth::Something),
             None => {
-                let is_on = self.setup().settings.auto_compact.unwrap_or(true);
-                let is_due = is_on && self.limits().are_reached(self.meter.size().tokens);
-                let Some(running) = self.running.as_mut().filter(|running| is_due && !running.compacted)
-                else {
-                    return Ok(false);
-                };
-                // Once before a call is enough: what a summary does not make smaller, a second one does not either.
-                running.compacted = true;
+                self.with_running(|running| running.compacted = true);
                 (Cause::Full, Depth::Usual)
             }
         };
-        self.begin_compaction(cause, depth).await
+        self.begin_compaction(cause, depth, reservation).await
     }
 
     /// Begins to wait for tools that are on their way, once in a turn; true when the call has to wait for them.
@@ -165,31 +175,37 @@ impl Actor {
             self.ask(About::Circle(repetition), message, vec![KEEP_GOING.to_owned(), STOP.to_owned()]);
             return Passage::Waits;
         }
-        let budgets = Budgets::from(self.shared.setup().settings.budget);
-        if !budgets.any() {
-            return Passage::Open(None);
-        }
-        if budgets.has_day() {
-            self.shared.today().await;
-        }
-        let price = self.model.as_ref().and_then(|model| {
-            let model = self.setup().models.resolve(model).ok()?;
-            model.info().price
-        });
-        let next = budget::least_cost(self.meter.size().tokens, price, self.usage.last.as_ref());
-        if self.running.as_ref().is_some_and(|running| running.allowed) {
-            return Passage::Open(Some(self.purses().reserve_anyway(next)));
-        }
-        match self.purses().reserve(budgets, next) {
-            Ok(reservation) => Passage::Open(Some(reservation)),
+        match self.reserve_call(self.model.as_ref()).await {
+            Ok(reservation) => Passage::Open(reservation),
             Err(level) => {
-                let raised = level.limit.saturating_add(budget::raise_of(budgets, &level));
-                let raise = format!("Raise the {}'s budget to {}", level.scope.word(), level.amount(raised));
-                let message = format!("Kit paused: {}. Should it go on?", level.sentence());
-                self.ask(About::Budget(level), message, vec![GO_ON.to_owned(), raise, STOP.to_owned()]);
+                self.ask_about(level);
                 Passage::Waits
             }
         }
+    }
+
+    /// Reserves what a call of a model with the conversation costs at least; or the first limit that does not allow it.
+    pub(super) async fn reserve_call(&self, model: Option<&ModelId>) -> Result<Option<Reservation>, Level> {
+        let price = model.and_then(|model| self.setup().models.resolve(model).ok()?.info().price);
+        let next = budget::least_cost(self.meter.size().tokens, price, self.usage.last.as_ref());
+        if self.running.as_ref().is_some_and(|running| running.allowed) {
+            return Ok(Some(self.purses().reserve_anyway(next)));
+        }
+        self.reserve(next).await
+    }
+
+    /// Reserves an amount; or the first limit that does not allow it.
+    pub(super) async fn reserve(&self, next: Spend) -> Result<Option<Reservation>, Level> {
+        self.shared.reserve(&self.purses(), next).await
+    }
+
+    /// Asks what to do about a limit.
+    fn ask_about(&mut self, level: Level) {
+        let budgets = Budgets::from(self.shared.setup().settings.budget);
+        let raised = level.limit.saturating_add(budget::raise_of(budgets, &level));
+        let raise = format!("Raise the {}'s budget to {}", level.scope.word(), level.amount(raised));
+        let message = format!("Kit paused: {}. Should it go on?", level.sentence());
+        self.ask(About::Budget(level), message, vec![GO_ON.to_owned(), raise, STOP.to_owned()]);
     }
 
     fn ask(&mut self, about: About, message: String, options: Vec<String>) {
@@ -239,10 +255,7 @@ impl Actor {
                 self.purses().raise(budgets, &level);
                 None
             }
-            (About::Budget(level), _) => {
-                let scope = level.scope.word();
-                Some(format!("{}; raise `budget.{scope}` in the settings to go on", level.sentence()))
-            }
+            (About::Budget(level), _) => Some(level.refusal()),
             (About::Circle(_), Some(0)) => None,
             (About::Circle(repetition), _) => Some(format!(
                 "the model called `{}` {} times with the same arguments and the same result, so the turn was stopped; \

@@ -9,7 +9,7 @@ use kit_protocol::{
 
 use super::plan::Plan;
 use super::{Actor, Durability};
-use crate::budget::{Limits as Budgets, Reservation, Spend};
+use crate::budget::{Reservation, Spend};
 use crate::entries;
 use crate::history::{EntryIndex, RecordKind};
 use crate::journal::entry::{Body, DisplayNote, NOTE_PREFIX, Note, UsageNote};
@@ -77,18 +77,7 @@ impl Actor {
 
     /// Sets apart what a program's model call costs at least. Nobody is asked: a program can do without.
     pub(super) async fn reserve_aside(&self, next: Spend) -> Result<Option<Reservation>, KitError> {
-        let budgets = Budgets::from(self.shared.setup().settings.budget);
-        if !budgets.any() {
-            return Ok(None);
-        }
-        if budgets.has_day() {
-            self.shared.today().await;
-        }
-        self.purses().reserve(budgets, next).map(Some).map_err(|level| {
-            let scope = level.scope.word();
-            let text = format!("{}; raise `budget.{scope}` in the settings to go on", level.sentence());
-            KitError::new(ErrorKind::Budget, text)
-        })
+        self.reserve(next).await.map_err(KitError::from)
     }
 
     /// Counts a model call that a program made beside the conversation.

@@ -12,6 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Actor, internal};
+use crate::budget::Reservation;
 use crate::compaction::Limits;
 use crate::compaction::plan::{self, Depth, Plan};
 use crate::compaction::summary::{self, Written};
@@ -48,6 +49,8 @@ enum Purpose {
 pub(super) struct Summarizing {
     purpose: Purpose,
     task: AbortOnDropHandle<Outcome>,
+    /// What it may cost.
+    reservation: Option<Reservation>,
     /// Withdraws what was asked for it.
     _withdraw: DropGuard,
 }
@@ -92,7 +95,8 @@ impl Actor {
             self.asked_compaction = Some(focus);
             return Ok(());
         }
-        if self.begin_compaction(Cause::Asked { focus }, Depth::Something).await? {
+        let reservation = self.reserve_summary().await?;
+        if self.begin_compaction(Cause::Asked { focus }, Depth::Something, reservation).await? {
             return Ok(());
         }
         Err(KitError::new(ErrorKind::InvalidRequest, NOTHING))
@@ -107,7 +111,12 @@ impl Actor {
     }
 
     /// Begins a compaction; false when there is too little to replace.
-    pub(super) async fn begin_compaction(&mut self, cause: Cause, depth: Depth) -> Result<bool, KitError> {
+    pub(super) async fn begin_compaction(
+        &mut self,
+        cause: Cause,
+        depth: Depth,
+        reservation: Option<Reservation>,
+    ) -> Result<bool, KitError> {
         self.load().await?;
         let limits = self.limits();
         let history = self.journal.history();
@@ -126,7 +135,7 @@ impl Actor {
             message_count: self.conversation.as_ref().map_or(0, Vec::len),
             automatic: !matches!(cause, Cause::Asked { .. }),
         };
-        self.begin_summary(Purpose::Compaction(cause, plan), Some(asked), model, request);
+        self.begin_summary(Purpose::Compaction(cause, plan), Some(asked), reservation, model, request);
         Ok(true)
     }
 
@@ -151,14 +160,21 @@ impl Actor {
         if messages.is_empty() {
             return Ok(false);
         }
+        let reservation = self.reserve_summary().await?;
         let (model, limits) = self.writer()?;
         let request = summary::of_branch(&messages, focus, limits.window, limits.reserve);
-        self.begin_summary(Purpose::Branch(from), None, model, request);
+        self.begin_summary(Purpose::Branch(from), None, reservation, model, request);
         Ok(true)
     }
 
+    /// Reserves what a summary costs at least, where nobody can be asked about a limit that does not allow it.
+    async fn reserve_summary(&self) -> Result<Option<Reservation>, KitError> {
+        let (writer, _) = self.writer()?;
+        self.reserve_call(writer.as_ref()).await.map_err(KitError::from)
+    }
+
     /// The model that writes summaries, and its limits.
-    fn writer(&self) -> Result<(Option<ModelId>, Limits), KitError> {
+    pub(super) fn writer(&self) -> Result<(Option<ModelId>, Limits), KitError> {
         let setup = self.setup();
         let settings = &setup.settings;
         let chosen = settings.compaction.as_ref().and_then(|settings| settings.model.as_deref());
@@ -174,6 +190,7 @@ impl Actor {
         &mut self,
         purpose: Purpose,
         asked: Option<CompactionPlan>,
+        reservation: Option<Reservation>,
         model: Option<ModelId>,
         request: Request,
     ) {
@@ -198,7 +215,7 @@ impl Actor {
             }
             Outcome::Written(summary::write(&models, model, request, cancel).await)
         }));
-        let summarizing = Summarizing { purpose, task, _withdraw: withdraw };
+        let summarizing = Summarizing { purpose, task, reservation, _withdraw: withdraw };
         summarizing.label().clone_into(&mut self.label);
         self.summarizing = Some(summarizing);
         self.post();
@@ -217,11 +234,12 @@ impl Actor {
 
     /// Takes in what came of a summary, and goes on with what waited for it.
     pub(super) async fn summarized(&mut self, outcome: Outcome) {
-        let Some(Summarizing { purpose, .. }) = self.summarizing.take() else { return };
+        let Some(Summarizing { purpose, reservation, .. }) = self.summarizing.take() else { return };
         self.label.clear();
         let text = match outcome {
             Outcome::Written(Written { text, spent }) => {
                 self.pay_summary(spent).await;
+                drop(reservation);
                 text.map_err(|error| error.message)
             }
             Outcome::Vetoed(reason) => Err(format!("an extension refused it: {reason}")),
@@ -350,7 +368,8 @@ impl Actor {
 
     /// The context was too large for the model: compacts it once and tries again. True when that has begun.
     pub(super) async fn overflowed(&mut self) -> Result<bool, KitError> {
-        if self.begin_compaction(Cause::Overflow, Depth::Something).await? {
+        let reservation = self.reserve_summary().await?;
+        if self.begin_compaction(Cause::Overflow, Depth::Something, reservation).await? {
             return Ok(true);
         }
         if !self.conversation.as_deref().is_some_and(plan::has_media) {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Sessions;
 use crate::actor::{chance, from_model};
-use crate::budget;
+use crate::budget::{self, Purses};
 use crate::op::Op;
 use crate::tokens;
 use crate::turn::Spent;
@@ -93,7 +93,11 @@ impl Sessions {
             let next = budget::least_cost(tokens, model.info().price, None);
             let _reserved = match &session {
                 Some(session) => self.ask(session, |answer| Op::Reserve(next, answer)).await?,
-                None => None,
+                None => {
+                    let day = Arc::clone(&self.shared.day_purse);
+                    let purses = Purses { own: Arc::default(), day };
+                    self.shared.reserve(&purses, next).await.map_err(KitError::from)?
+                }
             };
             let (spent, outcome) = attempt(&model, request.clone(), on_chunk, cancel.child_token()).await;
             let usage = match spent {
