@@ -39,7 +39,9 @@ pub(crate) fn run() -> Result<()> {
     parts.add("format", || ran(cargo().args(["fmt", "--all", "--check"])));
     parts.add("tidy", || tidy::run().map(|()| Outcome::Ran(Count::one())));
     parts.add("generated files", || codegen::check().map(|()| Outcome::Ran(Count::one())));
-    parts.add("clippy", || ran(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets"])));
+    parts.add("clippy", || {
+        ran(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+    });
 
     let neovim = parts.install("Neovim", "neovim");
     let vscode = parts.install("VS Code", "vscode");
