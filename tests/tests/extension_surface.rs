@@ -83,7 +83,7 @@ async fn a_tool_call_is_shown_as_its_renderer_says_also_after_a_restart() {
         json!([call["toolCallId"], "**yes** true", true])
     );
     let seq = |event: &Value| event["seq"].as_u64().expect("a number");
-    assert!(seq(&header) > seq(&call) && seq(&body) > seq(&report.all("tool_result")[0]));
+    assert!(seq(&header) > seq(&call) && seq(&body) > seq(report.all("tool_result")[0]));
     let session = report.end()["session"].clone();
     client.check();
     client.close().await;
