@@ -23,7 +23,7 @@ use kit_extension::{
 };
 use kit_protocol::{
     AskAnswer, AskRequest, ErrorKind, Event, EventBody, ExtensionArguments, FileDiagnostics,
-    PermissionAnswer, PermissionRequest, ReviewState, SessionId, Settings, Status, UiSlot, UiUpdate,
+    PermissionAnswer, PermissionRequest, ReviewState, SessionId, Status, UiSlot, UiUpdate,
 };
 use kit_session::{HookScope, Hooks, InputSource, InputVerdict, ReviewDesk, Sink};
 use kit_tools::{Policy, Registry, ToolSettings};
@@ -162,10 +162,9 @@ async fn main() {
     ));
     let screen = Arc::new(Screen::default());
     let sink = ExtensionSink::new(Arc::clone(&screen) as Arc<dyn Sink>);
-    let settings = Settings::default();
     let ports = Ports {
         workspace,
-        tools: Arc::new(Registry::builtin(&settings)),
+        tools: Arc::new(Registry::builtin()),
         tool_settings: Arc::new(ToolSettings::default()),
         policy: Arc::new(Policy::new(&paths, &[])),
         sink: Arc::clone(&screen) as Arc<dyn Sink>,

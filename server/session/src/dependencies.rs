@@ -104,6 +104,12 @@ impl Shared {
         self.with.setup.replace(setup);
     }
 
+    /// Whether a folder is trusted.
+    pub(crate) async fn is_trusted(&self, cwd: &Path) -> bool {
+        let (projects, folder) = (Arc::clone(&self.with.projects), cwd.to_owned());
+        tokio::task::spawn_blocking(move || projects.is_trusted(&folder)).await.unwrap_or_default()
+    }
+
     /// What holds for a folder now. Tells what is wrong with its files.
     pub(crate) async fn library(&self, cwd: &Path) -> Arc<Library> {
         let (projects, folder) = (Arc::clone(&self.with.projects), cwd.to_owned());

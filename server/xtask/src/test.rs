@@ -71,7 +71,7 @@ pub(crate) fn run() -> Result<()> {
             command
                 .arg("tests/smoke.mjs")
                 .current_dir(root().join("editors/vscode"))
-                .env("KIT_CODE_SERVER", vscode);
+                .env("KIT_VSCODE", vscode);
             ran(&mut command)
         }
         Err(why) => Ok(Outcome::Skipped(why.clone())),

@@ -178,6 +178,7 @@ methods! {
     call complete "complete" CompleteParameters => CompleteResult, "One call of a model, without tools.";
     call spawn_subagent "spawnSubagent" SpawnSubagentParameters => SpawnSubagentResult, "Spawns a subagent.";
     call wait_subagent "waitSubagent" SubagentParameters => SubagentResult, "Waits for the end of a subagent.";
+    call list_subagents "listSubagents" NoParameters => Vec<SubagentInfo>, "The subagents of the session that work, wait for their place, or are done and were not waited for.";
     notify kill_subagent "killSubagent" SubagentParameters => (), "Ends a subagent; without effect after its end.";
     call emit_custom_event "emitCustomEvent" EmitCustomEventParameters => EmitCustomEventResult, "Sends an event to extensions; returns when their handlers have run.";
     notify tool_progress "tool.progress" ToolProgressParameters => (), "Shows progress of a running tool of this extension.";

@@ -48,6 +48,7 @@ events! {
     AgentStart "agent_start" AgentStartEvent => (), "A turn began.";
     AgentEnd "agent_end" AgentEndEvent => (), "A turn ended, with what it took.";
     TurnStateChange "turn_state_change" TurnStateChangeEvent => (), "The agent starts or stops to work.";
+    Warnings "warnings" WarningsEvent => (), "Something that the user should know and that is no failure.";
     StepStart "step_start" StepStartEvent => (), "A model call of a turn begins.";
     StepFinish "step_finish" StepFinishEvent => (), "A model call of a turn ended.";
     LlmUsage "llm_usage" LlmUsageEvent => (), "The usage of one model call; once for each call of a turn.";
@@ -68,6 +69,8 @@ events! {
     SubagentEnd "subagent_end" SubagentEndEvent => (), "A subagent that the model asked for ended.";
     Retry "retry" RetryEvent => (), "A model call failed and is repeated.";
     Error "error" ErrorEvent => (), "Something failed.";
+    Source "source" SourceEvent => (), "Never comes: no provider tells its sources here.";
+    TerminalResize "terminal_resize" TerminalResizeEvent => (), "Never comes: editors have no terminal.";
     StreamChunk "stream.chunk" StreamChunkEvent => (), "A piece of a streamed answer that this extension asked for.";
     ToolCancelled "tool.cancelled" ToolCancelledEvent => (), "A call of a tool of this extension is no longer wanted.";
     SubagentEvent "subagent.event" kit_contract::SubagentEvent => (), "Something happened in a subagent that this extension spawned with `events`.";

@@ -19,6 +19,7 @@ use crate::subagent;
 /// What the system prompt says of the project.
 pub(super) struct Pinned {
     generation: u64,
+    is_trusted: bool,
     instructions: String,
     catalogue: String,
     /// The skills that the model may activate.
@@ -31,11 +32,15 @@ impl Actor {
     /// What the system prompt says of the project, and the tools as they are told with it.
     pub(super) async fn project_section(&mut self, tools: Vec<Definition>) -> (String, Vec<Definition>) {
         let generation = self.shared.with.projects.generation();
-        if self.pinned.as_ref().is_none_or(|pinned| pinned.generation != generation) {
+        // Another process may have been told what to trust.
+        let is_trusted = self.shared.is_trusted(&self.cwd).await;
+        let holds = |pinned: &Pinned| pinned.generation == generation && pinned.is_trusted == is_trusted;
+        if !self.pinned.as_ref().is_some_and(holds) {
             let library = self.shared.library(&self.cwd).await;
             let offered = library.skills.values().filter(|skill| !skill.for_user_only);
             self.pinned = Some(Pinned {
                 generation,
+                is_trusted,
                 instructions: instructions::section(&library.instructions),
                 catalogue: skill::catalogue(library.skills.values()),
                 skills: offered.map(|skill| skill.name.clone()).collect(),

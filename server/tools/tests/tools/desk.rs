@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{
     AgentRef, AskAnswer, AskRequest, FileDiagnostics, Mode, PermissionAnswer, PermissionRequest, SessionId,
-    Settings, ToolCallId, TurnId,
+    ToolCallId, TurnId,
 };
 use kit_text::{Encoding, Text};
 use kit_tools::{AnyTool, Policy, Registry, RuleLayer, ToolContext, ToolOutput, ToolSettings, run_call};
