@@ -96,8 +96,8 @@ pub use hooks::{
 pub use local::{Events, Feed, Missed};
 pub use mcp::McpContributions;
 pub use op::ChangedBy;
+pub use project::Projects;
 pub use project::template::ActionKind;
-pub use project::{Projects, TrustQuestion};
 pub use sessions::inquiry::{Chunk, Inquiry, InquiryAnswer};
 pub use sessions::look::{ContextStats, SessionView};
 pub use sessions::programs::{CallDisplay, Script, SessionTool};

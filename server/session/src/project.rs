@@ -58,11 +58,11 @@ struct Recent {
 
 /// A root about which the user should be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustQuestion {
+pub(crate) struct TrustQuestion {
     /// The root.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The question.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Projects {
@@ -111,7 +111,7 @@ impl Projects {
     }
 
     /// The question about a root, where there is one and it was not asked before.
-    pub fn question(&self, root: &Path) -> Option<TrustQuestion> {
+    pub(crate) fn question(&self, root: &Path) -> Option<TrustQuestion> {
         let things = self.withheld(root);
         if things.is_empty() || self.trust.is_declined(root) {
             return None;

@@ -14,6 +14,7 @@ mod queue;
 mod review;
 mod settings;
 mod subagents;
+mod trust;
 mod vetoes;
 
 use std::collections::HashMap;

@@ -5,13 +5,11 @@
 
 use agent_client_protocol_schema::v1::{PromptRequest, PromptResponse, SessionUpdate, StopReason};
 use kit_protocol::{
-    AskKind, AskRequest, CommandInput, CommandKind, CommandListArguments, CommandRunArguments, KitError,
-    PromptArguments, QuestionId, SessionId, Trust, TurnId,
+    CommandInput, CommandKind, CommandListArguments, CommandRunArguments, KitError, PromptArguments,
+    SessionId, TurnId,
 };
 use kit_session::InputSource;
 use kit_text::Encoding;
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use super::{Agent, Answer, OpenFolder};
 use crate::content::{self, Content};
@@ -104,37 +102,7 @@ fn command_line(text: &str) -> Option<(&str, &str)> {
 /// the root brings, and ends with the question.
 fn ask_for_trust(open: &OpenFolder) {
     let open = open.clone();
-    tokio::spawn(async move {
-        let sessions = open.place.sessions();
-        for question in sessions.trust_questions().await {
-            let request = AskRequest {
-                id: QuestionId::random(),
-                kind: AskKind::Confirm,
-                message: question.message,
-                options: Vec::new(),
-                default: Some(Value::Bool(false)),
-                placeholder: None,
-                masked: false,
-                copy: None,
-            };
-            let editor = open.place.workspace().editor();
-            let answer = editor.ask(request, CancellationToken::new()).await;
-            match answer.value.as_ref().and_then(Value::as_bool).filter(|_| !answer.cancelled) {
-                Some(true) => {
-                    let root = question.root.to_string_lossy().into_owned();
-                    if let Err(error) = open.place.trust(Trust { root, trusted: true }) {
-                        tracing::warn!(%error, "the root is not trusted");
-                    }
-                }
-                Some(false) => {
-                    if let Err(error) = sessions.projects().decline(&question.root) {
-                        tracing::warn!(%error, "the user will be asked about trust again");
-                    }
-                }
-                None => {}
-            }
-        }
-    });
+    tokio::spawn(async move { open.place.sessions().ask_for_trust(|trust| open.place.trust(trust)).await });
 }
 
 #[cfg(test)]

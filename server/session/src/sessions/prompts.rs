@@ -23,7 +23,7 @@ use crate::contributions::{CommandAction, CommandCall, CommandOutcome};
 use crate::hooks::InputSource;
 use crate::op::{Answer, ChangedBy, Changes, Op, Place, Prompt};
 use crate::project::template::ActionKind;
-use crate::project::{Library, Projects, TrustQuestion};
+use crate::project::{Library, Projects};
 
 impl Sessions {
     /// `kit.session.prompt`. `turn` is the turn's id unless the prompt joins a running one.
@@ -261,13 +261,6 @@ impl Sessions {
         let session = session.or_else(|| self.shared.board.current());
         let cwd = self.folder_of(session.clone()).await?;
         complete::complete(&self.shared, &cwd, session, &text, position, encoding).await
-    }
-
-    /// The roots about which the user should be asked now, each once.
-    pub async fn trust_questions(&self) -> Vec<TrustQuestion> {
-        let (projects, roots) = (Arc::clone(&self.shared.with.projects), self.roots());
-        let ask = move || roots.iter().filter_map(|root| projects.question(root)).collect();
-        blocking(ask).await.unwrap_or_default()
     }
 
     /// Which projects are trusted, and what is not loaded.
