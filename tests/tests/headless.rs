@@ -228,12 +228,26 @@ async fn a_signal_cancels_the_turn_and_its_result_and_exit_code_say_so() {
         assert_eq!(ended, Some(code), "{printed}");
         let object: Value = serde_json::from_str(&printed).expect("one object");
         assert_eq!((&object["stop_reason"], object["session_id"].is_string()), (&json!("cancelled"), true));
-        // What was shown is kept, and the session goes on.
-        model.reply(Reply::new().text("Whole."));
-        let run = launch(&project, &model).run(&["run", "go on", "--continue", "--quiet"]).await;
-        assert_eq!((run.code, run.stdout.as_str()), (Some(0), "Whole.\n"), "{run:?}");
-        assert!(model.requests().last().expect("a request").body.to_string().contains("Half"));
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_was_shown_before_a_signal_is_kept_and_the_session_goes_on() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let gate = Gate::new();
+    model.reply(Reply::new().text("Half").gate(&gate));
+    let mut run = launch(&project, &model).begin(&["run", "go", "--events"]);
+    run.close_input();
+    run.prints("the first half", |printed| printed.contains("Half").then_some(())).await;
+    run.signal("TERM");
+    let (ended, printed) = run.ends().await;
+    assert_eq!(ended, Some(143), "{printed}");
+    model.reply(Reply::new().text("Whole."));
+    let run = launch(&project, &model).run(&["run", "go on", "--continue", "--quiet"]).await;
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "Whole.\n"), "{run:?}");
+    assert!(model.requests().last().expect("a request").body.to_string().contains("Half"));
 }
 
 #[tokio::test]
