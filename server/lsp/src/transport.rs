@@ -1,4 +1,8 @@
 //! The transport alone: frames, guard and service between two byte streams.
+//!
+//! tower-lsp stops reading when it cannot write. So it writes into an outbox in memory, which a task of its own empties: a
+//! client that is busy writing and does not read for a while stops neither its own messages nor the server. Only when the
+//! outbox is full does the server wait for the client.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +20,9 @@ use crate::record::{Recorder, RecordingWriter};
 
 /// How long answers on their way may take after the input ended.
 const GRACE: Duration = Duration::from_millis(300);
+
+/// What may wait for a client that does not read, in bytes. Memory is taken only as far as it is needed.
+const OUTBOX: usize = 64 << 20;
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +72,10 @@ where
     let input_ended = Arc::new(Notify::new());
     let guard = Guard::new(service, wire_order, Arc::clone(&ending));
     let reader = FrameReader::new(wire.input, Arc::clone(&input_ended), wire.recorder.clone());
-    let writer = RecordingWriter::new(wire.output, wire.recorder);
+    let (outbox, mut waiting) = tokio::io::duplex(OUTBOX);
+    let mut output = wire.output;
+    let mut delivering = tokio::spawn(async move { tokio::io::copy(&mut waiting, &mut output).await });
+    let writer = RecordingWriter::new(outbox, wire.recorder);
     // Every future starts at once, so the queue never fills; safe because handlers only hand over.
     let server = Server::new(reader, writer, socket).concurrency_level(usize::MAX >> 1);
     let mut serving = tokio::spawn(server.serve(guard));
@@ -84,6 +94,10 @@ where
         pid = parent => tracing::warn!(pid, "the client's process is gone"),
     }
     serving.abort();
+    if let Ok(Ok(Err(error))) = tokio::time::timeout(GRACE, &mut delivering).await {
+        tracing::debug!(%error, "the client does not read any more");
+    }
+    delivering.abort();
     if ending.orderly.load(Ordering::SeqCst) { Ended::Orderly } else { Ended::Abrupt }
 }
 
