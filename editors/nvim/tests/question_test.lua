@@ -235,6 +235,21 @@ return {
     end,
   },
   {
+    "closes the input of a question that the server withdraws",
+    function()
+      local nvim = start()
+      nvim:request("a", "kit/ask", { id = "q1", kind = "input", message = "Which name?" })
+      nvim:sees("Kit asks")
+      nvim:type(":Kit permit<CR>half a na")
+      nvim:sees("Which name? half a na")
+      nvim:notify("kit/withdraw", { id = "q1" })
+      nvim:wait("vim.api.nvim_get_mode().mode == 'n'")
+      equal(nvim:answer("a"), { result = { cancelled = true } })
+      equal(nvim:get("_G.messages"), { "Kit: The question is withdrawn." })
+      equal(nvim:shows("Which name?"), false)
+    end,
+  },
+  {
     "withdraws what a subagent asks when that ends, and nothing of its parent",
     function()
       local nvim = start()

@@ -4,8 +4,8 @@ local format = require("kit.format")
 
 local M = {}
 
---- What `:Kit agents` does.
-M.actions = { "list", "open", "stop" }
+M.subject = "agents"
+M.actions = {} ---@type table<string, fun(name: string)>
 
 ---@return table[]
 local function running()
@@ -39,11 +39,18 @@ function M.stop(id)
   end)
 end
 
+--- Calls `use` with the running agent of that name, or with one that is picked.
 ---@param prompt string
 ---@param use fun(agent: table)
-local function pick(prompt, use)
+---@param name? string
+local function pick(prompt, use, name)
   local agents = running()
   if #agents == 0 then return client.notify("No subagent runs.") end
+  if name and name ~= "" then
+    agents = vim.tbl_filter(function(agent) return agent.name == name end, agents)
+    if #agents == 0 then return client.notify(('No subagent "%s" runs.'):format(name)) end
+    if #agents == 1 then return use(agents[1]) end
+  end
   vim.ui.select(agents, { prompt = prompt, format_item = describe, kind = "kit.agent" }, function(choice)
     if choice then use(choice) end
   end)
@@ -74,9 +81,7 @@ local function lines_of(answer)
   return lines
 end
 
-local actions = {}
-
-function actions.list()
+function M.actions.list()
   client.execute(
     "kit.agent.list",
     { session = require("kit.session").current },
@@ -84,27 +89,30 @@ function actions.list()
   )
 end
 
-function actions.open()
-  pick("Transcript of", function(agent) M.open(agent.id) end)
+function M.actions.open(name)
+  pick("Transcript of", function(agent) M.open(agent.id) end, name)
 end
 
-function actions.stop()
-  pick("Stop", function(agent) M.stop(agent.id) end)
+function M.actions.stop(name)
+  pick("Stop", function(agent) M.stop(agent.id) end, name)
 end
 
---- Runs `:Kit agents ACTION`; without one, picks what to do with a running agent, or lists when none runs.
----@param action? string
-function M.run(action)
-  if not action then
-    if #running() == 0 then return actions.list() end
-    return pick("Subagent", function(agent)
-      vim.ui.select({ "Open its transcript", "Stop it" }, { prompt = describe(agent) }, function(_, index)
-        if index == 1 then M.open(agent.id) end
-        if index == 2 then M.stop(agent.id) end
-      end)
+--- Picks what to do with a running agent, or lists when none runs.
+function M.default()
+  if #running() == 0 then return M.actions.list("") end
+  pick("Subagent", function(agent)
+    vim.ui.select({ "Open its transcript", "Stop it" }, { prompt = describe(agent) }, function(_, index)
+      if index == 1 then M.open(agent.id) end
+      if index == 2 then M.stop(agent.id) end
     end)
-  end
-  require("kit.listing").dispatch("agents", actions, action)
+  end)
+end
+
+--- Names of running agents, for completion.
+---@param action string
+---@return string[]
+function M.words(action)
+  return action ~= "list" and vim.tbl_map(function(agent) return agent.name end, running()) or {}
 end
 
 return M

@@ -1,7 +1,6 @@
 -- The :Kit command: a table of subcommands, each with what it does, what it completes and one line of help.
 local client = require("kit.client")
 local documents = require("kit.documents")
-local format = require("kit.format")
 local near = require("kit.near")
 
 local M = {}
@@ -15,8 +14,10 @@ local api = vim.api
 
 ---@class kit.Subcommand
 ---@field run fun(invocation: kit.Invocation)
----@field words? string[]|fun(): string[] What the first argument completes to.
+---@field only? string[] The words that alone may stand behind it, one at most.
+---@field words? fun(): string[] What the first argument completes to.
 ---@field more? fun(first: string, lead: string, typed: string): string[] What stands behind the first argument.
+---@field takes_text? boolean Whether text may stand behind it that nothing completes.
 ---@field help string
 
 ---@param delivery? "queue"|"steer"
@@ -61,64 +62,7 @@ end
 
 local modes = { "plan", "ask", "edit", "auto" }
 local levels = { "off", "none", "minimal", "low", "medium", "high" }
-local longest_pick = 40
 local scopes = { "hunk", "file", "turn", "all" }
-
----@param answer? table
----@return string[]
-local function model_ids(answer)
-  return vim.tbl_map(function(model) return model.id end, answer and answer.models or {})
-end
-
----@param model table
----@return string
-local function describe_model(model)
-  local parts = { model.id }
-  if model.contextWindow > 0 then parts[2] = format.tokens(model.contextWindow) .. " context" end
-  if model.price then
-    local input, output = format.money(model.price.input), format.money(model.price.output)
-    parts[#parts + 1] = ("%s in, %s out per million"):format(input, output)
-  end
-  return table.concat(parts, " · ")
-end
-
----@param models table[]
-local function pick_model(models)
-  vim.ui.select(models, { prompt = "Model", format_item = describe_model, kind = "kit.model" }, function(choice)
-    if choice then set("kit.model.set", "model", "Model", choice.id) end
-  end)
-end
-
---- Picks a provider first when there are too many models for one list.
----@param models table[]
-local function pick_provider(models)
-  if #models <= longest_pick then return pick_model(models) end
-  local providers, of_provider = {}, {}
-  for _, model in ipairs(models) do
-    if not of_provider[model.provider] then
-      of_provider[model.provider] = {}
-      providers[#providers + 1] = model.provider
-    end
-    table.insert(of_provider[model.provider], model)
-  end
-  if #providers == 1 then return pick_model(models) end
-  local function describe(provider) return provider .. " · " .. format.count(#of_provider[provider], "model") end
-  vim.ui.select(providers, { prompt = "Provider", format_item = describe, kind = "kit.provider" }, function(choice)
-    if choice then vim.schedule(function() pick_model(of_provider[choice]) end) end
-  end)
-end
-
----@param invocation kit.Invocation
-local function choose_model(invocation)
-  local name = invocation.text
-  if name:find("/", 1, true) then return set("kit.model.set", "model", "Model", name) end
-  client.execute("kit.model.list", { provider = name ~= "" and name or nil }, function(answer)
-    if #answer.models == 0 then
-      return client.notify(('There is no provider "%s"; models are written provider/name.'):format(name))
-    end
-    pick_provider(answer.models)
-  end)
-end
 
 ---@param action kit.ReviewAction
 ---@return fun(invocation: kit.Invocation)
@@ -161,12 +105,20 @@ local function trust(invocation)
   end)
 end
 
+--- A subcommand whose first argument is an action, and whose others are for that.
 ---@param module string
----@return fun(invocation: kit.Invocation)
-local function with_action(module)
-  return function(invocation)
-    require(module).run(invocation.words[1], vim.trim(invocation.text:match("^%S+%s+(.*)$") or ""))
-  end
+---@param help string
+---@return kit.Subcommand
+local function with_actions(module, help)
+  return {
+    run = function(invocation)
+      local rest = vim.trim(invocation.text:match("^%S+%s+(.*)$") or "")
+      require("kit.listing").run(require(module), invocation.words[1], rest)
+    end,
+    words = function() return require("kit.listing").names(require(module).actions) end,
+    more = function(...) return require(module).words(...) end,
+    help = help,
+  }
 end
 
 ---@param invocation kit.Invocation
@@ -175,18 +127,21 @@ local function run_named(invocation)
   require("kit.named").run(name, arguments, invocation.range)
 end
 
----@param module string
----@return fun(first: string): string[]
-local function names_of(module)
-  return function(first) return first ~= "list" and require(module).names() or {} end
-end
-
 local function retry()
   local session = require("kit.session")
   client.execute("kit.session.retry", { session = session.current }, function(answer)
     session.reread(answer.session)
     session.started(answer)
   end)
+end
+
+---@param invocation kit.Invocation
+local function compact(invocation)
+  client.execute(
+    "kit.session.compact",
+    { session = require("kit.session").current, focus = invocation.text ~= "" and invocation.text or nil },
+    function() client.notify("The older messages are being summarized.") end
+  )
 end
 
 local function open_log()
@@ -204,35 +159,36 @@ end
 
 ---@type table<string, kit.Subcommand>
 local subcommands = {
-  ask = { run = asker(), help = "Ask, about the buffer or the selected lines" },
-  steer = { run = asker("steer"), help = "Tell the running turn something" },
+  ask = { run = asker(), takes_text = true, help = "Ask, about the buffer or the selected lines" },
+  steer = {
+    run = function(invocation)
+      if invocation.text == "" then return client.notify(":Kit steer needs what the running turn should know.") end
+      asker("steer")(invocation)
+    end,
+    takes_text = true,
+    help = "Tell the running turn something",
+  },
   queue = {
     run = function(invocation)
       if invocation.text == "clear" then return require("kit.queue").clear() end
       if invocation.text == "" then return require("kit.queue").pick() end
       asker("queue")(invocation)
     end,
-    words = { "clear" },
+    words = function() return { "clear" } end,
     help = "Ask when the running turn is over, or list what waits",
   },
   stop = {
-    run = function(invocation) require("kit.session").stop(invocation.words[1] == "all" and "all" or nil) end,
-    words = { "all" },
+    run = function(invocation)
+      require("kit.session").stop(invocation.words[1] --[[@as "all"?]])
+    end,
+    only = { "all" },
     help = "Stop the running turn",
   },
   session = {
     run = function() require("kit.session").with_current(require("kit.session").show) end,
     help = "Show the session",
   },
-  sessions = {
-    run = with_action("kit.sessions"),
-    words = function() return require("kit.sessions").actions end,
-    more = function(first, lead)
-      local has_path = first == "export" or first == "import"
-      return has_path and vim.fn.getcompletion(lead, "file") or {}
-    end,
-    help = "Open, make, rename, fork, export, import or delete a session",
-  },
+  sessions = with_actions("kit.sessions", "Open, make, rename, fork, export, import or delete a session"),
   tree = {
     run = function() require("kit.tree").open() end,
     help = "Show the session's tree, to branch, fork, label or rewind",
@@ -241,34 +197,20 @@ local subcommands = {
     run = function() require("kit.rewind").pick() end,
     help = "Go back to before a turn, after a look at the files",
   },
-  agents = {
-    run = function(invocation) require("kit.agents").run(invocation.words[1]) end,
-    words = function() return require("kit.agents").actions end,
-    help = "Subagents: list, open a transcript, stop one",
-  },
+  agents = with_actions("kit.agents", "Subagents: list, open a transcript, stop one"),
   run = {
     run = run_named,
     words = function() return require("kit.named").names() end,
     more = function(first, lead, typed) return require("kit.named").arguments(first, typed, lead) end,
     help = "Run a template, a skill, or a command of an extension or MCP server",
   },
-  extensions = {
-    run = with_action("kit.extensions"),
-    words = function() return require("kit.extensions").actions end,
-    more = names_of("kit.extensions"),
-    help = "Extensions: list, reload, grant, revoke",
-  },
+  extensions = with_actions("kit.extensions", "Extensions: list, reload, grant, revoke"),
   shortcut = {
     run = function(invocation) require("kit.shortcuts").run(invocation.text) end,
     words = function() return require("kit.shortcuts").keys() end,
     help = "Press the key of an extension",
   },
-  mcp = {
-    run = with_action("kit.mcp"),
-    words = function() return require("kit.mcp").actions end,
-    more = names_of("kit.mcp"),
-    help = "MCP servers: list, reconnect, login, logout",
-  },
+  mcp = with_actions("kit.mcp", "MCP servers: list, reconnect, login, logout"),
   login = {
     run = function(invocation) require("kit.logins").log_in(invocation.text) end,
     words = function() return require("kit.logins").names() end,
@@ -289,12 +231,12 @@ local subcommands = {
   },
   keep = {
     run = reviewer("keep"),
-    words = scopes,
+    words = function() return scopes end,
     help = "Keep the hunk, the selected lines, the file, the turn or all",
   },
   undo = {
     run = reviewer("undo"),
-    words = scopes,
+    words = function() return scopes end,
     help = "Undo the hunk, the selected lines, the file, the turn or all",
   },
   revert = {
@@ -310,18 +252,21 @@ local subcommands = {
     help = "Go to the previous change",
   },
   model = {
-    run = choose_model,
-    words = function() return model_ids(client.execute_sync("kit.model.list", {}, 500)) end,
+    run = function(invocation)
+      local function use(id) set("kit.model.set", "model", "Model", id) end
+      require("kit.models").choose(invocation.text, use)
+    end,
+    words = function() return require("kit.models").names() end,
     help = "Choose the model",
   },
   mode = {
     run = setter("kit.mode.set", "mode", "Mode", modes),
-    words = modes,
+    only = modes,
     help = "Choose what the agent may do without asking",
   },
   thinking = {
     run = setter("kit.thinking.set", "level", "Thinking", levels),
-    words = levels,
+    only = levels,
     help = "Choose how much the model reasons",
   },
   retry = {
@@ -329,14 +274,8 @@ local subcommands = {
     help = "Repeat the last prompt",
   },
   compact = {
-    run = function(invocation)
-      local focus = invocation.text ~= "" and invocation.text or nil
-      client.execute(
-        "kit.session.compact",
-        { session = require("kit.session").current, focus = focus },
-        function() client.notify("The older messages are being summarized.") end
-      )
-    end,
+    run = compact,
+    takes_text = true,
     help = "Replace older messages by a summary",
   },
   usage = {
@@ -348,7 +287,7 @@ local subcommands = {
     words = function() return require("kit.question").choices() end,
     help = "Answer what the agent asks",
   },
-  trust = { run = trust, words = { "off" }, help = "Trust this workspace, or no longer" },
+  trust = { run = trust, only = { "off" }, help = "Trust this workspace, or no longer" },
   doctor = {
     run = function() vim.cmd.checkhealth("kit") end,
     help = "Check the installation",
@@ -367,30 +306,42 @@ local function names()
   return list
 end
 
+--- What is wrong with the words behind a subcommand, as one sentence, or nil.
+---@param name string
+---@param words string[]
+---@return string?
+local function problem_of(name, words)
+  local subcommand = subcommands[name]
+  if #words == 0 or subcommand.words or subcommand.takes_text then return end
+  local only = subcommand.only
+  if not only then return (":Kit %s takes nothing behind it."):format(name) end
+  if #words == 1 and vim.list_contains(only, words[1]) then return end
+  local choices = #only == 1 and ('only "%s"'):format(only[1]) or "one of " .. table.concat(only, ", ")
+  local given = table.concat(words, " ")
+  return (':Kit %s takes %s, not "%s".%s'):format(name, choices, given, near.hint(given, only))
+end
+
 --- Runs `:Kit …`.
 ---@param options vim.api.keyset.create_user_command.command_args
 function M.run(options)
   local problem = require("kit.config").problem()
   if problem then client.notify(problem, vim.log.levels.WARN) end
   local name, text = options.args:match("^%s*(%S*)%s*(.-)%s*$")
-  if name == "" then
-    return asker()({
-      text = "",
-      words = {},
-      range = options.range > 0 and { first = options.line1, last = options.line2 } or nil,
-    })
-  end
-  local subcommand = subcommands[name]
   if vim.startswith(name, "/") then
-    subcommand, text = subcommands.run, vim.trim(options.args)
+    name, text = "run", vim.trim(options.args)
+  elseif name == "" then
+    name = "ask"
   end
-  if not subcommand then
+  if not subcommands[name] then
     local sentence = (':Kit has no "%s".%s'):format(name, near.hint(name, names()))
     return client.notify(sentence, vim.log.levels.ERROR)
   end
-  subcommand.run({
+  local words = vim.split(text, "%s+", { trimempty = true })
+  local mistake = problem_of(name, words)
+  if mistake then return client.notify(mistake, vim.log.levels.ERROR) end
+  subcommands[name].run({
     text = text,
-    words = vim.split(text, "%s+", { trimempty = true }),
+    words = words,
     range = options.range > 0 and { first = options.line1, last = options.line2 } or nil,
   })
 end
@@ -411,10 +362,13 @@ function M.complete(lead, line, position)
   elseif vim.startswith(name, "/") then
     candidates = require("kit.named").arguments(name:sub(2), typed:match("^%S+%s+(.*)$"), lead)
   elseif subcommands[name] then
+    local subcommand = subcommands[name]
     local first, rest = typed:match("^%S+%s+(%S+)%s+(.*)$")
-    local words = subcommands[name].words or {}
-    if first then words = subcommands[name].more and subcommands[name].more(first, lead, rest) or {} end
-    candidates = type(words) == "function" and words() or words --[[@as string[] ]]
+    if first then
+      candidates = subcommand.more and subcommand.more(first, lead, rest) or {}
+    else
+      candidates = subcommand.only or subcommand.words and subcommand.words() or {}
+    end
   end
   return vim.tbl_filter(function(candidate) return vim.startswith(candidate, lead) end, candidates)
 end

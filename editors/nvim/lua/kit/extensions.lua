@@ -5,17 +5,10 @@ local listing = require("kit.listing")
 
 local M = {}
 
---- What `:Kit extensions` does.
-M.actions = { "grant", "list", "reload", "revoke" }
+M.subject = "extensions"
+M.actions = {} ---@type table<string, fun(name: string)>
 
 local icons = { running = "●", disabled = "○", broken = "✗" }
-
---- Their names, for completion.
----@return string[]
-function M.names()
-  local answer = client.execute_sync("kit.extension.list", {}, 500)
-  return vim.tbl_map(function(extension) return extension.name end, answer and answer.extensions or {})
-end
 
 ---@param extension table
 ---@return string
@@ -86,14 +79,12 @@ local function with_name(name, use)
   end)
 end
 
-local actions = {}
+function M.actions.list() client.execute("kit.extension.list", {}, show) end
 
-function actions.list() client.execute("kit.extension.list", {}, show) end
-
-function actions.reload(name) client.execute("kit.extension.reload", { name = name ~= "" and name or nil }, show) end
+function M.actions.reload(name) client.execute("kit.extension.reload", { name = name ~= "" and name or nil }, show) end
 
 --- Shows what an extension asks for before it is given.
-function actions.grant(name)
+function M.actions.grant(name)
   with_name(name, function(chosen)
     client.execute("kit.extension.list", { name = chosen }, function(answer)
       local extension = answer.extensions[1]
@@ -110,13 +101,18 @@ function actions.grant(name)
   end)
 end
 
-function actions.revoke(name)
+function M.actions.revoke(name)
   with_name(name, function(chosen) client.execute("kit.extension.grant", { name = chosen, grants = false }, show) end)
 end
 
---- Runs `:Kit extensions ACTION NAME`.
----@param action? string
----@param name string
-function M.run(action, name) listing.dispatch("extensions", actions, action or "list", name) end
+function M.default() M.actions.list("") end
+
+--- Names of extensions, for completion.
+---@param action string
+---@return string[]
+function M.words(action)
+  local answer = action ~= "list" and client.execute_sync("kit.extension.list", {}, 500)
+  return vim.tbl_map(function(extension) return extension.name end, answer and answer.extensions or {})
+end
 
 return M

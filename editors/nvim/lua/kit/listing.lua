@@ -15,32 +15,41 @@ function M.show(title, lines)
     local buffer = vim.api.nvim_win_get_buf(window)
     return vim.w[window][focus_id] ~= nil and vim.deep_equal(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), shown)
   end)
-  vim.lsp.util.open_floating_preview(
-    shown,
-    "",
-    {
-      border = "rounded",
-      title = (" %s "):format(title),
-      focus_id = focus_id,
-      focus = is_same,
-      wrap = false,
-      max_width = 110,
-    }
-  )
+  vim.lsp.util.open_floating_preview(shown, "", {
+    border = "rounded",
+    title = (" %s "):format(title),
+    focus_id = focus_id,
+    focus = is_same,
+    wrap = false,
+    max_width = 110,
+  })
+end
+
+---@class kit.Subject What `:Kit SUBJECT ACTION …` is about: a module with these.
+---@field subject string
+---@field actions table<string, fun(rest: string)>
+---@field default fun() What happens without an action.
+---@field words fun(action: string, lead: string, typed: string): string[] What stands behind an action.
+
+---@param actions table<string, fun(rest: string)>
+---@return string[]
+function M.names(actions)
+  local names = vim.tbl_keys(actions)
+  table.sort(names)
+  return names
 end
 
 --- Runs the action of `:Kit SUBJECT ACTION …`, or says which ones there are.
----@param subject string
----@param actions table<string, fun(...)>
----@param action string
-function M.dispatch(subject, actions, action, ...)
-  local run = actions[action]
-  if run then return run(...) end
-  local names = vim.tbl_keys(actions)
-  table.sort(names)
+---@param module kit.Subject
+---@param action? string
+---@param rest string
+function M.run(module, action, rest)
+  if not action then return module.default() end
+  if module.actions[action] then return module.actions[action](rest) end
+  local names = M.names(module.actions)
   local hint = near.hint(action, names)
   if hint == "" then hint = (" It has %s."):format(table.concat(names, ", ")) end
-  client.notify((':Kit %s has no "%s".%s'):format(subject, action, hint), vim.log.levels.ERROR)
+  client.notify((':Kit %s has no "%s".%s'):format(module.subject, action, hint), vim.log.levels.ERROR)
 end
 
 return M

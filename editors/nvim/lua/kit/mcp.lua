@@ -5,9 +5,6 @@ local listing = require("kit.listing")
 
 local M = {}
 
---- What `:Kit mcp` does.
-M.actions = { "list", "login", "logout", "reconnect" }
-
 local icons = {
   ready = "●",
   idle = "○",
@@ -18,13 +15,6 @@ local icons = {
   failed = "✗",
 }
 local states = { needsLogin = "needs a login (:Kit mcp login)", idle = "not started yet" }
-
---- Their names, for completion.
----@return string[]
-function M.names()
-  local answer = client.execute_sync("kit.mcp.list", {}, 500)
-  return vim.tbl_map(function(server) return server.name end, answer and answer.servers or {})
-end
 
 ---@param server table
 ---@return string
@@ -75,16 +65,22 @@ local function act(command)
   end
 end
 
-local actions = {
+M.subject = "mcp"
+M.actions = {
   list = function() client.execute("kit.mcp.list", {}, show) end,
   reconnect = act("kit.mcp.reconnect"),
   login = act("kit.mcp.login"),
   logout = act("kit.mcp.logout"),
 }
 
---- Runs `:Kit mcp ACTION NAME`.
----@param action? string
----@param name string
-function M.run(action, name) listing.dispatch("mcp", actions, action or "list", name) end
+function M.default() M.actions.list("") end
+
+--- Names of servers, for completion.
+---@param action string
+---@return string[]
+function M.words(action)
+  local answer = action ~= "list" and client.execute_sync("kit.mcp.list", {}, 500)
+  return vim.tbl_map(function(server) return server.name end, answer and answer.servers or {})
+end
 
 return M

@@ -20,6 +20,7 @@ local notice_width = 60
 ---@field kind kit.QuestionKind
 ---@field reply fun(answer: table)
 ---@field replace_notice fun(text: string, group?: string)
+---@field is_open? boolean Whether its picker or input is open.
 
 local queue = {} ---@type kit.Question[]
 
@@ -33,7 +34,7 @@ end
 local function show() float.show(queue[1], #queue) end
 
 ---@param question kit.Question
----@param answer table
+---@param answer? table None when nobody is left to answer.
 ---@param words string What the transcript says about it.
 local function settle(question, answer, words)
   for index, waiting in ipairs(queue) do
@@ -42,7 +43,7 @@ local function settle(question, answer, words)
       if index == 1 then float.leave() end
       show()
       question.replace_notice(words, "KitMeta")
-      question.reply(answer)
+      if answer then question.reply(answer) end
       return
     end
   end
@@ -112,12 +113,23 @@ function M.ask(request, done)
   M.answer("")
 end
 
+--- Closes the input of a question that is withdrawn. The picker of another plugin is left to the user, who is told.
+---@param question kit.Question
+local function close_input(question)
+  if not question.is_open then return end
+  question.is_open = false
+  if api.nvim_get_mode().mode == "c" then api.nvim_input("<Esc>") end
+  client.notify("The question is withdrawn.")
+end
+
 ---@param is_meant fun(question: kit.Question): boolean
-local function withdraw(is_meant)
+---@param is_waited_for boolean Whether the server still wants an answer.
+local function withdraw(is_meant, is_waited_for)
   for _, question in ipairs(vim.list_slice(queue)) do
     if is_meant(question) then
       local about = one_line(question.request.title or question.request.message)
-      settle(question, question.kind.refusal(), "✗ Withdrawn: " .. about)
+      close_input(question)
+      settle(question, is_waited_for and question.kind.refusal() or nil, "✗ Withdrawn: " .. about)
     end
   end
 end
@@ -125,7 +137,7 @@ end
 --- Handles kit/withdraw: nobody waits for the answer any more.
 ---@param withdrawal { id: string }
 function M.on_withdraw(withdrawal)
-  withdraw(function(question) return question.request.id == withdrawal.id end)
+  withdraw(function(question) return question.request.id == withdrawal.id end, true)
 end
 
 --- Withdraws the permissions that a session, or one subagent of it, waits for.
@@ -137,14 +149,12 @@ function M.withdraw(session, agent)
     return question.is_permission
       and request.session == session
       and (not agent or type(request.agent) == "table" and request.agent.id == agent)
-  end)
+  end, true)
 end
 
 --- Forgets all questions: the server is gone.
 function M.withdraw_all()
-  queue = {}
-  float.leave()
-  show()
+  withdraw(function() return true end, false)
 end
 
 ---@param question kit.Question
@@ -166,9 +176,10 @@ local function enter(question)
     return float.enter(question, #queue, function(choice) choose(question, choice) end)
   end
   local is_answered = false
+  question.is_open = true
   question.kind.open(function(answer)
     if not is_answered then
-      is_answered = true
+      is_answered, question.is_open = true, false
       finish(question, answer)
     end
   end)

@@ -1,20 +1,33 @@
--- Stored sessions: pick one to open, rename, fork, export or delete; make or import one. Sessions of subagents stand
--- below the session that started them.
+-- Stored sessions: open, rename, fork, export or delete one that is picked or named; make or import one. Sessions of
+-- subagents stand below the session that started them.
+--
+-- A session is named by its id, the beginning of one, or its title; `pick` lists them. What names none is about the
+-- current session: its new name, or the file that it is exported to.
 local client = require("kit.client")
 local format = require("kit.format")
-local listing = require("kit.listing")
+local near = require("kit.near")
 local session = require("kit.session")
 
 local M = {}
 
---- What `:Kit sessions` does.
-M.actions = { "all", "delete", "export", "fork", "import", "new", "open", "rename" }
+local patience = 500
+local title_width = 60
+-- The digits of an id that titles show.
+local id_width = 8
+-- Fewer are as likely a word.
+local shortest_id = 6
+
+---@param summary table
+---@return string
+local function title_of(summary)
+  local title = format.head(summary.name or summary.subagentTask or summary.firstMessage, title_width)
+  return title ~= "" and title or "(empty)"
+end
 
 ---@param summary table
 ---@return string
 local function describe(summary)
-  local title = format.head(summary.name or summary.subagentTask or summary.firstMessage, 60)
-  local parts = { title ~= "" and title or "(empty)", format.count(summary.messageCount, "message") }
+  local parts = { title_of(summary), format.count(summary.messageCount, "message") }
   parts[#parts + 1] = summary.modified:gsub("T", " "):match("^%S+ %d+:%d+") or summary.modified
   if summary.running then parts[#parts + 1] = "running" end
   if summary.id == session.current then parts[#parts + 1] = "current" end
@@ -46,44 +59,113 @@ local function by_parent(summaries)
   return flat
 end
 
+---@param found table[]
 ---@param prompt string
 ---@param use fun(summary: table)
----@param scope? "root"|"all"
-local function pick(prompt, use, scope)
-  client.execute("kit.session.list", { scope = scope or "root" }, function(answer)
-    local found = by_parent(answer.sessions)
-    if #found == 0 then return client.notify("No sessions are stored for this workspace.") end
-    vim.ui.select(found, { prompt = prompt, format_item = describe, kind = "kit.session" }, function(choice)
-      if choice then use(choice) end
-    end)
+local function choose(found, prompt, use)
+  if #found == 0 then return client.notify("No sessions are stored for this workspace.") end
+  vim.ui.select(found, { prompt = prompt, format_item = describe, kind = "kit.session" }, function(choice)
+    if choice then vim.schedule(function() use(choice) end) end
+  end)
+end
+
+---@param summaries table[]
+---@param start string
+---@return table[]
+local function by_id(summaries, start)
+  if #start < shortest_id then return {} end
+  return vim.tbl_filter(function(summary) return vim.startswith(summary.id, start) end, summaries)
+end
+
+---@param summaries table[]
+---@param text string
+---@return table[]
+local function by_title(summaries, text)
+  local wanted = text:lower()
+  return vim.tbl_filter(function(summary) return title_of(summary):lower() == wanted end, summaries)
+end
+
+---@class kit.SessionWish
+---@field prompt string What the list says when one is picked.
+---@field is_current? boolean Whether no text means the current session.
+---@field takes_text? boolean Whether a text that names no session is meant for `use`, and the session is the current one.
+
+--- Calls `use` with the session that `text` names or the user picks, and with the text that is not its name.
+---@param text string
+---@param wish kit.SessionWish
+---@param use fun(summary: table, rest: string)
+local function with_session(text, wish, use)
+  local first, rest = text:match("^(%S*)%s*(.-)$")
+  client.execute("kit.session.list", { scope = "root" }, function(answer)
+    local summaries = answer.sessions
+    -- A session that is still empty is not listed.
+    local current = wish.is_current
+      and session.current
+      and (by_id(summaries, session.current)[1] or { id = session.current })
+    if first == "pick" or text == "" and not current then
+      return choose(by_parent(summaries), wish.prompt, function(summary) use(summary, rest) end)
+    elseif text == "" then
+      return use(current, "")
+    end
+    local found, behind = by_title(summaries, text), ""
+    if #found == 0 then found = by_id(summaries, text) end
+    if #found == 0 and wish.takes_text then
+      found, behind = by_id(summaries, first), rest
+    end
+    if #found == 1 then return use(found[1], behind) end
+    if #found > 1 then
+      return choose(found, wish.prompt, function(summary) use(summary, behind) end)
+    end
+    if wish.takes_text and current then return use(current, text) end
+    local hint = near.hint(text, vim.tbl_map(title_of, summaries))
+    client.notify(('No session of this workspace is called "%s".%s'):format(text, hint), vim.log.levels.WARN)
   end)
 end
 
 ---@param summary table
 local function open(summary) client.execute("kit.session.open", { session = summary.id }, session.switch) end
 
-local actions = {}
+M.subject = "sessions"
+M.actions = {} ---@type table<string, fun(rest: string)>
 
-function actions.open() pick("Open session", open) end
+function M.actions.open(text) with_session(text, { prompt = "Open session" }, open) end
 
-function actions.all() pick("Open session of any workspace", open, "all") end
-
-function actions.new(name) client.execute("kit.session.new", { name = name ~= "" and name or nil }, session.switch) end
-
-function actions.rename(name)
-  local function rename(text)
-    if text and text ~= "" then
-      client.execute("kit.session.rename", { session = session.current, name = text }, session.rename)
-    end
-  end
-  if name ~= "" then return rename(name) end
-  vim.ui.input({ prompt = "Name of the session: " }, rename)
+function M.actions.all()
+  client.execute(
+    "kit.session.list",
+    { scope = "all" },
+    function(answer) choose(by_parent(answer.sessions), "Open session of any workspace", open) end
+  )
 end
 
-function actions.fork() client.execute("kit.session.fork", { session = session.current }, session.switch) end
+function M.actions.new(name) client.execute("kit.session.new", { name = name ~= "" and name or nil }, session.switch) end
 
-function actions.delete()
-  pick("Delete session", function(summary)
+function M.actions.rename(text)
+  local wish = { prompt = "Rename session", is_current = true, takes_text = true }
+  with_session(text, wish, function(summary, name)
+    local function rename(chosen)
+      if not chosen or chosen == "" then return end
+      client.execute("kit.session.rename", { session = summary.id, name = chosen }, function(answer)
+        session.rename(answer)
+        client.notify(('The session is called "%s" now.'):format(chosen))
+      end)
+    end
+    if name ~= "" then return rename(name) end
+    vim.ui.input({ prompt = "Name of the session: ", default = summary.name }, rename)
+  end)
+end
+
+function M.actions.fork(text)
+  with_session(text, { prompt = "Fork session", is_current = true }, function(summary)
+    client.execute("kit.session.fork", { session = summary.id }, function(answer)
+      session.switch(answer)
+      client.notify("The session is copied; the copy is the current one.")
+    end)
+  end)
+end
+
+function M.actions.delete(text)
+  with_session(text, { prompt = "Delete session" }, function(summary)
     vim.ui.select({ "Delete", "Cancel" }, { prompt = "Delete " .. vim.trim(describe(summary)) .. "?" }, function(choice)
       if choice ~= "Delete" then return end
       client.execute("kit.session.delete", { session = summary.id }, function(answer)
@@ -110,19 +192,23 @@ local function with_path(prompt, path, default, use)
   vim.ui.input({ prompt = prompt, default = default, completion = "file" }, absolute)
 end
 
-function actions.export(path)
-  with_path("Export the session to: ", path, vim.fs.joinpath(vim.fn.getcwd(), "session.jsonl"), function(target)
-    client.execute(
-      "kit.session.export",
-      { session = session.current, path = target },
-      function(answer)
-        client.notify(("The session is exported to %s."):format(vim.fn.fnamemodify(answer.path or target, ":~")))
-      end
-    )
+function M.actions.export(text)
+  local wish = { prompt = "Export session", is_current = true, takes_text = true }
+  with_session(text, wish, function(summary, path)
+    local default = vim.fs.joinpath(vim.fn.getcwd(), "session.jsonl")
+    with_path("Export the session to: ", path, default, function(target)
+      client.execute(
+        "kit.session.export",
+        { session = summary.id, path = target },
+        function(answer)
+          client.notify(("The session is exported to %s."):format(vim.fn.fnamemodify(answer.path or target, ":~")))
+        end
+      )
+    end)
   end)
 end
 
-function actions.import(path)
+function M.actions.import(path)
   with_path(
     "Import the session from: ",
     path,
@@ -131,9 +217,29 @@ function actions.import(path)
   )
 end
 
---- Runs `:Kit sessions ACTION REST`.
----@param action? string
----@param rest string
-function M.run(action, rest) listing.dispatch("sessions", actions, action or "open", rest) end
+function M.default() M.actions.open("") end
+
+local of_sessions = { open = true, rename = true, fork = true, export = true, delete = true }
+
+--- What stands behind an action, for completion: titles and ids of sessions, and files.
+---@param action string
+---@param lead string
+---@param typed string Everything behind the action.
+---@return string[]
+function M.words(action, lead, typed)
+  local words = {}
+  if of_sessions[action] then
+    local answer = client.execute_sync("kit.session.list", { scope = "root" }, patience)
+    local summaries = answer and answer.sessions or {}
+    local candidates = vim.list_extend({ "pick" }, vim.tbl_map(title_of, summaries))
+    vim.list_extend(candidates, vim.tbl_map(function(summary) return summary.id:sub(1, id_width) end, summaries))
+    for _, candidate in ipairs(candidates) do
+      -- A title has several words; those that stand there already are not given again.
+      if vim.startswith(candidate, typed) then words[#words + 1] = candidate:sub(#typed - #lead + 1) end
+    end
+  end
+  if action == "export" or action == "import" then vim.list_extend(words, vim.fn.getcompletion(lead, "file")) end
+  return words
+end
 
 return M
