@@ -26,6 +26,7 @@ mod models_bad_input;
 mod neovim;
 mod neovim_views;
 mod permissions;
+mod plan;
 mod prompt;
 mod queue;
 mod review;

@@ -8,10 +8,13 @@ import { Editor } from "./editor.mjs";
 
 const price = { input: 1_000_000, output: 5_000_000 };
 const subagent = (id, task, agent) => ({ tool: { name: "subagent", id, input: { task, model: "scripted/helper", ...(agent ? { agent } : {}) } } });
+const plan = { tool: { name: "update_plan", id: "p1", input: { entries: [
+  { content: "Read the file", status: "completed" }, { content: "Ask two helpers", status: "in_progress" }, { content: "Answer", status: "pending" },
+] } } };
 const scripts = {
   main: [
     { script: { name: "Main", count: "prompt", price } },
-    [{ text: "Two helpers look around." }, subagent("a1", "Find the callers of total.", "explore"), subagent("a2", "Read the file.")],
+    [{ text: "Two helpers look around." }, plan, subagent("a1", "Find the callers of total.", "explore"), subagent("a2", "Read the file.")],
     [{ text: "Nobody else calls it." }],
   ],
   helper: [
@@ -39,6 +42,10 @@ test("subagents work inside the calls that started them and can be stopped alone
   assert.match(await explore.locator(".run").first().innerText(), /running · 1 tool · 1\.2k tokens · \$0\.00/);
   assert.equal(await session.locator(".log > .item.text").count(), 1, "what subagents say is not mixed with what their parent says");
   await editor.statusWith(/2 agents · \$[\d.]+\/\$0\.50/).waitFor();
+
+  const shown = session.locator(".plan");
+  await shown.locator("summary", { hasText: "Plan 1/3 · Ask two helpers" }).waitFor();
+  assert.deepEqual(await shown.locator("li").allInnerTexts().then((texts) => texts.map((text) => text.replace(/\s+/g, " "))), ["✓ Read the file", "● Ask two helpers", "○ Answer"]);
 
   await editor.command("Kit: Agents…");
   await editor.pickRow("Find the callers of total.").waitFor();

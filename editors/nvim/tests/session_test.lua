@@ -330,4 +330,43 @@ return {
       equal(shown[6], "▸ bash  seq  … 50 more lines")
     end,
   },
+  {
+    "shows the plan once, where it was changed last, and a subagent's in its lane",
+    function()
+      local nvim, event = start()
+      nvim:command("Kit ask go")
+      nvim:sees("# Session")
+      local function plan(...)
+        local entries = {}
+        for index, state in ipairs({ ... }) do
+          entries[index] = { content = "step " .. index, status = state }
+        end
+        return { entries = entries }
+      end
+      event("turn_start", { prompt = "go" })
+      event("plan", plan("in_progress", "pending"))
+      event("tool_call", call("c1", "make"))
+      event("tool_result", call("c1", "make", { result = "", isError = false }))
+      local agent = { id = "child", name = "explore", path = { "explore" }, toolCallId = "c1" }
+      event("plan", vim.tbl_extend("force", plan("pending"), { agent = agent }))
+      event("plan", plan("completed", "in_progress"))
+      equal(transcript(nvim, "  ● step 2"), {
+        "",
+        "## You",
+        "",
+        "go",
+        "",
+        "▸ bash  make  1s",
+        "┆ ◇ Plan 0/1",
+        "┆   ○ step 1",
+        "",
+        "◇ Plan 1/2",
+        "  ✓ step 1",
+        "  ● step 2",
+      })
+      event("plan", { entries = {} })
+      event("notice", { message = "over" })
+      equal(transcript(nvim, "◇ over")[9], "")
+    end,
+  },
 }

@@ -99,6 +99,15 @@ return {
     ),
   },
   {
+    "shows how far the plan is, until it is done",
+    check(
+      status({ state = "running", label = "edit", plan = { completed = 2, total = 5, current = "mend\nthe parser" } }),
+      "● edit 2/5 mend the parser 34%% $0.43",
+      "● edit 2/5 mend the parser 34% $0.43"
+    ),
+  },
+  { "says nothing of a plan that is done", check(status({ plan = { completed = 5, total = 5 } }), "✦ 34%% $0.43", "✦ 34% $0.43") },
+  {
     "shows a budget that is nearly used",
     check(status({ usage = { budget = budget } }), "✦ 34%% $4.61/$5.00", "✦ 34% $4.61/$5.00", "DiagnosticWarn"),
   },

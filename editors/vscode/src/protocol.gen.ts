@@ -609,6 +609,12 @@ export type Event = {
     | ToolDisplay & {
       type: "tool_display";
     }
+    /** The plan of the agent's work from here on; it takes the place of the one before, and one without entries of none. */
+    | {
+      type: "plan";
+      /** The steps in order. */
+      entries: PlanEntry[];
+    }
     /** The text that accompanied tool calls. */
     | {
       type: "tool_call_content";
@@ -1134,6 +1140,34 @@ export interface PermissionSubject {
   args?: unknown;
 }
 
+/** One step of the plan. */
+export interface PlanEntry {
+  /** What is to be done. */
+  content: string;
+  /** How far it is. */
+  status: PlanStatus;
+  /** How much it matters; as usual when absent. */
+  priority?: PlanPriority;
+}
+
+/** How much a step matters. */
+export type PlanPriority =
+  /** The task fails without it. */
+  | "high"
+  /** As usual. */
+  | "medium"
+  /** It can be left out. */
+  | "low";
+
+/** How far a step of the plan is. */
+export type PlanStatus =
+  /** Not begun. */
+  | "pending"
+  /** Worked on right now. */
+  | "in_progress"
+  /** Done. */
+  | "completed";
+
 /** Prices in micro-USD per million tokens. */
 export interface Price {
   /** Fresh input. */
@@ -1430,7 +1464,7 @@ export interface SessionArguments {
   entry?: EntryId;
   /** The name, for new and rename. */
   name?: string;
-  /** The file, for open and export. */
+  /** The file, for open and export; for new a file or folder, in whose root the session works, otherwise the first one. */
   path?: string;
   /** What a compaction or the summary of a branch should keep in mind. */
   focus?: string;
@@ -1541,6 +1575,8 @@ export interface Status {
   review: StatusReview;
   /** What waits for the user. */
   pending: StatusPending;
+  /** The session's plan, where it has one. */
+  plan?: StatusPlan;
   /** Subagents that run or wait. */
   agents: StatusAgent[];
 }
@@ -1581,6 +1617,16 @@ export interface StatusPending {
   permissions: number;
   /** Questions. */
   questions: number;
+}
+
+/** The plan in numbers. */
+export interface StatusPlan {
+  /** Steps that are done. */
+  completed: number;
+  /** All steps. */
+  total: number;
+  /** The step that is worked on, or else the first one that is not begun; absent when all are done. */
+  current?: string;
 }
 
 /** The review in numbers. */

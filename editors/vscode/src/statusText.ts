@@ -2,6 +2,7 @@
 
 import type { ConnectionState } from "./client.ts";
 import { cachedPercent, cost, count, elideMiddle, money, plural, sentTokens } from "./format.ts";
+import { planCell } from "./planText.ts";
 import type { Status, UsageTotals } from "./protocol.ts";
 
 export interface StatusText {
@@ -109,6 +110,7 @@ export function tooltip(status: Status): string {
   const rows: [string, string | undefined][] = [
     ["Model", status.model],
     ["Mode", status.mode],
+    ["Plan", status.plan && planCell(status.plan)],
     ["Context", context === undefined ? undefined : `${bar(context)} ${percent(context)} (${usage.contextEstimated ? "about " : ""}${count(used)} of ${count(usage.contextWindow ?? 0)})`],
     ["Turn", spent(usage.turn)],
     ["Session", spent(usage.session)],

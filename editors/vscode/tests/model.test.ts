@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { planLine } from "../src/planText.ts";
 import type { KitEvent } from "../src/protocol.ts";
 import { runLine } from "../src/runText.ts";
 import type { Change, Item, SessionModel } from "../src/session/items.ts";
@@ -155,4 +156,15 @@ test("an error is told once", () => {
 test("an event of a newer server is counted and not shown", () => {
   const { model } = play({ type: "hologram" } as unknown as Step, { type: "queue", length: 2 });
   assert.deepEqual([model.items, model.nextSeq, model.queued], [[], 3, 2]);
+});
+
+test("the plan is the session's own, and each one takes the place of the one before", () => {
+  const agent = { id: "child", name: "explore", path: ["explore"] };
+  const step = (content: string, status: "pending" | "in_progress" | "completed") => ({ content, status });
+  const first = [step("look", "in_progress"), step("mend", "pending")];
+  const second = [step("look", "completed"), step("mend", "in_progress")];
+  const { model } = play({ type: "plan", entries: first }, { type: "plan", entries: second }, { type: "plan", agent, entries: [step("of a subagent", "pending")] });
+  assert.deepEqual(model.plan, second);
+  assert.equal(planLine(model.plan), "Plan 1/2 · mend");
+  assert.deepEqual(play({ type: "plan", entries: first }, { type: "plan", entries: [] }).model.plan, []);
 });

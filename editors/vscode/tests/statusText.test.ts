@@ -47,6 +47,10 @@ test("agents at work are counted, also those that go on when the turn is over", 
   check({ agents }, "$(sparkle) 34% · 1 agent · $0.43");
   assert.match(tooltip(status({ agents })), /\| Agent \| explore: grep foo \(find foo\) \|/);
 });
+test("the tooltip tells how far the plan is", () => {
+  assert.match(tooltip(status({ plan: { completed: 2, total: 5, current: "mend the parser" } })), /\| Plan \| 2\/5 mend the parser \|/);
+  assert.match(tooltip(status({ plan: { completed: 5, total: 5 } })), /\| Plan \| 5\/5 done \|/);
+});
 test("the tooltip tells the budget, and how to log in", () => {
   const budget = { limitMicros: 5_000_000, usedMicros: 2_500_000, scope: "day" };
   assert.match(tooltip(status({ usage: { ...status({}).usage, budget } })), /\| Budget \| █████░░░░░ \\\$2\.50\/\\\$5\.00 per day \|/);

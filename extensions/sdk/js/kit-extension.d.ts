@@ -756,6 +756,22 @@ export interface Permissions {
   env?: string[];
 }
 
+/** The agent's plan as it is from here on. */
+export interface PlanEvent {
+  /** All steps in order; none where it has no plan any more. */
+  entries: PlanStep[];
+}
+
+/** A step of the agent's plan. */
+export interface PlanStep {
+  /** What is to be done. */
+  content: string;
+  /** `pending`, `in_progress` or `completed`. */
+  status: string;
+  /** `high`, `medium` or `low`; empty where it is not said. */
+  priority: string;
+}
+
 /** The context window of one model call. */
 export interface PrepareStepEvent {
   /** The call's number in the turn, from 0. */
@@ -1672,6 +1688,8 @@ export interface Events {
   "turn_state_change": { payload: TurnStateChangeEvent; answer: void };
   /** Something that the user should know and that is no failure. */
   "warnings": { payload: WarningsEvent; answer: void };
+  /** The agent's plan changed. */
+  "plan": { payload: PlanEvent; answer: void };
   /** A model call of a turn begins. */
   "step_start": { payload: StepStartEvent; answer: void };
   /** A model call of a turn ended. */
@@ -1776,6 +1794,8 @@ export interface EventMethods {
   onTurnStateChange(handler: Handler<"turn_state_change">, settings?: HandlerSettings): void;
   /** Something that the user should know and that is no failure. */
   onWarnings(handler: Handler<"warnings">, settings?: HandlerSettings): void;
+  /** The agent's plan changed. */
+  onPlan(handler: Handler<"plan">, settings?: HandlerSettings): void;
   /** A model call of a turn begins. */
   onStepStart(handler: Handler<"step_start">, settings?: HandlerSettings): void;
   /** A model call of a turn ended. */

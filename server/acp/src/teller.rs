@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 
 use agent_client_protocol_schema::v1::{
     CompactionStatus, CompactionUpdate, Content, ContentBlock, ContentChunk, Diff, MessageId, Notice,
-    NoticeSeverity, SessionInfoUpdate, SessionUpdate, TextContent, ToolCall, ToolCallContent,
-    ToolCallLocation, ToolCallStatus, ToolCallUpdate, ToolCallUpdateFields, ToolKind,
+    NoticeSeverity, Plan, PlanEntry, PlanEntryPriority, PlanEntryStatus, SessionInfoUpdate, SessionUpdate,
+    TextContent, ToolCall, ToolCallContent, ToolCallLocation, ToolCallStatus, ToolCallUpdate,
+    ToolCallUpdateFields, ToolKind,
 };
 use kit_protocol::{
-    AgentId, AgentRef, Event, EventBody, KitError, ToolCallId, ToolDisplay, ToolMetadata, TurnId,
+    AgentId, AgentRef, Event, EventBody, KitError, PlanPriority, PlanStatus, ToolCallId, ToolDisplay,
+    ToolMetadata, TurnId,
 };
 use kit_workspace::DocumentUri;
 use serde_json::{Value, json};
@@ -152,6 +154,9 @@ impl Teller {
             }
             EventBody::ReasoningDelta { delta } => {
                 vec![SessionUpdate::AgentThoughtChunk(text_chunk(delta))]
+            }
+            EventBody::Plan { entries } => {
+                vec![SessionUpdate::Plan(Plan::new(entries.iter().map(plan_entry).collect()))]
             }
             EventBody::StreamReset {} => self.reset(),
             EventBody::Compaction { summary, original_tokens, compacted_tokens, .. } => {
@@ -309,6 +314,21 @@ fn shown(agent: Option<&AgentRef>, display: &ToolDisplay) -> Vec<SessionUpdate> 
     }
     let id = call_id(agent, &display.tool_call_id);
     vec![SessionUpdate::ToolCallUpdate(ToolCallUpdate::new(id, fields))]
+}
+
+/// A step of a plan; the protocol wants a priority for each.
+fn plan_entry(entry: &kit_protocol::PlanEntry) -> PlanEntry {
+    let priority = match entry.priority {
+        Some(PlanPriority::High) => PlanEntryPriority::High,
+        Some(PlanPriority::Medium) | None => PlanEntryPriority::Medium,
+        Some(PlanPriority::Low) => PlanEntryPriority::Low,
+    };
+    let status = match entry.status {
+        PlanStatus::Pending => PlanEntryStatus::Pending,
+        PlanStatus::InProgress => PlanEntryStatus::InProgress,
+        PlanStatus::Completed => PlanEntryStatus::Completed,
+    };
+    PlanEntry::new(entry.content.clone(), priority, status)
 }
 
 /// The turn that an event ends, if it is the end of the session's own turn.

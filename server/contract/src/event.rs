@@ -437,6 +437,22 @@ data! {
         id: String,
     }
 
+    /// The agent's plan as it is from here on.
+    PlanEvent {
+        /// All steps in order; none where it has no plan any more.
+        entries: Vec<PlanStep>,
+    }
+
+    /// A step of the agent's plan.
+    PlanStep {
+        /// What is to be done.
+        content: String,
+        /// `pending`, `in_progress` or `completed`.
+        status: String,
+        /// `high`, `medium` or `low`; empty where it is not said.
+        priority: String,
+    }
+
     /// Something that the user should know.
     WarningsEvent {
         /// One sentence each.

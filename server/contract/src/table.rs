@@ -123,6 +123,7 @@ events! {
     "agent_end" Observes AgentEndEvent => (), "A turn ended, with what it took.";
     "turn_state_change" Observes TurnStateChangeEvent => (), "The agent starts or stops to work.";
     "warnings" Observes WarningsEvent => (), "Something that the user should know and that is no failure.";
+    "plan" Observes PlanEvent => (), "The agent's plan changed.";
     "step_start" Observes StepStartEvent => (), "A model call of a turn begins.";
     "step_finish" Observes StepFinishEvent => (), "A model call of a turn ended.";
     "llm_usage" Observes LlmUsageEvent => (), "The usage of one model call; once for each call of a turn.";

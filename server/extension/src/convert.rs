@@ -2,11 +2,11 @@
 
 use kit_contract::{
     AgentEndEvent, AgentStartEvent, ContextMessage, ErrorEvent, LlmUsageEvent, MessageEndEvent,
-    MessageStartEvent, MessageUpdateEvent, ModelChangeEvent, RetryEvent, SubagentChunkEvent,
-    SubagentEndEvent, SubagentStartEvent, ToolExecutionEvent, ToolOutputEvent, TurnStateChangeEvent,
-    WarningsEvent,
+    MessageStartEvent, MessageUpdateEvent, ModelChangeEvent, PlanEvent, PlanStep, RetryEvent,
+    SubagentChunkEvent, SubagentEndEvent, SubagentStartEvent, ToolExecutionEvent, ToolOutputEvent,
+    TurnStateChangeEvent, WarningsEvent,
 };
-use kit_protocol::{Event, EventBody, Message, Part, Role, StopReason, Usage};
+use kit_protocol::{Event, EventBody, Message, Part, PlanEntry, Role, StopReason, Usage};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -80,6 +80,14 @@ pub(crate) fn told(event: &Event, kind_of: impl Fn(&str) -> String) -> Vec<Told>
         }
         EventBody::Notice { message } => {
             vec![("warnings", value(WarningsEvent { warnings: vec![message.clone()] }))]
+        }
+        EventBody::Plan { entries } => {
+            let step = |entry: &PlanEntry| PlanStep {
+                content: entry.content.clone(),
+                status: word(&entry.status),
+                priority: word(&entry.priority),
+            };
+            vec![("plan", value(PlanEvent { entries: entries.iter().map(step).collect() }))]
         }
         EventBody::Retry { attempt, reason, .. } => {
             vec![("retry", value(RetryEvent { attempt: *attempt, error: reason.clone() }))]
@@ -224,6 +232,7 @@ pub(crate) fn chunk_of(body: &EventBody) -> Option<SubagentChunkEvent> {
         | EventBody::MessageEnd { .. }
         | EventBody::ToolOutput { .. }
         | EventBody::ToolDisplay(_)
+        | EventBody::Plan { .. }
         | EventBody::ToolCallContent { .. }
         | EventBody::StepUsage(_)
         | EventBody::Response { .. }

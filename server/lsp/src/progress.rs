@@ -185,6 +185,7 @@ impl Registry {
             | EventBody::ToolExecutionEnd { .. }
             | EventBody::ToolResult { .. }
             | EventBody::ToolDisplay(_)
+            | EventBody::Plan { .. }
             | EventBody::ToolCallContent { .. }
             | EventBody::StepUsage(_)
             | EventBody::Response { .. }

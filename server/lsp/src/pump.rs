@@ -262,6 +262,7 @@ async fn tell(client: &Client, event: Event) {
         | EventBody::ToolExecutionEnd { .. }
         | EventBody::ToolResult { .. }
         | EventBody::ToolDisplay(_)
+        | EventBody::Plan { .. }
         | EventBody::ToolCallContent { .. }
         | EventBody::StepUsage(_)
         | EventBody::Response { .. }

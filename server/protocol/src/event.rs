@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AgentId, ErrorKind, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind, ToolMetadata, TurnId,
-    Usage, UsageTotals,
+    AgentId, ErrorKind, PlanEntry, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind, ToolMetadata,
+    TurnId, Usage, UsageTotals,
 };
 
 /// One event. `seq` starts at 1 and has no gaps within a session.
@@ -193,6 +193,11 @@ pub enum EventBody {
     /// How an extension shows a tool call: its header after `tool_call`, its body after `tool_result`. A part that is
     /// absent stays as it was.
     ToolDisplay(ToolDisplay),
+    /// The plan of the agent's work from here on; it takes the place of the one before, and one without entries of none.
+    Plan {
+        /// The steps in order.
+        entries: Vec<PlanEntry>,
+    },
     /// The text that accompanied tool calls.
     ToolCallContent {
         /// The whole text.
@@ -317,6 +322,7 @@ impl EventBody {
             | Self::ToolExecutionEnd { .. }
             | Self::ToolResult { .. }
             | Self::ToolDisplay(_)
+            | Self::Plan { .. }
             | Self::ToolCallContent { .. }
             | Self::StepUsage(_)
             | Self::Response { .. }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, Mode, SessionId, TurnId, UsageTotals};
+use crate::{AgentId, Mode, SessionId, StatusPlan, TurnId, UsageTotals};
 
 /// What the agent does, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,9 @@ pub struct Status {
     pub review: StatusReview,
     /// What waits for the user.
     pub pending: StatusPending,
+    /// The session's plan, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<StatusPlan>,
     /// Subagents that run or wait.
     pub agents: Vec<StatusAgent>,
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::near;
 use crate::project::skill::Skill;
 use crate::project::{Origin, Projects};
+use crate::update_plan;
 
 /// The name that models call.
 pub(crate) const NAME: &str = "activate_skill";
@@ -88,9 +89,10 @@ pub(crate) fn narrowed_by(name: &str) -> String {
     format!("the active skill `{name}`")
 }
 
-/// The rules of a skill; it never takes away the tool by which others are activated.
+/// The rules of a skill; it never takes away the tool by which others are activated, nor the one that only tells what
+/// is done.
 pub(crate) fn with_itself(rules: &[String]) -> Vec<String> {
-    rules.iter().cloned().chain([NAME.to_owned()]).collect()
+    rules.iter().cloned().chain([NAME, update_plan::NAME].map(str::to_owned)).collect()
 }
 
 /// Which skill a call means.

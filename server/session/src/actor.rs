@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use kit_protocol::{
     AskAnswer, ErrorKind, EventBody, KitError, Message, Mode, ModeSetAnswer, ModelId, ModelSetAnswer,
-    RunState, SessionId, ThinkingLevel, ThinkingSetAnswer, TurnId,
+    PlanEntry, RunState, SessionId, ThinkingLevel, ThinkingSetAnswer, TurnId,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -50,7 +50,6 @@ use self::tools::ToolDone;
 use self::turn::Running;
 use crate::budget::Purse;
 use crate::clock::Millis;
-use crate::conversation;
 use crate::dependencies::Shared;
 use crate::history::{EntryIndex, History};
 use crate::hooks::Observation;
@@ -64,7 +63,7 @@ use crate::restore::{self, Remembered};
 use crate::stream::Stream;
 use crate::subagent;
 use crate::subagent::nursery::Nursery;
-use crate::tokens::{self, Meter};
+use crate::tokens::Meter;
 use crate::turn::Opening;
 use crate::usage::SessionUsage;
 
@@ -121,6 +120,9 @@ struct Actor {
     /// The turns that ended, on whatever branch.
     ended: Vec<TurnId>,
     /// What somebody chose for this session, which the settings do not change.
+    /// The plans, on whatever branch, and the one that holds.
+    plans: Vec<(EntryIndex, Vec<PlanEntry>)>,
+    plan: Vec<PlanEntry>,
     chosen: Chosen,
     /// What the settings say for the turns behind the running one.
     adopting: Option<Changes>,
@@ -227,6 +229,8 @@ impl Actor {
             queue: VecDeque::new(),
             running: None,
             summarizing: None,
+            plans: Vec::new(),
+            plan: Vec::new(),
             asked_compaction: None,
             active: None,
             state: RunState::Idle,
@@ -263,7 +267,7 @@ impl Actor {
     async fn restore(&mut self, loaded: Loaded) -> Result<(), KitError> {
         let remembered = restore::remember(loaded.notes);
         self.repairs = remembered.repairs();
-        let Remembered { usage, settings, turns, ended, counts, role, .. } = remembered;
+        let Remembered { usage, settings, turns, ended, counts, role, plans, .. } = remembered;
         self.role = role;
         self.purse = Purse::new(&usage.session);
         self.usage = usage;
@@ -275,6 +279,7 @@ impl Actor {
         let entries = self.journal.history().records().len();
         if entries <= TOLD_AT_ONCE {
             let told = self.told().await?;
+        self.plans = plans;
             self.stream.remember_told(told);
         } else {
             self.stream.skip(u64::try_from(entries).unwrap_or(u64::MAX).saturating_mul(EVENTS_PER_ENTRY));
@@ -401,6 +406,10 @@ impl Actor {
             Op::Reserve(next, answer) => {
                 let reserved = self.reserve_aside(next).await;
                 reply(answer, reserved);
+            }
+            Op::SetPlan(entries, answer) => {
+                let set = self.set_plan(entries).await;
+                reply(answer, set);
             }
             Op::Paid(usage, answer) => {
                 let counted = self.paid_aside(usage).await;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kit_protocol::{
     AgentId, Mode, ModelId, ReviewSummary, RunState, SessionId, Status, StatusAgent, StatusBudget,
-    StatusReview, StatusUsage, TurnId, UsageTotals,
+    StatusPlan, StatusReview, StatusUsage, TurnId, UsageTotals,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,8 @@ pub(crate) struct Pulse {
     pub(crate) context: Size,
     /// Whether the session writes a summary.
     pub(crate) summarizing: bool,
+    /// The agent's plan in numbers.
+    pub(crate) plan: Option<StatusPlan>,
     /// The budget that is used up most.
     pub(crate) budget: Option<StatusBudget>,
     pub(crate) turn_usage: UsageTotals,
@@ -271,6 +273,7 @@ impl Board {
             },
             review: StatusReview { files: posted.review.files, hunks: posted.review.hunks },
             pending,
+            plan: pulse.plan.clone(),
             agents: posted.agents.iter().map(|agent| self.agent(posted, agent)).collect(),
         }
     }

@@ -77,6 +77,7 @@ mod system;
 mod tokens;
 mod tree;
 mod turn;
+mod update_plan;
 mod usage;
 
 pub use attention::Attention;

@@ -1,6 +1,6 @@
 //! A session as a Markdown document, for `kit-session:` and exports.
 
-use kit_protocol::{CostKind, EventBody, UsageTotals};
+use kit_protocol::{CostKind, EventBody, PlanEntry, PlanStatus, UsageTotals};
 
 use crate::replay::Replayed;
 
@@ -10,7 +10,8 @@ const LONGEST_RESULT: usize = 4000;
 /// The document.
 pub(crate) fn transcript(name: &str, events: &[Replayed]) -> String {
     let mut text = format!("# {name}\n");
-    for Replayed { body, .. } in events {
+    // What subagents did is in documents of their own.
+    for Replayed { body, .. } in events.iter().filter(|event| event.agent.is_none()) {
         match body {
             EventBody::TurnStart { prompt } => {
                 text.push_str(&format!("\n## Prompt\n\n{}\n", prompt.trim_end()))
@@ -30,6 +31,7 @@ pub(crate) fn transcript(name: &str, events: &[Replayed]) -> String {
                 }
                 text.push_str("\n</details>\n");
             }
+            EventBody::Plan { entries } if !entries.is_empty() => text.push_str(&plan(entries)),
             EventBody::Notice { message } => text.push_str(&format!("\n> {message}\n")),
             EventBody::Error { message, .. } => text.push_str(&format!("\n> **Error:** {message}\n")),
             EventBody::ThinkingChange { level, .. } => {
@@ -52,6 +54,7 @@ pub(crate) fn transcript(name: &str, events: &[Replayed]) -> String {
             | EventBody::ToolOutput { .. }
             | EventBody::ToolExecutionEnd { .. }
             | EventBody::ToolDisplay(_)
+            | EventBody::Plan { .. }
             | EventBody::ToolCallContent { .. }
             | EventBody::StepUsage(_)
             | EventBody::Response { .. }
@@ -61,6 +64,20 @@ pub(crate) fn transcript(name: &str, events: &[Replayed]) -> String {
         }
     }
     text
+}
+
+/// A plan as a task list.
+fn plan(entries: &[PlanEntry]) -> String {
+    let line = |entry: &PlanEntry| {
+        let content = entry.content.split_whitespace().collect::<Vec<_>>().join(" ");
+        match entry.status {
+            PlanStatus::Completed => format!("- [x] {content}\n"),
+            PlanStatus::InProgress => format!("- [ ] **{content}**\n"),
+            PlanStatus::Pending => format!("- [ ] {content}\n"),
+        }
+    };
+    let lines: String = entries.iter().map(line).collect();
+    format!("\n**Plan**\n\n{lines}")
 }
 
 /// A code block whose fence is longer than any inside it.

@@ -1,13 +1,13 @@
 //! What a session can be asked to do. Each request carries the channel of its answer.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kit_protocol::{
-    Delivery, EntryId, KitError, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, Part, PromptAnswer,
-    QueueAnswer, SessionAnswer, SessionTreeAnswer, ThinkingLevel, ThinkingSetAnswer, TranscriptAnswer,
-    TurnId, Usage, UsageAnswer,
+    Delivery, EntryId, KitError, Mode, ModeSetAnswer, ModelId, ModelSetAnswer, Part, PlanEntry, PromptAnswer,
+    QueueAnswer, SessionAnswer, SessionTreeAnswer, Settings, ThinkingLevel, ThinkingSetAnswer,
+    TranscriptAnswer, TurnId, Usage, UsageAnswer,
 };
 use tokio::sync::oneshot;
 
@@ -50,7 +50,7 @@ pub(crate) struct Changes {
 }
 
 /// What the settings say to the sessions that are open.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Adoption {
     /// What new sessions start with.
     pub(crate) defaults: Changes,
@@ -169,6 +169,8 @@ pub(crate) enum Op {
     Tree(Answer<SessionTreeAnswer>),
     Transcript(Option<u64>, Answer<TranscriptAnswer>),
     Markdown(Answer<String>),
+    /// Puts a plan in the place of the one before.
+    SetPlan(Vec<PlanEntry>, Answer<()>),
     Usage(Answer<UsageAnswer>),
     SetModel(ModelId, ChangedBy, Answer<ModelSetAnswer>),
     SetThinking(ThinkingLevel, ChangedBy, Answer<ThinkingSetAnswer>),
@@ -223,7 +225,9 @@ impl Op {
             Self::SetMode(_, answer) => answer.send(Err(error)).is_ok(),
             Self::Adopt(_, answer) => answer.send(Err(error)).is_ok(),
             Self::TurnsFrom(_, answer) => answer.send(Err(error)).is_ok(),
-            Self::RewindTo(_, answer) | Self::SetActiveTools(_, answer) => answer.send(Err(error)).is_ok(),
+            Self::RewindTo(_, answer) | Self::SetActiveTools(_, answer) | Self::SetPlan(_, answer) => {
+                answer.send(Err(error)).is_ok()
+            }
             Self::Heritage(answer) => answer.send(Err(error)).is_ok(),
             Self::Work(errand) => errand.refuse(error),
             Self::Cancel(_) | Self::LookAtLogins | Self::Display(_) | Self::Close(_) => false,

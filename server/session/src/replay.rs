@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use kit_protocol::{
-    AgentRef, ErrorKind, EventBody, Message, Part, Role, StopReason, ToolCallId, ToolCallPart, ToolKind,
-    ToolResultPart, TurnId, UsageTotals,
+    AgentRef, ErrorKind, EventBody, Message, Part, Role, SessionId, StopReason, ToolCallId, ToolCallPart,
+    ToolKind, ToolResultPart, TurnId, UsageTotals,
 };
 use serde_json::Value;
 

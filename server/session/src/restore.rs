@@ -1,6 +1,6 @@
 //! What a session remembers of itself when its file is opened: settings, usage, and what a crash left undone.
 
-use kit_protocol::{Mode, ModelId, Part, Role, StopReason, ThinkingLevel, TurnId, UsageTotals};
+use kit_protocol::{Mode, ModelId, Part, PlanEntry, Role, StopReason, ThinkingLevel, TurnId, UsageTotals};
 
 use crate::history::{EntryIndex, History, RecordKind};
 use crate::journal::entry::{
@@ -27,6 +27,8 @@ pub(crate) struct Remembered {
     pub(crate) ended: Vec<TurnId>,
     /// How large the context was after calls of the conversation, where the provider counted, on whatever branch.
     pub(crate) counts: Vec<(EntryIndex, u64)>,
+    /// The plans, on whatever branch.
+    pub(crate) plans: Vec<(EntryIndex, Vec<PlanEntry>)>,
     /// What a subagent is.
     pub(crate) role: Option<SubagentNote>,
 }

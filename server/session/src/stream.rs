@@ -225,6 +225,7 @@ fn weight(event: &Event) -> usize {
             let diffs: usize = blocks.map(|block| block.old_text.len() + block.new_text.len()).sum();
             tool_args.len() * 2 + result.len() + diffs
         }
+        EventBody::Plan { entries } => entries.iter().map(|entry| entry.content.len() + 32).sum(),
         EventBody::Compaction { summary, .. } => summary.len(),
         EventBody::TurnEnd { response, .. } => response.len(),
         EventBody::MessageStart {}

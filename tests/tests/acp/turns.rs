@@ -41,6 +41,47 @@ async fn a_turn_is_told_as_it_happens_and_answered_at_its_end() {
     client.assert_understood();
 }
 
+/// W43.
+#[tokio::test]
+async fn the_plan_of_the_agent_is_the_clients_to_show_also_when_the_session_is_loaded_again() {
+    let Some(bench) = Bench::new().await else { return };
+    let (client, session) = bench.begin().await;
+    let entries = |second: &str| {
+        json!([
+            { "content": "look", "status": "completed", "priority": "high" },
+            { "content": "mend", "status": second },
+        ])
+    };
+    for second in ["pending", "in_progress"] {
+        bench.model.reply(Reply::new().call("update_plan", json!({ "entries": entries(second) })));
+    }
+    bench.model.reply(Reply::new().text("done"));
+    client.prompt(&session, "go").await;
+    let plans = |client: &AcpClient| {
+        let updates = client.updates(&session).into_iter();
+        updates
+            .filter(|update| update["sessionUpdate"] == "plan")
+            .map(|update| update["entries"].clone())
+            .collect::<Vec<_>>()
+    };
+    let told = |second: &str| {
+        json!([
+            { "content": "look", "status": "completed", "priority": "high" },
+            { "content": "mend", "status": second, "priority": "medium" },
+        ])
+    };
+    assert_eq!(plans(&client), [told("pending"), told("in_progress")]);
+    assert_eq!(client.asked("session/request_permission"), Vec::<Value>::new());
+    client.assert_understood();
+    client.kill().await;
+
+    let client = bench.plain().await;
+    let params = json!({ "sessionId": session, "cwd": bench.project.root(), "mcpServers": [] });
+    client.request("session/load", params).await.expect("the session is there");
+    assert_eq!(plans(&client).last(), Some(&told("in_progress")));
+    client.assert_understood();
+}
+
 /// Statement 5, W45.
 #[tokio::test]
 async fn a_second_prompt_waits_for_its_turn() {

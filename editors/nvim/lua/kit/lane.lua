@@ -51,6 +51,7 @@ local output_limit = 200
 ---@field height integer Lines of a subagent.
 ---@field is_over boolean Whether the subagent has ended.
 ---@field tool_count integer
+---@field plan? kit.Item The agent's plan.
 ---@field usage table Sums over the subagent's model calls so far.
 local Lane = {}
 Lane.__index = Lane
@@ -287,6 +288,20 @@ function Lane:flush()
       if complete then self:append_output(item, format.lines(complete)) end
     elseif not part.tool then
       self:append_text(part.kind, part.text)
+    end
+  end
+end
+
+--- Takes an item with its lines away.
+---@param item kit.Item
+function Lane:drop(item)
+  for index, each in ipairs(self.items) do
+    if each == item then
+      local following = self.items[index + 1]
+      self:remove(self:row(item) - item.lead, following and self:row(following) - following.lead or self:stop())
+      api.nvim_buf_del_extmark(self.canvas.buffer, marks, item.mark)
+      table.remove(self.items, index)
+      return
     end
   end
 end

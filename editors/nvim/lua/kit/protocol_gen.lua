@@ -278,7 +278,7 @@ M.commands = {
 ---@field seq number Position in the session's stream.
 ---@field at number When, in milliseconds since the Unix epoch.
 ---@field agent? kit.AgentRef The subagent that it comes from; absent for the session's own agent.
----@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_display"|"tool_call_content"|"step_usage"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
+---@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_display"|"plan"|"tool_call_content"|"step_usage"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
 ---@field prompt? string The prompt as the user wrote it.
 ---@field chunk? string The text to append.
 ---@field content? string The whole text of this answer.
@@ -299,6 +299,7 @@ M.commands = {
 ---@field markdown? boolean Whether the body is Markdown.
 ---@field borderColor? string Color of the border, where a client draws one.
 ---@field background? string Color of the background, where a client draws one.
+---@field entries? kit.PlanEntry[] The steps in order.
 ---@field call? number The call, unique within the session, counted from 1.
 ---@field step? number The step within the turn, counted from 0.
 ---@field provider? string The provider that answered.
@@ -558,6 +559,18 @@ M.commands = {
 ---@field tool? string The tool.
 ---@field args? any The tool's arguments.
 
+--- One step of the plan.
+---@class kit.PlanEntry
+---@field content string What is to be done.
+---@field status kit.PlanStatus How far it is.
+---@field priority? kit.PlanPriority How much it matters; as usual when absent.
+
+--- How much a step matters.
+---@alias kit.PlanPriority "high"|"medium"|"low"
+
+--- How far a step of the plan is.
+---@alias kit.PlanStatus "pending"|"in_progress"|"completed"
+
 --- Prices in micro-USD per million tokens.
 ---@class kit.Price
 ---@field input number Fresh input.
@@ -723,7 +736,7 @@ M.commands = {
 ---@field session? kit.SessionId The session; the current one otherwise.
 ---@field entry? kit.EntryId The entry, for fork and branch.
 ---@field name? string The name, for new and rename.
----@field path? string The file, for open and export.
+---@field path? string The file, for open and export; for new a file or folder, in whose root the session works, otherwise the first one.
 ---@field focus? string What a compaction or the summary of a branch should keep in mind.
 ---@field summarize? boolean For `branch`: whether the entries that are left are summarized for the model on the new branch.
 
@@ -788,6 +801,7 @@ M.commands = {
 ---@field usage kit.StatusUsage Tokens and money.
 ---@field review kit.StatusReview The review in numbers.
 ---@field pending kit.StatusPending What waits for the user.
+---@field plan? kit.StatusPlan The session's plan, where it has one.
 ---@field agents kit.StatusAgent[] Subagents that run or wait.
 
 --- A subagent in the status.
@@ -811,6 +825,12 @@ M.commands = {
 ---@class kit.StatusPending
 ---@field permissions number Permission requests.
 ---@field questions number Questions.
+
+--- The plan in numbers.
+---@class kit.StatusPlan
+---@field completed number Steps that are done.
+---@field total number All steps.
+---@field current? string The step that is worked on, or else the first one that is not begun; absent when all are done.
 
 --- The review in numbers.
 ---@class kit.StatusReview

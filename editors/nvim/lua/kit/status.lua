@@ -10,7 +10,7 @@ local is_redraw_planned = false
 local progress = { id = nil, label = "" } ---@type { id?: integer|string, label: string }
 
 local icons = { idle = "✦", running = "●", waiting = "?", error = "✗", signedOut = "✗" }
-local default_format = "{icon} {label} {ctx} {cache} {cost} {hunks} {agents} {extra}"
+local default_format = "{icon} {label} {plan} {ctx} {cache} {cost} {hunks} {agents} {extra}"
 local label_width = 28
 local warning_share = 0.9
 
@@ -71,6 +71,12 @@ end
 local tokens = {
   icon = function(status) return icons[status.state] or icons.idle end,
   label = label,
+  plan = function(status)
+    local plan = status.plan
+    -- A plan that is done is no news.
+    if not plan or not plan.current then return "" end
+    return ("%d/%d %s"):format(plan.completed, plan.total, format.shorten(plan.current, label_width))
+  end,
   ctx = function(status)
     local usage = status.usage
     if usage.contextWindow == 0 or usage.contextUsed == 0 then return "" end
@@ -96,7 +102,7 @@ local tokens = {
 }
 
 --- The state in words. `%` is doubled, as 'statusline' needs it, unless `raw` is set.
---- Tokens: {icon} {label} {ctx} {cache} {cost} {today} {hunks} {agents} {model} {mode} {extra}.
+--- Tokens: {icon} {label} {plan} {ctx} {cache} {cost} {today} {hunks} {agents} {model} {mode} {extra}.
 ---@param options? string|{ format?: string, raw?: boolean }
 ---@return string
 function M.text(options)

@@ -261,6 +261,27 @@ function show.thinking_change(_, into, event)
   into:add_notice(text:format(event.level, event.previous))
 end
 
+local plan_marks = { completed = "✓", in_progress = "●", pending = "○" }
+local plan_groups = { completed = "KitDone", in_progress = "KitRunning", pending = "KitMeta" }
+
+--- The plan stands where it was changed last.
+function show.plan(_, into, event)
+  if into.plan then into:drop(into.plan) end
+  into.plan = nil
+  if #event.entries == 0 then return end
+  local done, lines = 0, {}
+  for index, entry in ipairs(event.entries) do
+    if entry.status == "completed" then done = done + 1 end
+    lines[index] = ("  %s %s"):format(plan_marks[entry.status] or "○", (entry.content:gsub("%s+", " ")))
+  end
+  into.plan = into:add_notice(("◇ Plan %d/%d\n%s"):format(done, #lines, table.concat(lines, "\n")))
+  local row = into:row(into.plan)
+  for index, entry in ipairs(event.entries) do
+    local from = #into.prefix + 2
+    into.canvas:color(row + index, from, from + #"○", plan_groups[entry.status] or "KitMeta")
+  end
+end
+
 function show.error(_, into, event) into:add_notice("✗ " .. event.message, "KitFailed") end
 
 function show.queue(_, into, event)

@@ -1,6 +1,6 @@
 // What a session shows, as data: one item for each row of the view. An item inside another names it in `within`.
 
-import type { FileDiff, ToolDisplay, ToolKind, UsageTotals } from "../protocol.ts";
+import type { FileDiff, PlanEntry, ToolDisplay, ToolKind, UsageTotals } from "../protocol.ts";
 
 interface Row {
   id: string;
@@ -90,6 +90,8 @@ export interface SessionModel {
   /** The turn that runs now. */
   running: string | undefined;
   queued: number;
+  /** The plan of the session's own agent. */
+  plan: readonly PlanEntry[];
   /** Ids of what the current model call of each agent has produced: a stream reset takes them back. */
   step: Record<string, string[]>;
   /** The item that each subagent works inside of. */

@@ -12,7 +12,7 @@ import { add, drawn, joined, nothing, type Change, type Item, type SessionModel,
 const outputLimit = 64_000;
 
 export function emptySession(session: string): SessionModel {
-  return { session, nextSeq: 1, items: [], running: undefined, queued: 0, step: {}, agents: {} };
+  return { session, nextSeq: 1, items: [], running: undefined, queued: 0, plan: [], step: {}, agents: {} };
 }
 
 export function apply(model: SessionModel, event: KitEvent): Change {
@@ -77,6 +77,10 @@ function applyTo(model: SessionModel, event: KitEvent, agent: string): Change {
       return takeBack(model, agent);
     case "queue":
       if (!event.agent) model.queued = event.length;
+      return nothing;
+    case "plan":
+      // A subagent's plan is its own.
+      if (!event.agent) model.plan = event.entries;
       return nothing;
     case "retry":
       return notice("warning", `${asSentence(event.reason)} Attempt ${event.attempt} in ${duration(event.afterMs)}.`);

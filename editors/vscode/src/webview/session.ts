@@ -11,6 +11,7 @@ import { Completion } from "./completion.ts";
 import { element } from "./dom.ts";
 import { drawBars } from "./extras.ts";
 import { drawItem, type Drawn } from "./items.ts";
+import { PlanBar } from "./plan.ts";
 
 declare function acquireVsCodeApi(): {
   postMessage(message: FromView): void;
@@ -34,9 +35,10 @@ const queued = element("button", { class: "link queued", type: "button", title: 
 const stop = element("button", { class: "secondary", type: "button", title: "Stop the turn" }, "Stop");
 const send = element("button", { class: "primary", type: "button" }, "Send");
 const completion = new Completion(input, (request, text, position) => host.postMessage({ type: "complete", request, text, position }), fitInput);
+const plan = new PlanBar();
 const bars = { header: element("div", { class: "bars header" }), above: element("div", { class: "bars" }), below: element("div", { class: "bars" }), footer: element("div", { class: "bars footer" }) };
 const composer = element("form", { class: "composer" }, chip, completion.list, input, element("div", { class: "bar" }, delivery, queued, element("span", { class: "grow" }), stop, send));
-document.body.append(bars.header, log, cards, bars.above, composer, bars.below, bars.footer);
+document.body.append(bars.header, log, cards, plan.root, bars.above, composer, bars.below, bars.footer);
 
 let model: SessionModel | undefined;
 let drawn = new Map<string, Drawn>();
@@ -172,6 +174,7 @@ function drawState(): void {
   send.textContent = running ? (delivery.value === "steer" ? "Steer" : "Queue") : "Send";
   queued.textContent = model && model.queued > 0 ? `${model.queued} queued` : "";
   queued.hidden = queued.textContent === "";
+  follow(() => plan.show(model?.plan ?? []));
 }
 
 function markTurns(): void {

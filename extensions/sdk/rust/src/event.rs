@@ -49,6 +49,7 @@ events! {
     AgentEnd "agent_end" AgentEndEvent => (), "A turn ended, with what it took.";
     TurnStateChange "turn_state_change" TurnStateChangeEvent => (), "The agent starts or stops to work.";
     Warnings "warnings" WarningsEvent => (), "Something that the user should know and that is no failure.";
+    Plan "plan" PlanEvent => (), "The agent's plan changed.";
     StepStart "step_start" StepStartEvent => (), "A model call of a turn begins.";
     StepFinish "step_finish" StepFinishEvent => (), "A model call of a turn ended.";
     LlmUsage "llm_usage" LlmUsageEvent => (), "The usage of one model call; once for each call of a turn.";

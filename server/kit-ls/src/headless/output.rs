@@ -6,7 +6,7 @@
 
 use std::io::Write as _;
 
-use kit_protocol::{CostKind, Event, EventBody, KitError, SessionId, StopReason, UsageTotals};
+use kit_protocol::{CostKind, Event, EventBody, KitError, SessionId, StatusPlan, StopReason, UsageTotals};
 use serde_json::{Value, json};
 
 use super::Style;
@@ -82,6 +82,13 @@ impl Output {
             EventBody::Notice { message } => {
                 self.end_line();
                 aside(message);
+            }
+            EventBody::Plan { entries } => {
+                if let Some(plan) = StatusPlan::of(entries) {
+                    self.end_line();
+                    let current = plan.current.map(|step| format!(": {step}")).unwrap_or_default();
+                    aside(&format!("  plan {}/{}{current}", plan.completed, plan.total));
+                }
             }
             EventBody::TurnStart { .. }
             | EventBody::MessageStart {}

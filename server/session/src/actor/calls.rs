@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kit_protocol::{AgentRef, ToolCallId, ToolKind, TurnId};
-use kit_tools::{OutputSink, ToolContext, ToolOutput, run_call};
+use kit_tools::{Access, OutputSink, ToolContext, ToolOutput, run_call};
 use kit_workspace::Author;
 use tokio_util::sync::CancellationToken;
 
@@ -28,12 +28,13 @@ impl Actor {
         let cancel = running.cancel.child_token();
         let context = self.context(&running.machine.turn().clone(), &part.id, output, cancel);
         let desk = Arc::clone(&self.shared.with.desk);
-        let opaque = matches!(plan.call.kind, ToolKind::Execute | ToolKind::Other);
         let by = context.attribution(plan.call.title.clone());
         let parsed = plan.call.parsed.as_ref();
         let loaded = parsed.filter(|_| tool.name() == activate_skill::NAME).map(activate_skill::name_in);
         let loaded = loaded.filter(|name| self.is_loaded(name)).map(str::to_owned);
         let access = parsed.and_then(|parsed| tool.access(parsed, &context).ok());
+        let opaque = matches!(plan.call.kind, ToolKind::Execute | ToolKind::Other)
+            && !matches!(access, Some(Access::Free));
         let later = running.plans.iter().skip(number.0 + 1);
         let afterwards = Afterwards {
             shared: Arc::clone(&self.shared),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use kit_protocol::{
-    ContextUsage, Delivery, EntryId, ErrorKind, EventBody, KitError, PromptAnswer, TurnId, Usage,
+    ContextUsage, Delivery, EntryId, ErrorKind, EventBody, KitError, PlanEntry, PromptAnswer, TurnId, Usage,
 };
 
 use super::plan::Plan;
@@ -110,6 +110,15 @@ impl Actor {
             tracing::warn!(%error, "how an extension shows a tool call is not saved");
         }
         self.stream.emit(turn.as_ref(), EventBody::ToolDisplay(display));
+    }
+
+    /// Puts a plan in the place of the one before.
+    pub(super) async fn set_plan(&mut self, entries: Vec<PlanEntry>) -> Result<(), KitError> {
+        let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
+        let note = Note::Plan(PlanNote { turn, entries: entries.clone() });
+        self.append(vec![Body::from(&note)], Durability::Written).await?;
+        self.emit(EventBody::Plan { entries }).await;
+        Ok(())
     }
 
     pub(super) fn tools(&self) -> Vec<SessionTool> {

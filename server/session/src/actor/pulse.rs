@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kit_protocol::{ContextUsage, RunState, SessionAnswer, UsageAnswer};
+use kit_protocol::{ContextUsage, RunState, SessionAnswer, StatusPlan, UsageAnswer};
 
 use super::Actor;
 use crate::board::Pulse;

@@ -140,7 +140,7 @@ impl Actor {
         self.context_window = known.map_or(0, |model| model.info().context_window);
     }
 
-    /// Sets model, mode and thinking level to what the current branch says.
+    /// Sets model, mode, thinking level and plan to what the current branch says.
     pub(super) async fn read_branch_settings(&mut self) -> Result<(), KitError> {
         let branch = self.journal.history().current_branch();
         let entries = restore::settings_entries(self.journal.history(), &branch);
@@ -159,6 +159,8 @@ impl Actor {
         self.mode = found.mode.unwrap_or(self.mode);
         self.thinking = found.thinking.unwrap_or(self.thinking);
         self.noted_model.clone_from(&found.model);
+        let plan = self.plans.iter().rev().find(|(index, _)| branch.binary_search(index).is_ok());
+        self.plan = plan.map(|(_, entries)| entries.clone()).unwrap_or_default();
         self.model = found.model.or(self.model.take());
         self.know_window();
         self.measure();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use kit_protocol::{ErrorKind, EventBody, KitError, Message, ModelId, Usage};
 use kit_provider::Request;
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -21,6 +22,7 @@ use crate::hooks::{CompactionPlan, CompactionVerdict, HookPoint, HookScope};
 use crate::journal::entry::{Body, MediaLeftOutNote, Note, UsageNote};
 use crate::journal::write::Durability;
 use crate::turn::{Failure, Input, Spent};
+use crate::update_plan;
 
 const COMPACTING: &str = "compacting the conversation";
 const SUMMARIZING: &str = "summarizing the branch";
@@ -297,7 +299,7 @@ impl Actor {
         let Plan { first_kept, removed, kept, files, .. } = plan;
         let first_kept_entry_id =
             self.journal.history().get(first_kept).map(|record| record.id.to_string()).unwrap_or_default();
-        let summary = text + &files.tags();
+        let summary = text + &files.tags() + &update_plan::tag(&self.plan);
         let tokens_before = self.meter.size().tokens;
         let mut meter = self.meter;
         meter.replace(&plan::compacted(&summary, &kept));

@@ -33,6 +33,7 @@ use crate::restore;
 use crate::system;
 use crate::tokens;
 use crate::turn::{Answer, Effect, Failure, Input, Machine, RetryPlan, Spent, ToolOutcome};
+use crate::update_plan;
 
 /// How long cancelled tools have to end by themselves; the turn has ended a second after the cancel.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(800);
@@ -222,6 +223,7 @@ impl Actor {
             | EventBody::ToolExecutionEnd { .. }
             | EventBody::ToolResult { .. }
             | EventBody::ToolDisplay(_)
+            | EventBody::Plan { .. }
             | EventBody::ToolCallContent { .. }
             | EventBody::StepUsage(_)
             | EventBody::Response { .. }
@@ -325,6 +327,7 @@ impl Actor {
         let offered =
             offered.filter(|tool| self.has_tool(&tool.name) && self.is_enabled(&tool.name)).collect();
         let (project, definitions) = self.project_section(offered).await;
+        let plans = update_plan::is_offered(&definitions);
         let tools = definitions.into_iter().map(|tool| ToolDefinition {
             name: tool.name,
             description: tool.description,
@@ -332,6 +335,9 @@ impl Actor {
         });
         let own = settings.system_prompt.as_deref();
         let mut system = system::prompt(&self.cwd, &roots, self.mode, own, &project);
+        if plans {
+            system.push_str(update_plan::INSTRUCTIONS);
+        }
         let role = self.role.as_ref();
         if let Some(role) = role {
             system.push_str(&role.instructions);

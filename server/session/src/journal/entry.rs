@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 
 use kit_protocol::{
-    AgentRef, EntryId, ErrorKind, Mode, Part, Role, SessionId, StopReason, ThinkingLevel, ToolCallId,
-    ToolDisplay, ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
+    AgentRef, EntryId, ErrorKind, EventBody, Mode, Part, PlanEntry, Role, SessionId, StopReason,
+    ThinkingLevel, ToolCallId, ToolDisplay, ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -239,7 +239,9 @@ impl Note {
             | Self::TakenBack(_)
             | Self::MediaLeftOut(_)
             | Self::Subagent(_)
-            | Self::Display(_) => None,
+            | Self::Display(_)
+            | Self::Plan(_)
+            | Self::Agent(_) => None,
         }
     }
 
@@ -256,7 +258,9 @@ impl Note {
             | Self::TakenBack(_)
             | Self::MediaLeftOut(_)
             | Self::Subagent(_)
-            | Self::Display(_) => None,
+            | Self::Display(_)
+            | Self::Plan(_)
+            | Self::Agent(_) => None,
         }
     }
 
@@ -282,6 +286,8 @@ impl Note {
 /// `kit-ls/prompt`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+            "plan" => serde_json::from_str(data).map(Self::Plan).ok(),
+            "agent" => serde_json::from_str(data).map(Self::Agent).ok(),
 pub(crate) struct PromptNote {
     /// The turn that it was promised: its own, or the running one that it joins.
     pub(crate) turn: TurnId,

@@ -1,8 +1,8 @@
 //! What programs do with a session: send prompts, stop it, keep data in it, choose its tools, and edit its tree.
 
 use kit_protocol::{
-    AgentRef, Delivery, EntryId, ErrorKind, ImagePart, KitError, Message, PromptAnswer, Role, SessionId,
-    ToolDisplay, ToolKind, TurnId,
+    AgentRef, Delivery, EntryId, ErrorKind, ImagePart, KitError, Message, PlanEntry, PromptAnswer, Role,
+    SessionId, ToolDisplay, ToolKind, TurnId,
 };
 use kit_tools::ToolSource;
 use tokio::sync::oneshot;
@@ -87,6 +87,15 @@ impl Sessions {
     /// Tells clients how a tool call of a session that is open is shown.
     pub fn display_call(&self, session: &SessionId, shown: CallDisplay) -> Result<(), KitError> {
         self.hand_over(session, Op::Display(shown))
+    }
+
+    /// Puts a plan in the place of the one before.
+    pub(crate) async fn set_plan(
+        &self,
+        session: &SessionId,
+        entries: Vec<PlanEntry>,
+    ) -> Result<(), KitError> {
+        self.ask(session, |answer| Op::SetPlan(entries, answer)).await
     }
 
     /// The tools, with those that are switched off.

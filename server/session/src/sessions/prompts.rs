@@ -24,6 +24,7 @@ use crate::hooks::InputSource;
 use crate::op::{Answer, ChangedBy, Changes, Op, Place, Prompt};
 use crate::project::template::ActionKind;
 use crate::project::{Library, Projects};
+use crate::update_plan::UpdatePlan;
 
 impl Sessions {
     /// `kit.session.prompt`. `turn` is the turn's id unless the prompt joins a running one.
@@ -279,11 +280,12 @@ impl Sessions {
     }
 
     /// Adds the tools that need a session's surroundings.
-    pub(super) fn offer_context_tools(&self) {
+    pub(super) fn offer_context_tools(self: &Arc<Self>) {
         let shared = &self.shared;
         let tool = ActivateSkill::new(Arc::clone(&shared.with.projects));
         shared.with.tools.add_core(Arc::new(tool));
         if shared.with.workspace.editor().has_diagnostics() {
+        shared.with.tools.add_core(Arc::new(UpdatePlan::new(self)));
             shared.with.tools.add_core(Arc::new(diagnostics::Diagnostics));
         }
         self.apply_to_tools(&shared.setup().settings);
