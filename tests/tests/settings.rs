@@ -201,3 +201,125 @@ async fn skills_agents_and_tools_follow_the_files_and_settings() {
     assert!(model.request(1).await.tools().contains(&"bash"));
     client.close().await;
 }
+
+/// The marks of a file, once they fit.
+async fn marks(client: &LanguageClient, uri: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    let about = |marks: &Value| marks["uri"] == json!(uri) && fits(&marks["diagnostics"]);
+    client.latest("textDocument/publishDiagnostics", about).await["diagnostics"].clone()
+}
+
+#[tokio::test]
+async fn rules_that_cannot_be_read_and_keys_that_are_none_are_marked_and_the_rest_of_the_file_holds() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let wrong = format!(
+        "model: {FIRST}\nmode: auto\npermissions:\n  deny:\n    - Bash(rm\n    - Bash(touch:*)\n  denny: [Read]\ncompaction:\n  keep: 3\n"
+    );
+    let client = from_files(&project, &model, &wrong).start().await;
+    let uri = kit_testkit::file_uri(&project.kit_home().join(".kit.yml"));
+    let shown = marks(&client, &uri, |marks| marks.as_array().is_some_and(|marks| marks.len() == 3)).await;
+    let mut told: Vec<(u64, &str)> = shown
+        .as_array()
+        .expect("marks")
+        .iter()
+        .filter_map(|mark| {
+            let message = mark["message"].as_str()?.split(':').next()?.split("; there are").next()?;
+            Some((mark["range"]["start"]["line"].as_u64()?, message))
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [
+            (4, "the rule `Bash(rm` cannot be read, so its tool asks until it is mended"),
+            (6, "`denny` is no setting under `permissions`; do you mean `deny`?"),
+            (8, "`keep` is no setting under `compaction`"),
+        ]
+    );
+    // What can be read of the same file denies, and what cannot asks.
+    permit(&client, "rejectOnce");
+    for command in ["touch made", "echo hi"] {
+        model.reply(Reply::new().call("bash", json!({ "command": command })));
+    }
+    model.reply(Reply::new().text("done"));
+    let report = client.run("go").await;
+    let results = report.tool_results();
+    assert!(results[0].1.contains("denied by `Bash(touch:*)`"), "{results:?}");
+    assert_eq!(client.server_requests("kit/permission").len(), 1, "{results:?}");
+    let doctor = client.command("kit.doctor", json!({})).await.expect("it is examined");
+    let checks = doctor["checks"].as_array().expect("checks");
+    let settings = checks.iter().find(|check| check["name"] == "settings").expect("settings are checked");
+    assert!(
+        settings["ok"] == false && settings["detail"].to_string().contains(".kit.yml:5: the rule"),
+        "{settings}"
+    );
+
+    write_user(&project, &format!("model: {FIRST}\n"));
+    marks(&client, &uri, |marks| *marks == json!([])).await;
+    client.close().await;
+
+    std::fs::create_dir_all(project.path(".")).expect("the folder is there");
+    project.write(".kit.yml", "permissions:\n  allow: [Bash(a && b)]\n");
+    let launch = from_files(&project, &model, &format!("model: {FIRST}\n"));
+    let explained = launch.run(&["config", "explain"]).await;
+    assert_eq!(explained.code, Some(1), "{explained:?}");
+    assert!(
+        explained.stderr.contains(".kit.yml:2: the rule `Bash(a && b)` cannot be read"),
+        "{}",
+        explained.stderr
+    );
+}
+
+#[tokio::test]
+async fn each_trusted_root_has_a_say_and_a_sessions_own_root_the_last_word() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = from_files(&project, &model, &format!("model: {FIRST}\nmode: edit\n")).start().await;
+    let second = project.outside().join("second");
+    std::fs::create_dir_all(&second).expect("another folder");
+    let write_second = |text: &str| std::fs::write(second.join(".kit.yml"), text).expect("it can be written");
+    let rules = "permissions:\n  allow: [\"Bash(touch:*)\"]\n";
+    write_second(&format!("model: {SECOND}\nsystem-prompt: Of the second.\nmax-tokens: 77\n{rules}"));
+    project.write(".kit.yml", "system-prompt: Of the first.\n");
+    let uri = kit_testkit::file_uri(&second);
+    let added = json!({ "event": { "added": [{ "uri": uri, "name": "second" }], "removed": [] } });
+    client.notify("workspace/didChangeWorkspaceFolders", added);
+    let request = async |folder: &std::path::Path, text: &str, answer: Reply| {
+        let made = client.command("kit.session.new", json!({ "path": folder })).await.expect("a session");
+        let number = model.requests().len();
+        model.reply(answer);
+        let turn = client.prompt_in(made["session"].as_str().expect("an id"), text).await;
+        let report = client.finish(&turn).await;
+        (model.request(number).await.body, report)
+    };
+    let answered = || Reply::new().text("done");
+    // Nobody trusts the second root yet.
+    let (body, _) = request(&second, "one", answered()).await;
+    let says = |body: &Value, word: &str| body["system"].to_string().contains(word);
+    assert!(says(&body, "Of the first.") && !says(&body, "Of the second."), "{body}");
+
+    client.command("kit.trust.set", json!({ "root": uri, "trusted": true })).await.expect("it is trusted");
+    let (body, _) = request(&second, "two", answered()).await;
+    assert!(says(&body, "Of the second.") && !says(&body, "Of the first."), "{body}");
+    assert_eq!((&body["model"], &body["max_tokens"]), (&json!("claude-haiku-4-5"), &json!(77)));
+    // Both say something about the first root, and what is said there wins.
+    let (body, _) = request(&project.root(), "three", answered()).await;
+    assert!(says(&body, "Of the first.") && !says(&body, "Of the second."), "{body}");
+    assert_eq!((&body["model"], &body["max_tokens"]), (&json!("claude-haiku-4-5"), &json!(77)));
+
+    // What one root allows is allowed to its own sessions alone.
+    permit(&client, "rejectOnce");
+    for (folder, questions) in [(second.clone(), 0), (project.root(), 1)] {
+        model.reply(Reply::new().call("bash", json!({ "command": "touch made" })));
+        let (_, report) = request(&folder, "touch", answered()).await;
+        let asked = client.server_requests("kit/permission").len();
+        assert_eq!((asked, folder.join("made").exists()), (questions, questions == 0), "{report:?}");
+    }
+
+    // A change of either takes effect.
+    write_second(&format!("model: {FIRST}\nsystem-prompt: Anew.\nmode: ask\n"));
+    client.latest("kit/status", |status| status["mode"] == "ask").await;
+    let (body, _) = request(&second, "four", answered()).await;
+    assert!(says(&body, "Anew.") && body["model"] == "claude-sonnet-4-5", "{body}");
+    client.close().await;
+}

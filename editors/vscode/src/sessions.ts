@@ -142,7 +142,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
 
   async create(): Promise<void> {
     await attempt(async () => {
-      const { session } = await this.client.call("kit.session.new", {});
+      const { session } = await this.client.call("kit.session.new", editedFile());
       this.store.show(session);
       this.refresh();
       await this.showSession();
@@ -257,4 +257,10 @@ function ago(time: string): string {
   if (minutes < 60) return `${minutes} min ago`;
   if (minutes < 60 * 24) return `${Math.round(minutes / 60)} h ago`;
   return `${Math.round(minutes / 60 / 24)} d ago`;
+}
+
+/** The file that is edited, whose folder a new session works in. */
+function editedFile(): { path?: string } {
+  const uri = vscode.window.activeTextEditor?.document.uri;
+  return uri?.scheme === "file" ? { path: uri.fsPath } : {};
 }

@@ -40,7 +40,7 @@ impl Permit {
             allow: permissions.exec.iter().map(rule).collect(),
             ..PermissionRules::default()
         };
-        let layer = RuleLayer { origin: "grant".to_owned(), rules };
+        let layer = RuleLayer { origin: "grant".to_owned(), project: None, rules };
         // The rules of the user have their own policy; this one knows the grant alone.
         let nowhere = Paths::below(Path::new("/nonexistent/kit"));
         let patterns = |texts: &[String]| texts.iter().map(|text| PathPattern::new(text)).collect();

@@ -1,6 +1,5 @@
 //! Wires the crates together at `initialize`, and again where the settings change.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +13,7 @@ use kit_provider::auth::Credentials;
 use kit_provider::{Environment, ModelError, Models, ProviderSettings};
 use kit_session::{
     Attention, Contributions, CurrentSetup, Dependencies, McpContributions, Projects, ReviewDesk, Sessions,
-    Setup, Sink,
+    Setup, Setups, Sink,
 };
 use kit_tools::mcp::McpServers;
 use kit_tools::sandbox::Sandbox;
@@ -97,18 +96,18 @@ impl Kit {
         self.options.config.as_ref()
     }
 
-    /// All settings for a root; `before` is what was read the last time.
+    /// All settings for roots; `before` is what was read the last time.
     pub(crate) fn configure(
         &self,
-        root: Option<&Path>,
+        roots: &[PathBuf],
         options: Value,
         before: &Configuration,
     ) -> Configuration {
-        let trusted = root.filter(|root| self.trust.is_trusted(root));
+        let trusted = roots.iter().map(PathBuf::as_path).filter(|root| self.trust.is_trusted(root));
         configuration::load(
             &self.paths.home,
             self.options.config.as_ref(),
-            trusted,
+            &trusted.collect::<Vec<_>>(),
             &|name| std::env::var(name).ok(),
             options,
             self.options.settings(),
@@ -137,11 +136,28 @@ impl Kit {
 
     /// The models for a folder, without an editor.
     pub(crate) fn models_for(&self, root: Option<&Path>) -> Result<Models, ModelError> {
-        self.models(&self.configure(root, Value::Null, &Configuration::default()).settings)
+        let roots: Vec<PathBuf> = root.map(Path::to_owned).into_iter().collect();
+        self.models(&self.configure(&roots, Value::Null, &Configuration::default()).settings)
     }
 
-    /// What sessions work with under the settings.
-    pub(crate) fn setup(&self, settings: &Settings) -> Result<Setup, ModelError> {
+    /// What sessions work with, in all roots and in those of which other settings hold.
+    pub(crate) fn setups(&self, configuration: &Configuration) -> Result<Setups, ModelError> {
+        let all = &configuration.settings;
+        let models = Arc::new(self.models(all)?);
+        let mut setups = Setups::from(self.setup(all, Arc::clone(&models)));
+        for (root, settings) in &configuration.roots {
+            let own = if about_models(settings) == about_models(all) {
+                Arc::clone(&models)
+            } else {
+                Arc::new(self.models(settings)?)
+            };
+            setups = setups.with_root(root.clone(), self.setup(settings, own));
+        }
+        Ok(setups)
+    }
+
+    /// What sessions work with under settings.
+    fn setup(&self, settings: &Settings, models: Arc<Models>) -> Setup {
         // Upstream's folder for logins is beside the one for settings.
         let logins = Credentials::of(&Environment::capture());
         let logins = logins.and_then(|logins| logins.path().parent().map(Path::to_owned));
@@ -151,11 +167,8 @@ impl Kit {
             writable: Vec::new(),
             hidden: own.into_iter().chain(logins).collect(),
         });
-        Ok(Setup {
-            models: Arc::new(self.models(settings)?),
-            tool_settings: Arc::new(ToolSettings::new(settings, sandbox)),
-            settings: settings.clone(),
-        })
+        let tool_settings = Arc::new(ToolSettings::new(settings, sandbox));
+        Setup { models, tool_settings, settings: settings.clone() }
     }
 
     /// The checks of the doctor for a folder, without an editor.
@@ -176,7 +189,7 @@ impl Kit {
 
     /// What holds in a folder, without an editor.
     pub(crate) fn configuration(&self, folder: &Path) -> Configuration {
-        self.configure(Some(folder), Value::Null, &Configuration::default())
+        self.configure(&[folder.to_owned()], Value::Null, &Configuration::default())
     }
 
     /// The settings file of a folder that is not read, because the folder is not trusted.
@@ -193,19 +206,41 @@ impl Kit {
         let workspace = Arc::new(Workspace::new(roots, documents, Arc::new(DiskEditor), desk));
         let tool_settings = ToolSettings::new(settings, None);
         let servers = mcp::servers(settings, Arc::default(), &tool_settings, workspace);
-        self.apply_mcp(&servers, settings, Some(folder));
+        self.apply_mcp(&servers, &configuration, &[folder.to_owned()]);
         Ok((servers, configuration.problems.iter().map(ToString::to_string).collect()))
     }
 
-    /// Lets the servers of the settings be there and no others.
-    pub(crate) fn apply_mcp(&self, servers: &McpServers, settings: &Settings, root: Option<&Path>) {
-        let trusted = root.filter(|root| self.trust.is_trusted(root)).map(Path::to_owned);
-        let folder = mcp::folder(trusted, self.paths.home.clone());
-        servers.apply(settings.mcp_servers.as_ref().unwrap_or(&BTreeMap::new()), &folder);
+    /// Lets the servers of the settings be there and no others. The program of a root's file runs in that root, any other
+    /// in the first root. That of a root that nobody trusts may hold programs with the names of others, so it is not used.
+    pub(crate) fn apply_mcp(&self, servers: &McpServers, configuration: &Configuration, roots: &[PathBuf]) {
+        let first = roots.first().filter(|root| self.trust.is_trusted(root)).unwrap_or(&self.paths.home);
+        let settings = configuration.settings.mcp_servers.iter().flatten().map(|(name, server)| {
+            let folder = configuration.root_of_server(name).unwrap_or(first).to_owned();
+            (name.clone(), (server.clone(), folder))
+        });
+        servers.apply(&settings.collect());
     }
 
     pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What of the settings decides which models there are.
+fn about_models(settings: &Settings) -> Settings {
+    Settings {
+        model: settings.model.clone(),
+        provider_url: settings.provider_url.clone(),
+        provider_wire: settings.provider_wire.clone(),
+        provider_api_key: settings.provider_api_key.clone(),
+        providers: settings.providers.clone(),
+        custom_models: settings.custom_models.clone(),
+        borrowed_identity: settings.borrowed_identity.clone(),
+        tls_skip_verify: settings.tls_skip_verify,
+        ca_certificates: settings.ca_certificates.clone(),
+        proxy: settings.proxy.clone(),
+        credential_store: settings.credential_store,
+        ..Settings::default()
     }
 }
 
@@ -217,11 +252,11 @@ impl Application for Kit {
         } else {
             startup.roots
         };
-        let first = roots.first().map(|root| root.path.clone());
-        let configuration =
-            self.configure(first.as_deref(), startup.options.clone(), &Configuration::default());
+        let folders: Vec<PathBuf> = roots.iter().map(|root| root.path.clone()).collect();
+        let configuration = self.configure(&folders, startup.options.clone(), &Configuration::default());
         let settings = &configuration.settings;
-        let setup = self.setup(settings).map_err(|error| KitError::new(error.kind, error.message))?;
+        let setups = self.setups(&configuration).map_err(|error| KitError::new(error.kind, error.message))?;
+        let tool_settings = Arc::clone(&setups.all().tool_settings);
         let policy = Arc::new(Policy::new(&self.paths, &configuration.rules));
         let documents = Arc::new(Documents::new());
         let desk = ReviewDesk::new();
@@ -237,7 +272,7 @@ impl Application for Kit {
                 paths: self.paths.clone(),
                 workspace: Arc::clone(&workspace),
                 tools: Arc::clone(&tools),
-                tool_settings: Arc::clone(&setup.tool_settings),
+                tool_settings: Arc::clone(&tool_settings),
                 policy: Arc::clone(&policy),
                 sink: Arc::clone(&sink.client),
                 fetch: Arc::new(Requests::default()),
@@ -248,9 +283,8 @@ impl Application for Kit {
             extension_ports::settings(settings),
         );
         sink.connect(&extensions);
-        let servers =
-            mcp::servers(settings, Arc::clone(&tools), &setup.tool_settings, Arc::clone(&workspace));
-        self.apply_mcp(&servers, settings, first.as_deref());
+        let servers = mcp::servers(settings, Arc::clone(&tools), &tool_settings, Arc::clone(&workspace));
+        self.apply_mcp(&servers, &configuration, &folders);
         let contributions = Contributions::new();
         contributions.add_commands(Arc::new(ExtensionCommands(Arc::clone(&extensions))));
         contributions.add_commands(Arc::new(McpContributions(Arc::clone(&servers))));
@@ -264,7 +298,7 @@ impl Application for Kit {
             projects: Projects::with_trust(&self.paths, settings, self.trust.clone()),
             policy: Arc::clone(&policy),
             paths: self.paths.clone(),
-            setup: CurrentSetup::from(setup),
+            setup: CurrentSetup::from(setups),
             sink: Arc::clone(&sink) as Arc<dyn Sink>,
             desk,
             attention,

@@ -2,15 +2,18 @@
 //!
 //! Permission rules are kept per layer, because a rule of one layer must not hide those of another.
 //!
-//! From low to high: the user's file (`~/.kit.yml`, `.yaml`, `.json`), the project's `.mcp.json` and its file in the first
-//! root when that root is trusted, `KIT_*` environment variables, the client's `initializationOptions`, the command line. Maps are merged by
-//! key, everything else is replaced. A wrong value is left out and reported with its file and key; the rest holds.
+//! From low to high: the user's file (`~/.kit.yml`, `.yaml`, `.json`), the files of the trusted roots, from the last root to
+//! the first and in each `.mcp.json` before `.kit.yml`, `KIT_*` environment variables, the client's
+//! `initializationOptions`, the command line. For sessions that work in a root, the files of that root come above those
+//! of all others. Maps are merged by key, everything else is replaced. A wrong value, rule or key is left out and reported
+//! with its file and line; the rest holds.
 //! `${env://NAME}` and `${env://NAME:-default}` in files are replaced by environment variables. What could be read before
 //! and cannot now, be it a whole file or one value, holds as it was until it is mended.
 //!
 //! Merging keeps for every value which layer it is from and in which line it stands, so that the result can be explained.
 
 mod explain;
+mod keys;
 mod lines;
 mod servers;
 
@@ -20,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kit_protocol::{FileProblem, PermissionRules, Settings};
-use kit_tools::RuleLayer;
+use kit_tools::{RuleLayer, RuleProblem};
 use serde_json::{Map, Value};
 
 use self::lines::Lines;
@@ -59,6 +62,8 @@ pub(crate) struct Layer {
     pub(crate) values: Map<String, Value>,
     /// The file that it was read from.
     file: Option<PathBuf>,
+    /// The root that the file is of.
+    root: Option<PathBuf>,
     /// Where its keys stand in the file.
     lines: Lines,
 }
@@ -68,12 +73,27 @@ impl Layer {
     pub(crate) fn new(origin: &str, value: Value) -> Result<Self, Problem> {
         let wrong = || Problem::general(format!("the settings of {origin} must be a map of names to values"));
         let values = values_of(value).ok_or_else(wrong)?;
-        Ok(Self { origin: origin.to_owned(), values, file: None, lines: Lines::default() })
+        Ok(Self { values, ..Self::of_no_file(origin) })
+    }
+
+    /// An empty layer that is no file.
+    fn of_no_file(origin: &str) -> Self {
+        let (values, lines) = (Map::new(), Lines::default());
+        Self { origin: origin.to_owned(), values, file: None, root: None, lines }
     }
 
     /// Where a key of the layer stands.
     fn place(&self, path: &str) -> Place {
-        Place { origin: self.origin.clone(), file: self.file.clone(), line: self.lines.line(path) }
+        self.at(self.lines.line(path))
+    }
+
+    /// Where an item stands of the list at a path.
+    fn place_of(&self, path: &str, item: &str) -> Place {
+        self.at(self.lines.line_of(path, item))
+    }
+
+    fn at(&self, line: Option<u32>) -> Place {
+        Place { origin: self.origin.clone(), file: self.file.clone(), line }
     }
 }
 
@@ -136,6 +156,8 @@ impl fmt::Display for Problem {
 pub(crate) struct Configuration {
     /// The merged settings.
     pub(crate) settings: Settings,
+    /// The settings of sessions that work in a root, for roots where others hold.
+    pub(crate) roots: Vec<(PathBuf, Settings)>,
     /// The permission rules of each layer that has some.
     pub(crate) rules: Vec<RuleLayer>,
     /// The layers that were read, lowest first.
@@ -204,7 +226,7 @@ pub(crate) fn file(path: &Path, environment: &impl Fn(&str) -> Option<String>) -
     })?;
     let wrong = || Problem::at(place(None), "settings must be a map of names to values".to_owned());
     let values = values_of(value).ok_or_else(wrong)?;
-    Ok(Layer { origin: origin.clone(), values, file: Some(path.to_owned()), lines })
+    Ok(Layer { values, file: Some(path.to_owned()), lines, ..Layer::of_no_file(&origin) })
 }
 
 /// The settings in a parsed file; `null` is an empty one.
@@ -229,12 +251,13 @@ pub(crate) fn from_environment(environment: &impl Fn(&str) -> Option<String>) ->
             Some((name, value))
         })
         .collect();
-    Layer { origin: "the environment".to_owned(), values, file: None, lines: Lines::default() }
+    Layer { values, ..Layer::of_no_file("the environment") }
 }
 
 /// Merges layers, lowest first. Of a value that is wrong, what the layer said `before` holds.
 pub(crate) fn merge(layers: Vec<Layer>, before: &Configuration) -> Configuration {
-    let known = setting_names();
+    let schema = kit_protocol::schema::settings();
+    let known = property_names(&schema);
     let mut configuration = Configuration::default();
     for mut layer in layers {
         let earlier = before.good.get(&layer.origin);
@@ -268,9 +291,24 @@ pub(crate) fn merge(layers: Vec<Layer>, before: &Configuration) -> Configuration
                         held
                     }
                 };
+                for (path, message) in keys::unknown(&schema, &name, &value) {
+                    configuration.problems.push(Problem::at(layer.place(&path), message));
+                }
                 match rules {
                     Some(rules) => {
-                        configuration.rules.push(RuleLayer { origin: layer.origin.clone(), rules });
+                        let (origin, project) = (layer.origin.clone(), layer.root.clone());
+                        let rules = RuleLayer { origin, project, rules };
+                        for problem in rules.problems() {
+                            let RuleProblem { rule, list, error, .. } = problem;
+                            let until = match list {
+                                "allow" => "it allows nothing",
+                                _ => "its tool asks until it is mended",
+                            };
+                            let place = layer.place_of(&format!("{name}.{list}"), &rule);
+                            let message = format!("the rule `{rule}` cannot be read, so {until}: {error}");
+                            configuration.problems.push(Problem::at(place, message));
+                        }
+                        configuration.rules.push(rules);
                         configuration.places.insert(name.clone(), layer.place(&name));
                     }
                     None => {
@@ -328,6 +366,15 @@ fn combine(into: &mut Value, value: &Value, path: &str, layer: &Layer, places: &
             places.insert(path.to_owned(), layer.place(path));
             into.clone_from(value);
         }
+    }
+}
+
+impl Configuration {
+    /// The root whose file names the program or address of an MCP server.
+    pub(crate) fn root_of_server(&self, name: &str) -> Option<&Path> {
+        let place = |key: &str| self.places.get(&format!("{}.{name}.{key}", servers::KEY));
+        let file = place("command").or_else(|| place("url"))?.file.as_deref();
+        self.good.values().find(|layer| layer.file.as_deref() == file)?.root.as_deref()
     }
 }
 
@@ -442,32 +489,70 @@ fn substitute(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Resu
     Ok(result)
 }
 
-/// Everything that the server reads, lowest first; problems with whole files are part of the result. `before` is what
-/// was read the last time.
+/// Everything that the server reads; problems with whole files are part of the result. `roots` are those that are
+/// trusted, the first one first; `before` is what was read the last time.
 pub(crate) fn load(
     user_folder: &Path,
     explicit: Option<&PathBuf>,
-    trusted_project: Option<&Path>,
+    roots: &[&Path],
     environment: &impl Fn(&str) -> Option<String>,
     editor: Value,
     command_line: Map<String, Value>,
     before: &Configuration,
 ) -> Configuration {
     let mut problems = Vec::new();
-    let mut layers = Vec::new();
     let user = explicit.cloned().or_else(|| path_in(user_folder));
-    let project = trusted_project.and_then(path_in).filter(|project| Some(project) != user.as_ref());
-    layers.extend(user.and_then(|user| read(&user, environment, before, &mut problems)));
-    if let Some(shared) = trusted_project.and_then(servers::shared_file) {
-        match shared {
-            Ok(layer) => layers.push(layer),
-            Err((origin, problem)) => {
-                layers.extend(before.good.get(&origin).cloned());
-                problems.push(problem);
-            }
+    let below = user.as_ref().and_then(|user| read(user, environment, before, &mut problems));
+    let of_root = |root: &&Path| of_root(root, user.as_ref(), environment, before, &mut problems);
+    let mut projects: Vec<Vec<Layer>> = roots.iter().map(of_root).collect();
+    // Of several roots the first one wins.
+    projects.reverse();
+    let mut above = vec![from_environment(environment)];
+    match Layer::new("the editor", editor) {
+        Ok(layer) => above.push(layer),
+        Err(problem) => problems.push(problem),
+    }
+    let named = if command_line.contains_key("model") { Named::Now } else { Named::Before };
+    above.push(Layer { values: command_line, ..Layer::of_no_file("the command line") });
+    let merged = |projects: &[Vec<Layer>]| {
+        let layers = below.iter().chain(projects.iter().flatten()).chain(&above);
+        let mut configuration = merge(layers.cloned().collect(), before);
+        address::rewrite(&mut configuration.settings, named);
+        configuration
+    };
+    let mut configuration = merged(&projects);
+    for (at, root) in (0..projects.len()).zip(roots.iter().rev()) {
+        let mut own_above = projects.clone();
+        let own = own_above.remove(at);
+        own_above.push(own);
+        let settings = merged(&own_above).settings;
+        if settings != configuration.settings {
+            configuration.roots.push((root.to_path_buf(), settings));
         }
     }
-    if let Some(mut layer) = project.and_then(|project| read(&project, environment, before, &mut problems)) {
+    configuration.problems.splice(0..0, problems);
+    configuration
+}
+
+/// The files of a trusted root, lowest first.
+fn of_root(
+    root: &Path,
+    user: Option<&PathBuf>,
+    environment: &impl Fn(&str) -> Option<String>,
+    before: &Configuration,
+    problems: &mut Vec<Problem>,
+) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    match servers::shared_file(root) {
+        Some(Ok(layer)) => layers.push(layer),
+        Some(Err((origin, problem))) => {
+            layers.extend(before.good.get(&origin).cloned());
+            problems.push(problem);
+        }
+        None => {}
+    }
+    let file = path_in(root).filter(|file| Some(file) != user);
+    if let Some(mut layer) = file.and_then(|file| read(&file, environment, before, problems)) {
         for name in USERS_ALONE {
             if layer.values.remove(name).is_some() {
                 let text = format!("`{name}` is left out: a project cannot set it; set it in ~/.kit.yml");
@@ -476,22 +561,10 @@ pub(crate) fn load(
         }
         layers.push(layer);
     }
-    layers.push(from_environment(environment));
-    match Layer::new("the editor", editor) {
-        Ok(layer) => layers.push(layer),
-        Err(problem) => problems.push(problem),
+    for layer in &mut layers {
+        layer.root = Some(root.to_owned());
     }
-    let named = if command_line.contains_key("model") { Named::Now } else { Named::Before };
-    layers.push(Layer {
-        origin: "the command line".to_owned(),
-        values: command_line,
-        file: None,
-        lines: Lines::default(),
-    });
-    let mut configuration = merge(layers, before);
-    address::rewrite(&mut configuration.settings, named);
-    configuration.problems.splice(0..0, problems);
-    configuration
+    layers
 }
 
 #[cfg(test)]
@@ -520,7 +593,7 @@ mod tests {
         let environment = |name: &str| (name == "KIT_MODE").then(|| "plan".to_owned());
         let editor = json!({"thinkingLevel": "high"});
         let configuration =
-            load(&user, None, Some(&project), &environment, editor, Map::new(), &Configuration::default());
+            load(&user, None, &[&project], &environment, editor, Map::new(), &Configuration::default());
         let settings = configuration.settings;
         assert_eq!(configuration.problems, Vec::new());
         assert_eq!(settings.model.as_deref(), Some("a/two"));
@@ -536,7 +609,7 @@ mod tests {
         std::fs::write(folder.path().join(".kit.yml"), "mode: fast\nmodle: x\ntheme: dark\nmax-steps: 3\n")
             .unwrap();
         let configuration =
-            load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &Configuration::default());
+            load(folder.path(), None, &[], &nothing, Value::Null, Map::new(), &Configuration::default());
         assert_eq!(configuration.settings.max_steps, Some(3));
         assert_eq!(configuration.settings.mode, None);
         let said: Vec<String> = configuration
@@ -558,6 +631,63 @@ mod tests {
     }
 
     #[test]
+    fn rules_that_cannot_be_read_and_keys_inside_settings_are_told_at_their_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "permissions:\n  deny:\n    - Bash(rm\n    - Edit(secret/**)\n  denny: [Bash]\n  allow: [\"(x)\"]\n\
+                    compaction:\n  keep-tokns: 5\n";
+        std::fs::write(folder.path().join(".kit.yml"), text).unwrap();
+        let configuration =
+            load(folder.path(), None, &[], &nothing, Value::Null, Map::new(), &Configuration::default());
+        let told: Vec<(u32, String)> = configuration
+            .problems
+            .iter()
+            .filter_map(Problem::in_file)
+            .map(|at| (at.line, at.message))
+            .collect();
+        let expected = [
+            (4, "`denny` is no setting under `permissions`; do you mean `deny`?"),
+            (
+                2,
+                "the rule `Bash(rm` cannot be read, so its tool asks until it is mended: write it as Tool or Tool(pattern)",
+            ),
+            (5, "the rule `(x)` cannot be read, so it allows nothing: it names no tool"),
+            (7, "`keep-tokns` is no setting under `compaction`; do you mean `keepTokens`?"),
+        ];
+        assert_eq!(told, expected.map(|(line, message)| (line, message.to_owned())));
+        assert_eq!(configuration.rules.len(), 1, "the rest of the file holds");
+    }
+
+    #[test]
+    fn the_files_of_all_roots_hold_and_a_session_s_own_root_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let [user, one, two] = ["user", "one", "two"].map(|name| folder.path().join(name));
+        for (at, text) in [
+            (&user, "model: a/user\nmax-steps: 1\nmode: ask\n"),
+            (&one, "model: a/one\npermissions:\n  allow: [Bash(make)]\n"),
+            (&two, "model: a/two\nmax-steps: 2\n"),
+        ] {
+            std::fs::create_dir_all(at).unwrap();
+            std::fs::write(at.join(".kit.yml"), text).unwrap();
+        }
+        let loaded = |roots: &[&Path], before: &Configuration| {
+            load(&user, None, roots, &nothing, Value::Null, Map::new(), before)
+        };
+        let configuration = loaded(&[&one, &two], &Configuration::default());
+        let of = |settings: &Settings| (settings.model.clone().unwrap(), settings.max_steps, settings.mode);
+        assert_eq!(of(&configuration.settings), ("a/one".to_owned(), Some(2), Some(Mode::Ask)));
+        let roots: Vec<_> = configuration.roots.iter().map(|(root, settings)| (root, of(settings))).collect();
+        assert_eq!(roots, [(&two, ("a/two".to_owned(), Some(2), Some(Mode::Ask)))]);
+        assert_eq!(configuration.rules[0].project.as_ref(), Some(&one));
+        assert_eq!(configuration.problems, Vec::new());
+
+        std::fs::write(two.join(".kit.yml"), "model: [").unwrap();
+        let broken = loaded(&[&one, &two], &configuration);
+        assert_eq!((&broken.settings, &broken.roots), (&configuration.settings, &configuration.roots));
+        assert_eq!(broken.problems.len(), 1, "{:?}", broken.problems);
+        assert_eq!(loaded(&[&two], &configuration).settings.model.as_deref(), Some("a/two"));
+    }
+
+    #[test]
     fn environment_references_are_replaced_or_named() {
         let environment = |name: &str| (name == "A").then(|| "1".to_owned());
         assert_eq!(substitute("${env://A} ${env://B:-2} ${x}", &environment), Ok("1 2 ${x}".to_owned()));
@@ -570,7 +700,7 @@ mod tests {
         let mut before = Configuration::default();
         let mut hold = |text: &str| {
             std::fs::write(folder.path().join(".kit.yml"), text).unwrap();
-            before = load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &before);
+            before = load(folder.path(), None, &[], &nothing, Value::Null, Map::new(), &before);
             let said = before.problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>();
             (before.settings.mode, before.rules.len(), said.join("|"))
         };
@@ -596,7 +726,7 @@ mod tests {
         std::fs::write(project.join(".kit.yml"), "mode: ask\ntls-skip-verify: true\nproxy: http://x\n")
             .unwrap();
         let configuration =
-            load(&user, None, Some(&project), &nothing, Value::Null, Map::new(), &Configuration::default());
+            load(&user, None, &[&project], &nothing, Value::Null, Map::new(), &Configuration::default());
         let Settings { mode, tls_skip_verify, proxy, .. } = configuration.settings;
         assert_eq!((mode, tls_skip_verify, proxy), (Some(Mode::Ask), None, None));
         let lines: Vec<u32> =
@@ -609,7 +739,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(".kit.yml"), "model: [").unwrap();
         let configuration =
-            load(folder.path(), None, None, &nothing, Value::Null, Map::new(), &Configuration::default());
+            load(folder.path(), None, &[], &nothing, Value::Null, Map::new(), &Configuration::default());
         assert_eq!(configuration.problems.len(), 1);
         assert!(configuration.problems[0].to_string().contains("not valid YAML"));
     }

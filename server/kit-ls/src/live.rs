@@ -1,5 +1,5 @@
-//! Settings that change while the process runs: in the files of the user and the project, in the editor, or because a
-//! project is trusted or another folder is the first.
+//! Settings that change while the process runs: in the files of the user and of the roots, in the editor, or because a
+//! root is trusted, comes or goes.
 //!
 //! One look at a time reads all layers again and lets them hold where something is another than before. What is broken
 //! keeps what it was, and is said once. What only the user's own commands chose, such as a model, is above the settings
@@ -14,7 +14,7 @@ use kit_lsp::{Running, SettingsChange, Weight};
 use kit_workspace::{Watch, Watched};
 
 use crate::application::Kit;
-use crate::configuration::{self, Problem};
+use crate::configuration::{self, Configuration, Problem};
 use crate::extension_ports;
 
 /// How much of the settings is taken over.
@@ -79,17 +79,20 @@ impl Kit {
     /// Reads the settings again. Blocks on the disk.
     pub(crate) fn reload(&self, running: &Running, reload: Reload) {
         let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = running.workspace.roots().first().map(|root| root.path.clone());
+        let roots = folders(running);
         let (options, before) = {
             let state = self.state();
             (state.options.clone(), state.configuration.clone())
         };
-        let mut configuration = self.configure(first.as_deref(), options, &before);
-        let is_same = configuration.settings == before.settings && configuration.rules == before.rules;
+        let mut configuration = self.configure(&roots, options, &before);
+        let is_same = configuration.settings == before.settings
+            && configuration.roots == before.roots
+            && configuration.rules == before.rules;
         if (!is_same || reload == Reload::Everything)
-            && let Err(why) = self.hold(running, &configuration)
+            && let Err(why) = self.hold(running, &configuration, &roots)
         {
             configuration.settings = before.settings.clone();
+            configuration.roots.clone_from(&before.roots);
             configuration
                 .problems
                 .push(Problem::general(format!("the changed settings are not used: {why}")));
@@ -116,43 +119,51 @@ impl Kit {
     }
 
     /// Lets settings hold everywhere; the error says why they cannot.
-    fn hold(&self, running: &Running, configuration: &configuration::Configuration) -> Result<(), String> {
+    fn hold(
+        &self,
+        running: &Running,
+        configuration: &Configuration,
+        roots: &[PathBuf],
+    ) -> Result<(), String> {
         let (policy, extensions, servers) = {
             let state = self.state();
             (state.policy.clone(), state.extensions.clone(), state.mcp.clone())
         };
         if let Some(policy) = policy {
-            for problem in policy.set_layers(&configuration.rules) {
-                tracing::warn!(%problem, "settings");
-            }
+            // What cannot be read is among the problems of the configuration.
+            policy.set_layers(&configuration.rules);
         }
         let settings = &configuration.settings;
-        let setup = self.setup(settings).map_err(|error| error.message)?;
+        let setups = self.setups(configuration).map_err(|error| error.message)?;
         running.workspace.set_save_after_edit(settings.save_after_edit.unwrap_or_default());
-        running.sessions.set_settings(setup);
+        running.sessions.set_settings(setups);
         if let Some(extensions) = extensions {
             extensions.apply(extension_ports::settings(settings));
         }
         if let Some(servers) = servers {
-            let first = running.workspace.roots().first().map(|root| root.path.clone());
-            self.apply_mcp(&servers, settings, first.as_deref());
+            self.apply_mcp(&servers, configuration, roots);
         }
         Ok(())
     }
 
     /// Where settings, skills, templates and agents are read from.
     fn places(&self, running: &Running) -> Vec<Watched> {
-        let roots = running.workspace.roots();
+        let roots = folders(running);
         let files = |folder: &PathBuf| configuration::FILES.map(|name| Watched::File(folder.join(name)));
         let mut places = match self.explicit_settings() {
             Some(file) => vec![Watched::File(file.clone())],
             None => files(&self.paths().home).into(),
         };
-        places.extend(roots.first().into_iter().flat_map(|root| files(&root.path)));
-        places.extend(roots.first().map(|root| Watched::File(root.path.join(configuration::SHARED_FILE))));
         for root in roots {
-            places.extend(running.sessions.projects().places(&root.path));
+            places.extend(files(&root));
+            places.push(Watched::File(root.join(configuration::SHARED_FILE)));
+            places.extend(running.sessions.projects().places(&root));
         }
         places
     }
+}
+
+/// The folders of the workspace.
+fn folders(running: &Running) -> Vec<PathBuf> {
+    running.workspace.roots().into_iter().map(|root| root.path).collect()
 }

@@ -3,7 +3,6 @@
 pub(crate) mod command;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
@@ -200,10 +199,4 @@ impl McpDesk for Desk {
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         self.servers.shutdown().boxed()
     }
-}
-
-/// The folder in which programs of servers run. That of a root that nobody trusts may hold programs with the names of
-/// others, so it is not used.
-pub(crate) fn folder(trusted: Option<PathBuf>, home: PathBuf) -> PathBuf {
-    trusted.unwrap_or(home)
 }

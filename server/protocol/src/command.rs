@@ -142,7 +142,7 @@ pub struct SessionArguments {
     /// The name, for new and rename.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The file, for open and export.
+    /// The file, for open and export; for new a file or folder, in whose root the session works, otherwise the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// What a compaction or the summary of a branch should keep in mind.

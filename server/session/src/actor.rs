@@ -10,6 +10,7 @@ mod attempt;
 mod branches;
 mod calls;
 mod errand;
+mod file;
 mod gate;
 mod intercept;
 mod logins;
@@ -51,14 +52,13 @@ use self::turn::Running;
 use crate::budget::Purse;
 use crate::clock::Millis;
 use crate::dependencies::Shared;
-use crate::history::{EntryIndex, History};
+use crate::history::EntryIndex;
 use crate::hooks::Observation;
-use crate::journal::entry::{Body, Header, Note, SettingsNote, SubagentNote, UsageNote};
-use crate::journal::read::{Lines, Loaded};
+use crate::journal::entry::{Body, Header, SettingsNote, SubagentNote};
+use crate::journal::read::Loaded;
 use crate::journal::write::Durability;
 use crate::journal::{Journal, files, lines_of};
 use crate::op::{Changes, Op, Place, reply};
-use crate::replay::{self, Replayed, Turns};
 use crate::restore::{self, Remembered};
 use crate::stream::Stream;
 use crate::subagent;
@@ -205,9 +205,10 @@ impl Actor {
             session,
             cwd,
             journal,
+        let setup = shared.setup_of(&cwd);
             name: None,
             mode: settings.mode.unwrap_or(defaults.mode),
-            thinking: settings.thinking.or(shared.setup().settings.thinking_level).unwrap_or_default(),
+            thinking: settings.thinking.or(setup.settings.thinking_level).unwrap_or_default(),
             told_level: None,
             model: settings.model,
             noted_model: None,
@@ -239,9 +240,7 @@ impl Actor {
             role: None,
             work: None,
             rests: false,
-            nursery: Nursery::new(
-                shared.setup().settings.max_subagents.unwrap_or(subagent::DEFAULT_PARALLEL),
-            ),
+            nursery: Nursery::new(setup.settings.max_subagents.unwrap_or(subagent::DEFAULT_PARALLEL)),
             shared,
         };
         match loaded {
@@ -512,72 +511,6 @@ impl Actor {
         self.append(vec![Body::SessionInfo { name: name.clone() }], Durability::Synced).await?;
         self.name = Some(name).filter(|name| !name.is_empty());
         Ok(())
-    }
-
-    /// Appends entries, with the repairs that are due, and takes them into the conversation.
-    async fn append(&mut self, bodies: Vec<Body>, durability: Durability) -> Result<(), KitError> {
-        let mut all = self.repairs.clone();
-        all.extend(bodies);
-        if all.is_empty() {
-            return Ok(());
-        }
-        let first = self.journal.append(Millis::now(), &all, durability).await?;
-        self.repairs.clear();
-        for (offset, body) in all.into_iter().enumerate() {
-            let index = EntryIndex(first.0 + offset);
-            match body.note() {
-                Some(Note::Settings(note)) => self.settings.push((index, note)),
-                Some(Note::TurnStart(start)) => self.turns.push((index, start.turn)),
-                Some(Note::TurnEnd(end)) => self.ended.push(end.turn),
-                Some(Note::Usage(UsageNote { turn: Some(_), agent: None, usage })) => {
-                    self.counts.extend(tokens::counted(&usage).map(|tokens| (index, tokens)));
-                }
-                Some(
-                    Note::Prompt(_)
-                    | Note::Join(_)
-                    | Note::Usage(_)
-                    | Note::Tool(_)
-                    | Note::TakenBack(_)
-                    | Note::MediaLeftOut(_)
-                    | Note::Subagent(_)
-                    | Note::Display(_),
-                )
-                | None => {}
-            }
-            if let Some(conversation) = &mut self.conversation
-                && let Some(message) = conversation::message_of(body)
-            {
-                self.meter.add(&message);
-                conversation.push(message);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads entries of the current branch and works on them where that may take its time.
-    async fn on_branch<R: Send + 'static>(
-        &self,
-        entries: Vec<EntryIndex>,
-        work: impl FnOnce(&History, &Lines) -> R + Send + 'static,
-    ) -> Result<R, KitError> {
-        let history = Arc::clone(self.journal.history());
-        let path = self.journal.path().to_owned();
-        let worked = tokio::task::spawn_blocking(move || {
-            let lines = lines_of(&path, &history, &entries)?;
-            Ok(work(&history, &lines))
-        });
-        worked.await.map_err(|error| internal(&error))?.map_err(|error: crate::JournalError| error.into())
-    }
-
-    /// What the file tells about the current branch.
-    async fn told(&self) -> Result<Vec<Replayed>, KitError> {
-        let turns = Turns {
-            live: self.live_turns().cloned().collect(),
-            begun: self.turns.iter().map(|(_, turn)| turn.clone()).collect(),
-            ended: self.ended.clone(),
-        };
-        let branch = self.journal.history().current_branch();
-        self.on_branch(branch, move |history, lines| replay::events(history, lines, &turns)).await
     }
 
     /// The running turn and those that wait.

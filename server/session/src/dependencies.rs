@@ -1,6 +1,6 @@
 //! What sessions are built from, and what all of them share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use kit_protocol::{SessionId, Settings, Usage, UsageTotals};
@@ -58,22 +58,60 @@ pub struct Setup {
     pub tool_settings: Arc<ToolSettings>,
 }
 
-/// The setup that holds now. Whoever took one goes on with it; the next look finds the new one.
-pub struct CurrentSetup(RwLock<Arc<Setup>>);
+/// The setups that hold together: one for all, and those of the roots where others hold.
+pub struct Setups {
+    all: Arc<Setup>,
+    roots: Vec<(PathBuf, Arc<Setup>)>,
+}
+
+impl From<Setup> for Setups {
+    fn from(setup: Setup) -> Self {
+        Self { all: Arc::new(setup), roots: Vec::new() }
+    }
+}
+
+impl Setups {
+    /// The same, with a setup of its own for sessions that work in a root.
+    #[must_use]
+    pub fn with_root(mut self, root: PathBuf, setup: Setup) -> Self {
+        self.roots.push((root, Arc::new(setup)));
+        self
+    }
+
+    /// The setup of all that is no session's.
+    pub fn all(&self) -> &Setup {
+        &self.all
+    }
+
+    /// The setup of sessions that work in a folder: that of the innermost root around it.
+    pub(crate) fn of(&self, folder: &Path) -> &Arc<Setup> {
+        let around = self.roots.iter().filter(|(root, _)| folder.starts_with(root));
+        around.max_by_key(|(root, _)| root.as_os_str().len()).map_or(&self.all, |(_, setup)| setup)
+    }
+}
+
+/// The setups that hold now. Whoever took one goes on with it; the next look finds the new one.
+pub struct CurrentSetup(RwLock<Arc<Setups>>);
 
 impl From<Setup> for CurrentSetup {
     fn from(setup: Setup) -> Self {
-        Self(RwLock::new(Arc::new(setup)))
+        Self::from(Setups::from(setup))
+    }
+}
+
+impl From<Setups> for CurrentSetup {
+    fn from(setups: Setups) -> Self {
+        Self(RwLock::new(Arc::new(setups)))
     }
 }
 
 impl CurrentSetup {
-    fn now(&self) -> Arc<Setup> {
+    fn now(&self) -> Arc<Setups> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, setup: Setup) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+    fn replace(&self, setups: Setups) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setups);
     }
 }
 
@@ -93,15 +131,25 @@ impl Shared {
         Arc::new(Self { with, board, day_purse: Arc::default(), day })
     }
 
-    /// The settings and what follows from them, as they hold now.
+    /// The settings and what follows from them, as they hold now for all that is no session's.
     pub(crate) fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.with.setup.now().all)
+    }
+
+    /// The same for sessions that work in a folder.
+    pub(crate) fn setup_of(&self, folder: &Path) -> Arc<Setup> {
+        Arc::clone(self.with.setup.now().of(folder))
+    }
+
+    /// What holds for all sessions.
+    pub(crate) fn setups(&self) -> Arc<Setups> {
         self.with.setup.now()
     }
 
-    /// Lets another setup hold from now on.
-    pub(crate) fn replace_setup(&self, setup: Setup) {
-        self.with.projects.apply(&setup.settings);
-        self.with.setup.replace(setup);
+    /// Lets other setups hold from now on.
+    pub(crate) fn replace_setups(&self, setups: Setups) {
+        self.with.projects.apply(&setups.all.settings);
+        self.with.setup.replace(setups);
     }
 
     /// Whether a folder is trusted.
@@ -130,9 +178,9 @@ impl Shared {
     pub(crate) async fn reserve(
         self: &Arc<Self>,
         purses: &Purses,
+        limits: Limits,
         next: Spend,
     ) -> Result<Option<Reservation>, Level> {
-        let limits = Limits::from(self.setup().settings.budget);
         if !limits.any() {
             return Ok(None);
         }

@@ -86,7 +86,7 @@ pub use contributions::{
     CommandAction, CommandCall, CommandOutcome, CommandSource, CompletionCall, Contributions, MentionSource,
     Resource,
 };
-pub use dependencies::{CurrentSetup, Dependencies, Setup};
+pub use dependencies::{CurrentSetup, Dependencies, Setup, Setups};
 pub use desk::ReviewDesk;
 pub use entries::{ExtensionEntry, SessionEntry};
 pub use error::JournalError;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::budget::{Purse, Reservation, Spend};
 use crate::history::History;
+use crate::dependencies::Setups;
 use crate::hooks::InputSource;
 use crate::sessions::look::SessionView;
 use crate::sessions::programs::{CallDisplay, SessionTool};
@@ -50,12 +51,40 @@ pub(crate) struct Changes {
 }
 
 /// What the settings say to the sessions that are open.
+impl Changes {
+    /// These, and what the settings say where nothing is said.
+    pub(crate) fn or_as(self, settings: &Settings) -> Self {
+        let model = || settings.model.as_deref().and_then(|model| model.parse().ok());
+        Self {
+            mode: self.mode.or(settings.mode),
+            model: self.model.or_else(model),
+            thinking: self.thinking.or(settings.thinking_level),
+            by: self.by,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Adoption {
-    /// What new sessions start with.
-    pub(crate) defaults: Changes,
-    /// What of it is another than before.
-    pub(crate) changed: Changes,
+    /// What the user chose for new sessions.
+    pub(crate) chosen: Changes,
+    pub(crate) before: Arc<Setups>,
+    pub(crate) now: Arc<Setups>,
+}
+
+impl Adoption {
+    /// What new sessions in a folder start with, and what of it is another than before.
+    pub(crate) fn of(&self, folder: &Path) -> (Changes, Changes) {
+        let under = |setups: &Setups| self.chosen.clone().or_as(&setups.of(folder).settings);
+        let (before, now) = (under(&self.before), under(&self.now));
+        let changed = Changes {
+            mode: (before.mode != now.mode).then(|| now.mode.unwrap_or_default()),
+            model: now.model.clone().filter(|_| before.model != now.model),
+            thinking: (before.thinking != now.thinking).then(|| now.thinking.unwrap_or_default()),
+            by: ChangedBy::Settings,
+        };
+        (now, changed)
+    }
 }
 
 /// Who changed a setting.

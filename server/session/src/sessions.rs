@@ -160,7 +160,7 @@ impl Sessions {
         prompt: Option<String>,
     ) -> Result<SessionAnswer, KitError> {
         self.may_leave(SwitchReason::New, prompt).await?;
-        let session = self.start_new(self.root_for(None), arguments.name);
+        let session = self.start_new(self.root_for(arguments.path.as_deref()), arguments.name);
         let answer = self.ask(&session, Op::Describe).await?;
         self.shared.board.set_current(&session);
         Ok(answer)
@@ -493,7 +493,8 @@ impl Sessions {
 
     fn start_new(&self, cwd: PathBuf, name: Option<String>) -> SessionId {
         let session = SessionId::random();
-        self.start(session.clone(), Start::New { cwd, name, settings: self.defaults() });
+        let settings = self.defaults(&self.shared.setup_of(&cwd));
+        self.start(session.clone(), Start::New { cwd, name, settings });
         session
     }
 

@@ -11,7 +11,8 @@
 //!    anything else asks.
 //!
 //! Rules come from the settings in the order in which their layers are merged, from the file of remembered answers, and
-//! from answers that hold for one session. A later layer cannot take back what an earlier one denies. A rule that
+//! from answers that hold for one session. A later layer cannot take back what an earlier one denies. What the file of a root allows is
+//! allowed to sessions in that root alone. A rule that
 //! denies or asks and cannot be read makes its tool ask. A command that a rule or the user allowed runs unconfined; one
 //! that only the mode allowed runs in the sandbox.
 
@@ -35,7 +36,7 @@ use kit_workspace::{Location, Paths, Root};
 use crate::shell::{self, Script};
 use crate::tool::Access;
 use command::Coverage;
-use lists::{Layered, Lists, Part, Sourced};
+use lists::{LayerLists, Layered, Lists, Part, Sourced};
 use narrowing::Narrowing;
 use rule::{Hit, Place, Rule};
 use store::Store;
@@ -105,7 +106,7 @@ pub struct Policy {
     home: PathBuf,
     credentials: PathBuf,
     store: Store,
-    layers: RwLock<Arc<Lists>>,
+    layers: RwLock<Vec<LayerLists>>,
     sessions: Mutex<HashMap<SessionId, Arc<Lists>>>,
     narrowed: Mutex<HashMap<SessionId, Vec<Narrowing>>>,
 }
@@ -119,7 +120,7 @@ impl Policy {
     }
 
     fn with_home(paths: &Paths, home: PathBuf, layers: &[RuleLayer]) -> Self {
-        let (lists, problems) = Lists::of(layers, &home);
+        let (layers, problems) = LayerLists::of(layers, &home);
         for problem in problems {
             tracing::warn!(%problem, "a permission rule cannot be read");
         }
@@ -127,7 +128,7 @@ impl Policy {
             credentials: paths.config.join("credentials.json"),
             store: Store::new(paths.config.join("permissions.json"), home.clone()),
             home,
-            layers: RwLock::new(Arc::new(lists)),
+            layers: RwLock::new(layers),
             sessions: Mutex::new(HashMap::new()),
             narrowed: Mutex::default(),
         }
@@ -135,8 +136,8 @@ impl Policy {
 
     /// Replaces the rules of the settings and says which cannot be read.
     pub fn set_layers(&self, layers: &[RuleLayer]) -> Vec<RuleProblem> {
-        let (lists, problems) = Lists::of(layers, &self.home);
-        *self.layers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lists);
+        let (layers, problems) = LayerLists::of(layers, &self.home);
+        *self.layers.write().unwrap_or_else(PoisonError::into_inner) = layers;
         problems
     }
 
@@ -242,7 +243,8 @@ impl Policy {
     }
 
     fn lists(&self, session: &SessionId, root: &Path) -> Vec<Arc<Lists>> {
-        let mut lists = vec![Arc::clone(&self.layers.read().unwrap_or_else(PoisonError::into_inner))];
+        let mut lists =
+            LayerLists::holding(&self.layers.read().unwrap_or_else(PoisonError::into_inner), root);
         lists.push(self.store.lists(root));
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         lists.extend(sessions.get(session).cloned());

@@ -101,4 +101,11 @@ function M.attach_all(client)
   })
 end
 
+--- The file of the current buffer, whose folder a new session works in, or nil.
+---@return string?
+function M.edited_file()
+  local name = vim.api.nvim_buf_get_name(0)
+  return vim.bo.buftype == "" and name ~= "" and not name:find("^%a+://") and vim.fs.normalize(name) or nil
+end
+
 return M

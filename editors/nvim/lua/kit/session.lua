@@ -270,7 +270,7 @@ end
 ---@param use fun(id: string)
 function M.with_current(use)
   if M.current then return use(M.current) end
-  client.execute("kit.session.new", {}, function(answer)
+  client.execute("kit.session.new", { path = documents.edited_file() }, function(answer)
     M.current = M.current or answer.session
     use(M.current)
   end)

@@ -138,7 +138,10 @@ function M.actions.all()
   )
 end
 
-function M.actions.new(name) client.execute("kit.session.new", { name = name ~= "" and name or nil }, session.switch) end
+function M.actions.new(name)
+  local arguments = { name = name ~= "" and name or nil, path = require("kit.documents").edited_file() }
+  client.execute("kit.session.new", arguments, session.switch)
+end
 
 function M.actions.rename(text)
   local wish = { prompt = "Rename session", is_current = true, takes_text = true }

@@ -99,15 +99,8 @@ mod tests {
         let text = "# ours\nproviders:\n  x:\n    base-url: http://two\npermissions:\n  deny: [Bash]\n";
         std::fs::write(project.join(".kit.yml"), text).unwrap();
         let environment = |name: &str| (name == "KIT_MODEL").then(|| "b/two".to_owned());
-        let configuration = load(
-            &user,
-            None,
-            Some(&project),
-            &environment,
-            Value::Null,
-            Map::new(),
-            &Configuration::default(),
-        );
+        let configuration =
+            load(&user, None, &[&project], &environment, Value::Null, Map::new(), &Configuration::default());
         let [user, project] = [user, project].map(|at| at.join(".kit.yml").display().to_string());
         let told = |explained: Explained| (explained.name, explained.value, explained.place);
         let expected = [

@@ -5,9 +5,13 @@
 
 use std::collections::BTreeMap;
 
-/// Lines of keys, counted from 1, by the path of the key in camel case, as `providers.local.baseUrl`.
+/// The lines of a file, counted from 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lines(BTreeMap<String, u32>);
+pub(crate) struct Lines {
+    /// Those of keys, by the path of the key in camel case, as `providers.local.baseUrl`.
+    keys: BTreeMap<String, u32>,
+    text: String,
+}
 
 impl Lines {
     /// Reads a file.
@@ -25,18 +29,28 @@ impl Lines {
             found.entry(path.clone()).or_insert(number);
             open.push((indent, path));
         }
-        Self(found)
+        Self { keys: found, text: text.to_owned() }
     }
 
     /// The line of a key, or of the nearest one around it.
     pub(crate) fn line(&self, path: &str) -> Option<u32> {
         let mut path = path;
         loop {
-            if let Some(line) = self.0.get(path) {
+            if let Some(line) = self.keys.get(path) {
                 return Some(*line);
             }
             path = path.rsplit_once('.')?.0;
         }
+    }
+}
+
+impl Lines {
+    /// The line of an item of a list at a path, or else that of the path.
+    pub(crate) fn line_of(&self, path: &str, item: &str) -> Option<u32> {
+        let start = self.line(path)?;
+        let behind = (1..).zip(self.text.lines()).skip_while(|(number, _)| *number < start);
+        let found = behind.filter(|(_, line)| line.contains(item)).map(|(number, _)| number).next();
+        Some(found.unwrap_or(start))
     }
 }
 

@@ -129,7 +129,8 @@ fn read(path: &Path) -> Result<Layer, Problem> {
             server.retain(|key, _| known.contains(key));
         }
     }
-    Ok(Layer { origin, values, file: Some(path.to_owned()), lines: Lines::of(&text, camel) })
+    let (file, lines) = (Some(path.to_owned()), Lines::of(&text, camel));
+    Ok(Layer { values, file, lines, ..Layer::of_no_file(&origin) })
 }
 
 #[cfg(test)]
@@ -151,7 +152,7 @@ mod tests {
         if let Some(shared) = shared {
             std::fs::write(root.join(".mcp.json"), shared).unwrap();
         }
-        load(&home, None, Some(&root), &|_| None, Value::Null, Map::new(), &Configuration::default())
+        load(&home, None, &[&root], &|_| None, Value::Null, Map::new(), &Configuration::default())
     }
 
     fn server(configuration: &Configuration, name: &str) -> McpServer {

@@ -133,14 +133,11 @@ impl Actor {
                 return Ok(true);
             }
         };
-        let (cause, depth) = match self.asked_compaction.take() {
-            Some(focus) => (Cause::Asked { focus }, Depth::Something),
-            None => {
-                self.with_running(|running| running.compacted = true);
-                (Cause::Full, Depth::Usual)
-            }
-        };
-        self.begin_compaction(cause, depth, reservation).await
+        if let Some(asked) = self.asked_compaction.take() {
+            return self.begin_asked(asked, reservation).await;
+        }
+        self.with_running(|running| running.compacted = true);
+        self.begin_compaction(Cause::Full, Depth::Usual, reservation).await
     }
 
     /// Begins to wait for tools that are on their way, once in a turn; true when the call has to wait for them.
@@ -196,12 +193,13 @@ impl Actor {
 
     /// Reserves an amount; or the first limit that does not allow it.
     pub(super) async fn reserve(&self, next: Spend) -> Result<Option<Reservation>, Level> {
-        self.shared.reserve(&self.purses(), next).await
+        let limits = Budgets::from(self.shared.setup_of(&self.cwd).settings.budget);
+        self.shared.reserve(&self.purses(), limits, next).await
     }
 
     /// Asks what to do about a limit.
     fn ask_about(&mut self, level: Level) {
-        let budgets = Budgets::from(self.shared.setup().settings.budget);
+        let budgets = Budgets::from(self.shared.setup_of(&self.cwd).settings.budget);
         let raised = level.limit.saturating_add(budget::raise_of(budgets, &level));
         let raise = format!("Raise the {}'s budget to {}", level.scope.word(), level.amount(raised));
         let message = format!("Kit paused: {}. Should it go on?", level.sentence());
@@ -251,7 +249,7 @@ impl Actor {
                 None
             }
             (About::Budget(level), Some(1)) => {
-                let budgets = Budgets::from(self.shared.setup().settings.budget);
+                let budgets = Budgets::from(self.shared.setup_of(&self.cwd).settings.budget);
                 self.purses().raise(budgets, &level);
                 None
             }
@@ -288,7 +286,7 @@ impl Actor {
     pub(super) fn paid(&mut self, usage: &Usage) {
         self.purse.pay(usage);
         self.meter.count(tokens::counted(usage));
-        let budgets = Budgets::from(self.shared.setup().settings.budget);
+        let budgets = Budgets::from(self.shared.setup_of(&self.cwd).settings.budget);
         if usage.cost_kind == CostKind::Unknown && budgets.has_money() && !self.told_unpriced {
             self.told_unpriced = true;
             let message = format!(

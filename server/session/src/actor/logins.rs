@@ -13,7 +13,7 @@ impl Actor {
         if self.running.is_some() {
             return;
         }
-        let models = Arc::clone(&self.shared.setup().models);
+        let models = Arc::clone(&self.shared.setup_of(&self.cwd).models);
         let is_signed_in = self.model.as_ref().is_none_or(|model| models.is_signed_in(model));
         if !is_signed_in {
             self.state = RunState::SignedOut;

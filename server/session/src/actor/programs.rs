@@ -12,7 +12,7 @@ use super::{Actor, Durability};
 use crate::budget::{Reservation, Spend};
 use crate::entries;
 use crate::history::{EntryIndex, RecordKind};
-use crate::journal::entry::{Body, DisplayNote, NOTE_PREFIX, Note, UsageNote};
+use crate::journal::entry::{Body, DisplayNote, NOTE_PREFIX, Note, PlanNote, UsageNote};
 use crate::op::{Answer, Prompt, TakeBack, View, reply};
 use crate::sessions::look::SessionView;
 use crate::sessions::programs::{CallDisplay, SessionTool};

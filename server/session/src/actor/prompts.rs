@@ -36,7 +36,7 @@ impl Actor {
     pub(super) async fn prompt(&mut self, prompt: Prompt, answer: Answer<PromptAnswer>) {
         let Prompt { turn, parts, delivery, changes, source } = prompt;
         if let Some(model) = &changes.model
-            && let Err(error) = self.shared.setup().models.resolve(model)
+            && let Err(error) = self.shared.setup_of(&self.cwd).models.resolve(model)
         {
             return reply(answer, Err(super::from_model(error)));
         }
@@ -100,7 +100,7 @@ impl Actor {
         let Waiting { turn, parts, changes, source } = waiting;
         self.change(changes).await?;
         if self.model.is_none()
-            && let Some(model) = &self.shared.setup().settings.model
+            && let Some(model) = &self.shared.setup_of(&self.cwd).settings.model
         {
             // A model that cannot be read is an error and not a reason to take another one.
             let parsed = model.parse::<ModelId>();
@@ -122,7 +122,7 @@ impl Actor {
         }
         self.usage.begin_turn();
         self.purse.begin_turn();
-        let setup = self.shared.setup();
+        let setup = self.shared.setup_of(&self.cwd);
         let max_steps = setup.settings.max_steps.filter(|steps| *steps > 0);
         let repeated = Thresholds::from(setup.settings.repeated_calls);
         let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated, intercepted };

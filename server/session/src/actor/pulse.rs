@@ -55,7 +55,11 @@ impl Actor {
             mode: self.mode,
             context: self.meter.size(),
             summarizing: self.summarizing.is_some(),
-            budget: self.purses().fullest(self.shared.setup().settings.budget.into()).map(Level::to_status),
+            budget: self
+                .purses()
+                .fullest(self.shared.setup_of(&self.cwd).settings.budget.into())
+                .map(Level::to_status),
+            plan: StatusPlan::of(&self.plan),
             turn_usage: self.usage.turn.clone().unwrap_or_default(),
             session_usage: self.usage.session.clone(),
         };

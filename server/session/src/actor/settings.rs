@@ -38,7 +38,7 @@ impl Actor {
         }
         let model = model.filter(|model| self.model.as_ref() != Some(model));
         if let Some(model) = &model {
-            self.shared.setup().models.resolve(model).map_err(from_model)?;
+            self.shared.setup_of(&self.cwd).models.resolve(model).map_err(from_model)?;
             entries.push(Body::ModelChange {
                 provider: model.provider().to_owned(),
                 model_id: model.name().to_owned(),
@@ -77,11 +77,11 @@ impl Actor {
     /// one, later what is another than before and nobody chose. The mode holds at once, model and thinking level from
     /// the next turn on. A subagent goes on as its session started it. Answers the mode if it is another one now.
     pub(super) async fn adopt(&mut self, adoption: Adoption) -> Result<Option<Mode>, KitError> {
-        let parallel = self.shared.setup().settings.max_subagents;
+        let parallel = self.shared.setup_of(&self.cwd).settings.max_subagents;
         self.nursery.resize(parallel.unwrap_or(subagent::DEFAULT_PARALLEL));
         let before = self.mode;
         if self.role.is_none() {
-            let Adoption { defaults, changed } = adoption;
+            let (defaults, changed) = adoption.of(&self.cwd);
             let is_untouched = self.journal.history().records().is_empty() && self.repairs.is_empty();
             if is_untouched && self.running.is_none() && self.chosen == Chosen::default() {
                 self.mode = defaults.mode.unwrap_or_default();
@@ -120,7 +120,9 @@ impl Actor {
 
     /// The settings of the running turn, or of the next one.
     pub(super) fn setup(&self) -> Arc<Setup> {
-        self.running.as_ref().map_or_else(|| self.shared.setup(), |running| Arc::clone(&running.setup))
+        self.running
+            .as_ref()
+            .map_or_else(|| self.shared.setup_of(&self.cwd), |running| Arc::clone(&running.setup))
     }
 
     /// The event that says that the model lacks the level that was asked for, unless that was told already.
@@ -136,7 +138,8 @@ impl Actor {
     }
 
     pub(super) fn know_window(&mut self) {
-        let known = self.model.as_ref().and_then(|model| self.shared.setup().models.resolve(model).ok());
+        let known =
+            self.model.as_ref().and_then(|model| self.shared.setup_of(&self.cwd).models.resolve(model).ok());
         self.context_window = known.map_or(0, |model| model.info().context_window);
     }
 

@@ -64,10 +64,12 @@ impl Sessions {
         if messages.is_empty() {
             return Err(KitError::new(ErrorKind::InvalidRequest, "there is no message for the model"));
         }
-        let setup = self.shared.setup();
-        let of_session = match &session {
-            Some(session) => self.view(session).await?.model,
-            None => None,
+        let (of_session, setup) = match &session {
+            Some(session) => {
+                let view = self.view(session).await?;
+                (view.model, self.shared.setup_of(&view.cwd))
+            }
+            None => (None, self.shared.setup()),
         };
         let model = match model.or(of_session) {
             Some(model) => model,
@@ -96,7 +98,10 @@ impl Sessions {
                 None => {
                     let day = Arc::clone(&self.shared.day_purse);
                     let purses = Purses { own: Arc::default(), day };
-                    self.shared.reserve(&purses, next).await.map_err(KitError::from)?
+                    self.shared
+                        .reserve(&purses, setup.settings.budget.into(), next)
+                        .await
+                        .map_err(KitError::from)?
                 }
             };
             let (spent, outcome) = attempt(&model, request.clone(), on_chunk, cancel.child_token()).await;

@@ -82,6 +82,7 @@ impl Sessions {
         let _first = lane.lock().await;
         let place = self.ask(&session, Op::Place).await?;
         let answering = model.as_ref().or(place.model.as_ref()).map(ToString::to_string);
+        let setup = self.shared.setup_of(&place.cwd);
         let draft = Draft {
             text,
             invocation,
@@ -90,7 +91,7 @@ impl Sessions {
             enclosures,
             encoding,
             cwd: place.cwd,
-            model: answering.or_else(|| self.shared.setup().settings.model.clone()).unwrap_or_default(),
+            model: answering.or_else(|| setup.settings.model.clone()).unwrap_or_default(),
         };
         let prompt = Prompt {
             turn,

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Sessions;
 use crate::activate_skill;
-use crate::dependencies::Setup;
+use crate::dependencies::{Setup, Setups};
 use crate::op::{Adoption, ChangedBy, Changes, Op};
 
 impl Sessions {
@@ -102,29 +102,23 @@ impl Sessions {
         change(&mut self.chosen.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// What new sessions start with.
-    pub(super) fn defaults(&self) -> Changes {
-        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let setup = self.shared.setup();
-        let model = || setup.settings.model.as_deref().and_then(|model| model.parse().ok());
-        Changes {
-            mode: chosen.mode.or(setup.settings.mode),
-            model: chosen.model.or_else(model),
-            thinking: chosen.thinking.or(setup.settings.thinking_level),
-            by: chosen.by,
-        }
+    /// What new sessions start with under a setup.
+    pub(super) fn defaults(&self, setup: &Setup) -> Changes {
+        self.chosen.lock().unwrap_or_else(PoisonError::into_inner).clone().or_as(&setup.settings)
     }
 
     /// Lets other settings hold from now on. Permissions, budgets and the mode hold at once, everything else from the
     /// next turn on, also in sessions that are open. What the user chose, for new sessions or for one, outranks them.
-    pub fn set_settings(self: &Arc<Self>, setup: Setup) {
-        let before = self.defaults();
+    pub fn set_settings(self: &Arc<Self>, setups: impl Into<Setups>) {
+        let before = self.shared.setups();
+        self.shared.replace_setups(setups.into());
+        let setup = self.shared.setup();
         self.apply_to_tools(&setup.settings);
-        self.shared.replace_setup(setup);
         self.look_at_projects();
-        let defaults = self.defaults();
-        let is_unchecked = self.shared.setup().settings.tls_skip_verify == Some(true);
-        let is_chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).model.is_some();
+        let defaults = self.defaults(&setup);
+        let is_unchecked = setup.settings.tls_skip_verify == Some(true);
+        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_chosen = chosen.model.is_some();
         self.shared.board.set_defaults(|board| {
             board.mode = defaults.mode.unwrap_or_default();
             board.is_unchecked = is_unchecked;
@@ -134,13 +128,7 @@ impl Sessions {
             }
         });
         self.find_default_model();
-        let changed = Changes {
-            mode: (before.mode != defaults.mode).then(|| defaults.mode.unwrap_or_default()),
-            model: defaults.model.clone().filter(|_| before.model != defaults.model),
-            thinking: (before.thinking != defaults.thinking).then(|| defaults.thinking.unwrap_or_default()),
-            by: ChangedBy::Settings,
-        };
-        let adoption = Adoption { defaults, changed };
+        let adoption = Adoption { chosen, before, now: self.shared.setups() };
         let open: Vec<SessionId> = self.lock().keys().cloned().collect();
         let mut asked = Vec::new();
         for session in open {
@@ -177,7 +165,7 @@ impl Sessions {
 
     /// A login came or went: who is signed out, and which model is used when nobody chooses one, is found out anew.
     pub fn logins_changed(&self) {
-        let is_chosen = self.defaults().model.is_some();
+        let is_chosen = self.defaults(&self.shared.setup()).model.is_some();
         self.shared.board.set_defaults(|board| {
             if !is_chosen {
                 board.model = None;

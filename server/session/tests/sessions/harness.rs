@@ -115,7 +115,7 @@ impl Kit {
         let rules: Vec<RuleLayer> = settings
             .permissions
             .iter()
-            .map(|rules| RuleLayer { origin: "the test".to_owned(), rules: rules.clone() })
+            .map(|rules| RuleLayer { origin: "the test".to_owned(), project: None, rules: rules.clone() })
             .collect();
         let sessions = Sessions::new(Dependencies {
             workspace,

@@ -1,7 +1,7 @@
 //! All servers of a process: which there are, when they start, and what others may ask of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -93,11 +93,15 @@ impl McpServers {
     }
 
     /// Lets these servers be there and no others: what is new is started when something needs servers, what is gone is
-    /// ended, what changed is both, and what is as before goes on. Programs run in `folder` unless they name another.
-    pub fn apply(&self, settings: &BTreeMap<String, McpServer>, folder: &Path) {
+    /// ended, what changed is both, and what is as before goes on. A program runs in the folder beside its settings unless
+    /// they name another.
+    pub fn apply(&self, servers: &BTreeMap<String, (McpServer, PathBuf)>) {
         let mut inner = self.lock();
-        let stays =
-            |server: &Server| settings.get(&server.name) == Some(&server.settings) && server.folder == folder;
+        let stays = |server: &Server| {
+            servers
+                .get(&server.name)
+                .is_some_and(|(settings, folder)| *settings == server.settings && *folder == server.folder)
+        };
         let gone: Vec<String> = inner
             .servers
             .values()
@@ -111,11 +115,11 @@ impl McpServers {
                 server.retract();
             }
         }
-        for (name, settings) in settings {
+        for (name, (settings, folder)) in servers {
             if inner.servers.contains_key(name) {
                 continue;
             }
-            let server = Server::new(name, settings.clone(), Arc::clone(&self.ports), folder.to_owned());
+            let server = Server::new(name, settings.clone(), Arc::clone(&self.ports), folder.clone());
             inner.servers.insert(name.clone(), Arc::clone(&server));
             if inner.is_awake {
                 inner.start(&server);

@@ -1,7 +1,7 @@
 //! The rules of all sources in their three lists.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kit_protocol::PermissionRules;
@@ -14,8 +14,19 @@ use super::{Call, Effect};
 pub struct RuleLayer {
     /// Where they are from, for people: a file, or the editor's settings.
     pub origin: String,
+    /// The root whose file they stand in. What they allow holds for sessions that work there and for files in it alone;
+    /// what they deny or ask holds everywhere.
+    pub project: Option<PathBuf>,
     /// The rules.
     pub rules: PermissionRules,
+}
+
+impl RuleLayer {
+    /// The rules that cannot be read.
+    pub fn problems(&self) -> Vec<RuleProblem> {
+        // Where `~` is changes nothing about whether a rule can be read.
+        Lists::default().add(&self.rules, &self.origin, None, Path::new("/"))
+    }
 }
 
 /// A rule that could not be read.
@@ -24,6 +35,8 @@ pub struct RuleLayer {
 pub struct RuleProblem {
     /// As it was written.
     pub rule: String,
+    /// The list that it stands in: `deny`, `ask` or `allow`.
+    pub list: &'static str,
     /// Where.
     pub origin: String,
     /// Why.
@@ -71,16 +84,44 @@ pub(super) enum Part {
     Allow,
 }
 
-impl Lists {
-    pub(super) fn of(layers: &[RuleLayer], home: &Path) -> (Self, Vec<RuleProblem>) {
-        let mut lists = Self::default();
+/// The rules of one layer of settings, for sessions in its project and for those elsewhere.
+#[derive(Clone, Debug)]
+pub(super) struct LayerLists {
+    project: Option<PathBuf>,
+    here: Arc<Lists>,
+    elsewhere: Arc<Lists>,
+}
+
+impl LayerLists {
+    pub(super) fn of(layers: &[RuleLayer], home: &Path) -> (Vec<Self>, Vec<RuleProblem>) {
         let mut problems = Vec::new();
-        for layer in layers {
-            problems.extend(lists.add(&layer.rules, &layer.origin, None, home));
-        }
-        (lists, problems)
+        let read = |layer: &RuleLayer| {
+            let project = layer.project.as_ref().map(|root| real(root));
+            let mut lists = Lists::default();
+            problems.extend(lists.add(&layer.rules, &layer.origin, project.as_deref(), home));
+            let elsewhere = Lists { allow: Vec::new(), ..lists.clone() };
+            Self { project, here: Arc::new(lists), elsewhere: Arc::new(elsewhere) }
+        };
+        let layers = layers.iter().map(read).collect();
+        (layers, problems)
     }
 
+    /// What of all layers holds for a session in a folder.
+    pub(super) fn holding(layers: &[Self], folder: &Path) -> Vec<Arc<Lists>> {
+        let any = layers.iter().any(|layer| layer.project.is_some());
+        let folder = if any { real(folder) } else { folder.to_owned() };
+        let holds = |layer: &Self| layer.project.as_ref().is_none_or(|project| folder.starts_with(project));
+        let lists = layers.iter().map(|layer| if holds(layer) { &layer.here } else { &layer.elsewhere });
+        lists.cloned().collect()
+    }
+}
+
+/// A folder without links in its path.
+fn real(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
+impl Lists {
     /// Adds the rules of a source. What cannot be read asks if it was to deny or to ask, and is left out otherwise.
     pub(super) fn add(
         &mut self,
@@ -93,8 +134,12 @@ impl Lists {
         let project: Option<Arc<Path>> = project.map(Into::into);
         let source = |rule| Sourced { rule, origin: origin.clone(), project: project.clone() };
         let mut problems = Vec::new();
-        let parts = [(Part::Deny, &rules.deny), (Part::Ask, &rules.ask), (Part::Allow, &rules.allow)];
-        for (part, texts) in parts {
+        let parts = [
+            (Part::Deny, "deny", &rules.deny),
+            (Part::Ask, "ask", &rules.ask),
+            (Part::Allow, "allow", &rules.allow),
+        ];
+        for (part, list, texts) in parts {
             for text in texts {
                 match (Rule::parse(text, home), part) {
                     (Ok(rule), Part::Deny) => self.deny.push(source(rule)),
@@ -104,7 +149,8 @@ impl Lists {
                         if matches!(part, Part::Deny | Part::Ask) {
                             self.ask.extend(Rule::widest(text).into_iter().map(source));
                         }
-                        problems.push(RuleProblem { rule: text.clone(), origin: origin.to_string(), error });
+                        let (rule, origin) = (text.clone(), origin.to_string());
+                        problems.push(RuleProblem { rule, list, origin, error });
                     }
                 }
             }

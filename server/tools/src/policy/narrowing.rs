@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kit_protocol::PermissionRules;
 
 use super::command::{Coverage, coverage};
-use super::lists::{Layered, Lists, Part, RuleLayer};
+use super::lists::{Layered, Lists, Part};
 use super::{Call, place};
 use crate::shell;
 use crate::tool::Access;
@@ -25,12 +25,9 @@ pub(crate) struct Narrowing {
 
 impl Narrowing {
     pub(crate) fn new(by: &str, rules: &[String], home: &Path) -> Self {
-        let layer = RuleLayer {
-            origin: by.to_owned(),
-            rules: PermissionRules { allow: rules.to_vec(), ..PermissionRules::default() },
-        };
-        let (lists, problems) = Lists::of(&[layer], home);
-        for problem in problems {
+        let allowed = PermissionRules { allow: rules.to_vec(), ..PermissionRules::default() };
+        let mut lists = Lists::default();
+        for problem in lists.add(&allowed, by, None, home) {
             tracing::warn!(%problem, "an allowed tool cannot be read");
         }
         Self { by: by.to_owned(), rules: rules.to_vec(), lists: vec![Arc::new(lists)] }

@@ -43,7 +43,7 @@ fn paths(top: &Path) -> Paths {
 fn layer(deny: &[&str], ask: &[&str], allow: &[&str]) -> RuleLayer {
     let owned = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect();
     let rules = PermissionRules { deny: owned(deny), ask: owned(ask), allow: owned(allow) };
-    RuleLayer { origin: "settings".to_owned(), rules }
+    RuleLayer { origin: "settings".to_owned(), project: None, rules }
 }
 
 impl Fixture {
