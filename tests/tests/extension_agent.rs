@@ -261,6 +261,107 @@ async fn a_subagent_that_stores_nothing_leaves_no_file() {
 }
 
 #[tokio::test]
+async fn what_a_crash_left_of_a_subagent_that_stores_nothing_is_gone_after_the_next_start() {
+    let project = project(&[("crew.js", CREW)]);
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    model.reply(Reply::new().text("hello"));
+    client.run("hi").await;
+    let gate = Gate::new();
+    model.reply_to("whisper", Reply::new().text("ps").gate(&gate));
+    client.start_request(
+        "workspace/executeCommand",
+        json!({ "command": "kit.command.run", "arguments": [{ "name": "forget", "args": "whisper" }] }),
+    );
+    gate.reached().await;
+    assert_eq!(project.session_files().len(), 2);
+    // Another process sweeps, and leaves alone what is held.
+    let other = start(&project, &model).await;
+    other.command("kit.session.list", json!({})).await.expect("a list");
+    other.close().await;
+    assert_eq!(project.session_files().len(), 2);
+    client.kill().await;
+    let client = start(&project, &model).await;
+    kit_testkit::eventually("the file of the subagent is gone", || project.session_files().len() == 1).await;
+    let sessions = client.command("kit.session.list", json!({ "scope": "all" })).await.expect("a list");
+    assert_eq!(sessions["sessions"].as_array().map(Vec::len), Some(1), "{sessions}");
+    client.close().await;
+}
+
+const WATCH: &str = r#"
+export default function (kit) {
+  kit.onPlan(({ entries }, ctx) => ctx.print(entries.map(({ content, status, priority }) => `${content} ${status} ${priority || "usual"}`).join(", ")));
+}
+"#;
+
+#[tokio::test]
+async fn an_extension_watches_the_plan() {
+    let project = project(&[("watch.js", WATCH)]);
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    let look = json!({ "content": "look", "status": "completed", "priority": "high" });
+    let mend = json!({ "content": "mend", "status": "in_progress" });
+    run_call(&client, &model, Reply::new().call("update_plan", json!({ "entries": [look, mend] }))).await;
+    client
+        .notification("kit/ui", |update| update["text"] == "look completed high, mend in_progress usual")
+        .await;
+    client.close().await;
+}
+
+const SQUEEZE: &str = r#"
+export default function (kit) {
+  kit.registerCommand({ name: "squeeze", description: "Compacts", async execute(args, ctx) {
+    try { await ctx.compact({ customInstructions: args }); } catch (error) { return `failed: ${error.message}`; }
+    return "done";
+  } });
+}
+"#;
+
+#[tokio::test]
+async fn a_compaction_that_an_extension_asks_for_is_over_when_it_says_so() {
+    let project = project(&[("squeeze.js", SQUEEZE)]);
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    listed(&client, |list| list.len() == 1).await;
+    client.command("kit.session.new", json!({})).await.expect("a session");
+    let nothing = run(&client, "squeeze", "").await;
+    assert!(
+        nothing.as_str().is_some_and(|text| text.starts_with("failed: there is nothing to compact")),
+        "{nothing}"
+    );
+    for answer in ["hello", "fine"] {
+        model.reply(Reply::new().text(answer));
+        client.run("hi").await;
+    }
+
+    model.reply(Reply::new().text(""));
+    let empty = run(&client, "squeeze", "the weather").await;
+    assert!(
+        empty.as_str().is_some_and(|text| text.starts_with("failed: the conversation was not compacted")),
+        "{empty}"
+    );
+    let gate = Gate::new();
+    model.reply(Reply::new().gate(&gate).text("They greeted each other."));
+    let arguments = json!([{ "name": "squeeze", "args": "the weather" }]);
+    let asked = client.start_request(
+        "workspace/executeCommand",
+        json!({ "command": "kit.command.run", "arguments": arguments }),
+    );
+    gate.reached().await;
+    let compactions = || {
+        let events = client.notifications("kit/event").into_iter();
+        events.filter(|event| event["type"] == "compaction").count()
+    };
+    assert_eq!(compactions(), 0);
+    gate.open();
+    let answer = client.response(asked).await.expect("an answer");
+    assert_eq!((answer["output"].as_str(), compactions()), (Some("done"), 1));
+    client.close().await;
+}
+
+#[tokio::test]
 async fn subagents_that_the_model_asks_for_are_told_from_beginning_to_end() {
     let project = project(&[("crew.js", CREW)]);
     let model = ModelServer::start().await;

@@ -46,6 +46,7 @@ use self::errand::Work;
 use self::prompts::Waiting;
 pub(crate) use self::rest::run;
 use self::settings::Chosen;
+pub(crate) use self::summaries::Asked;
 use self::summaries::{Outcome, Summarizing};
 use self::tools::ToolDone;
 use self::turn::Running;
@@ -133,8 +134,8 @@ struct Actor {
     running: Option<Running>,
     /// The summary that is being written.
     summarizing: Option<Summarizing>,
-    /// A compaction that waits for the running turn, with its focus.
-    asked_compaction: Option<Option<String>>,
+    /// A compaction that waits for the running turn.
+    asked_compaction: Option<Asked>,
     /// The tools that programs left switched on; all where they chose none.
     active: Option<BTreeSet<String>>,
     /// What the status says beside the running turn.
@@ -429,8 +430,8 @@ impl Actor {
                 let branched = self.branch(entry, farewell).await;
                 reply(answer, branched);
             }
-            Op::Compact(focus, answer) => {
-                let begun = self.compact(focus).await;
+            Op::Compact(asked, answer) => {
+                let begun = self.compact(asked).await;
                 reply(answer, begun.map(|()| self.describe()));
             }
             Op::Label(entry, label, answer) => {

@@ -11,6 +11,7 @@ use kit_protocol::{
 };
 use tokio::sync::oneshot;
 
+use crate::actor::Asked;
 use crate::budget::{Purse, Reservation, Spend};
 use crate::history::History;
 use crate::dependencies::Setups;
@@ -185,8 +186,8 @@ pub(crate) enum Op {
     Rename(String, Answer<SessionAnswer>),
     /// Continues from an entry, or from before the first one.
     Branch(Option<EntryId>, Farewell, Answer<SessionAnswer>),
-    /// Replaces older messages by a summary that minds the focus.
-    Compact(Option<String>, Answer<SessionAnswer>),
+    /// Replaces older messages by a summary; answers once that has begun.
+    Compact(Asked, Answer<SessionAnswer>),
     /// Gives an entry a label, or takes it away.
     Label(EntryId, String, Answer<SessionAnswer>),
     /// Tells the prompts that wait, after taking back some of them.

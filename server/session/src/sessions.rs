@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::prompts::TemplateAction;
 pub(crate) use self::prompts::commands;
-use crate::actor::{self, Start};
+use crate::actor::{self, Asked, Start};
 use crate::dependencies::{Dependencies, Shared};
 use crate::hooks::SwitchReason;
 use crate::journal::entry::Header;
@@ -216,7 +216,21 @@ impl Sessions {
     /// event `compaction` tells when it is done.
     pub async fn compact(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
         let session = self.named(arguments.session)?;
-        self.ask(&session, |answer| Op::Compact(arguments.focus, answer)).await
+        let asked = Asked { focus: arguments.focus, done: None };
+        self.ask(&session, |answer| Op::Compact(asked, answer)).await
+    }
+
+    /// The same for a program, which waits until it has ended. Within a turn it ends before the turn's next model call, so
+    /// nothing that the turn waits for may wait for it.
+    pub async fn compact_to_end(&self, arguments: SessionArguments) -> Result<(), KitError> {
+        let session = self.named(arguments.session)?;
+        let (done, ended) = oneshot::channel();
+        let asked = Asked { focus: arguments.focus, done: Some(done) };
+        self.ask(&session, |answer| Op::Compact(asked, answer)).await?;
+        ended.await.unwrap_or_else(|_| {
+            let text = "the compaction was given up; the conversation is as it was";
+            Err(KitError::new(ErrorKind::Cancelled, text))
+        })
     }
 
     /// `kit.session.label`: an empty label takes the entry's label away.

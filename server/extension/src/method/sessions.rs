@@ -249,8 +249,7 @@ pub(super) async fn compact(hub: &Extensions, caller: &Caller, parameters: &str)
     let CompactParameters { custom_instructions } = parse("compact", parameters)?;
     let session = Some(session_of(hub, caller, parameters)?);
     let arguments = SessionArguments { session, focus: custom_instructions, ..SessionArguments::default() };
-    hub.sessions()?.compact(arguments).await.map_err(refused)?;
-    Ok(())
+    hub.sessions()?.compact_to_end(arguments).await.map_err(refused)
 }
 
 pub(super) async fn new_session(

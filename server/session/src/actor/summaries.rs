@@ -29,6 +29,16 @@ const SUMMARIZING: &str = "summarizing the branch";
 const NOTHING: &str =
     "there is nothing to compact: the conversation needs at least two messages before the last one";
 
+/// Who waits for the end of a compaction. Dropped, it tells that the compaction was given up.
+pub(crate) type Done = oneshot::Sender<Result<(), KitError>>;
+
+/// A compaction that somebody asked for.
+pub(crate) struct Asked {
+    /// What the summary should keep in mind.
+    pub(crate) focus: Option<String>,
+    pub(crate) done: Option<Done>,
+}
+
 /// Why a conversation is compacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -50,6 +60,7 @@ enum Purpose {
 /// A summary that is being written. Dropping it stops that.
 pub(super) struct Summarizing {
     purpose: Purpose,
+    done: Option<Done>,
     task: AbortOnDropHandle<Outcome>,
     /// What it may cost.
     reservation: Option<Reservation>,
@@ -89,26 +100,51 @@ pub(super) async fn next(summarizing: &mut Option<Summarizing>) -> Outcome {
 
 impl Actor {
     /// `kit.session.compact`: begins at once, or at the next call of the running turn.
-    pub(super) async fn compact(&mut self, focus: Option<String>) -> Result<(), KitError> {
+    pub(super) async fn compact(&mut self, asked: Asked) -> Result<(), KitError> {
         if self.summarizing.is_some() || self.asked_compaction.is_some() {
             return Err(KitError::new(ErrorKind::Busy, "the session is being compacted already"));
         }
         if self.running.is_some() {
-            self.asked_compaction = Some(focus);
+            self.asked_compaction = Some(asked);
             return Ok(());
         }
-        let reservation = self.reserve_summary().await?;
-        if self.begin_compaction(Cause::Asked { focus }, Depth::Something, reservation).await? {
+        let reservation = match self.reserve_summary().await {
+            Ok(reservation) => reservation,
+            Err(error) => return Err(told(asked.done, error)),
+        };
+        if self.begin_asked(asked, reservation).await? {
             return Ok(());
         }
-        Err(KitError::new(ErrorKind::InvalidRequest, NOTHING))
+        Err(nothing())
     }
 
     /// Begins a compaction that was asked for during the last turn and found no call to precede.
     pub(super) async fn begin_asked_compaction(&mut self) {
-        let Some(focus) = self.asked_compaction.take() else { return };
-        if let Err(error) = self.compact(focus).await {
+        let Some(asked) = self.asked_compaction.take() else { return };
+        if let Err(error) = self.compact(asked).await {
             self.emit(EventBody::Notice { message: error.message }).await;
+        }
+    }
+
+    /// Begins a compaction that was asked for; false when there is too little to replace.
+    pub(super) async fn begin_asked(
+        &mut self,
+        asked: Asked,
+        reservation: Option<Reservation>,
+    ) -> Result<bool, KitError> {
+        let Asked { focus, done } = asked;
+        match self.begin_compaction(Cause::Asked { focus }, Depth::Something, reservation).await {
+            Ok(true) => {
+                if let Some(summarizing) = &mut self.summarizing {
+                    summarizing.done = done;
+                }
+                Ok(true)
+            }
+            Ok(false) => {
+                told(done, nothing());
+                Ok(false)
+            }
+            Err(error) => Err(told(done, error)),
         }
     }
 
@@ -217,7 +253,7 @@ impl Actor {
             }
             Outcome::Written(summary::write(&models, model, request, cancel).await)
         }));
-        let summarizing = Summarizing { purpose, task, reservation, _withdraw: withdraw };
+        let summarizing = Summarizing { purpose, done: None, task, reservation, _withdraw: withdraw };
         summarizing.label().clone_into(&mut self.label);
         self.summarizing = Some(summarizing);
         self.post();
@@ -236,7 +272,9 @@ impl Actor {
 
     /// Takes in what came of a summary, and goes on with what waited for it.
     pub(super) async fn summarized(&mut self, outcome: Outcome) {
-        let Some(Summarizing { purpose, reservation, .. }) = self.summarizing.take() else { return };
+        let Some(Summarizing { purpose, done: awaited, reservation, .. }) = self.summarizing.take() else {
+            return;
+        };
         self.label.clear();
         let text = match outcome {
             Outcome::Written(Written { text, spent }) => {
@@ -253,6 +291,11 @@ impl Actor {
                     Ok(text) => self.save_compaction(&cause, plan, text).await.map_err(|error| error.message),
                     Err(why) => Err(why),
                 };
+                if let Some(awaited) = awaited {
+                    let failed = |why: String| KitError::new(ErrorKind::Unavailable, not_compacted(&why));
+                    // Whoever waited may have gone.
+                    let _unread = awaited.send(done.clone().map_err(failed));
+                }
                 self.after_compaction(cause, done).await;
             }
             Purpose::Branch(from) => {
@@ -346,7 +389,7 @@ impl Actor {
                 return self.input(Input::Failed(failure)).await;
             }
             Err(why) => {
-                let message = format!("the conversation was not compacted: {why}");
+                let message = not_compacted(&why);
                 let asked = matches!(cause, Cause::Asked { .. });
                 let body = if asked && self.running.is_none() {
                     EventBody::Error { kind: ErrorKind::Unavailable, message }
@@ -383,6 +426,23 @@ impl Actor {
         self.resume_call().await;
         Ok(true)
     }
+}
+
+fn not_compacted(why: &str) -> String {
+    format!("the conversation was not compacted: {why}")
+}
+
+fn nothing() -> KitError {
+    KitError::new(ErrorKind::InvalidRequest, NOTHING)
+}
+
+/// Tells an error to whoever waits, and hands it back.
+fn told(done: Option<Done>, error: KitError) -> KitError {
+    if let Some(done) = done {
+        // Whoever waited may have gone.
+        let _unread = done.send(Err(error.clone()));
+    }
+    error
 }
 
 /// The failure of a context that cannot be made smaller.
