@@ -538,3 +538,71 @@ async fn a_subagent_is_also_started_by_the_tools_old_name() {
     assert!(!failed && result.contains("completed successfully") && result.contains("Seen."), "{result}");
     client.close().await;
 }
+
+/// What is told of each subagent of a session: its events, and how it ended.
+async fn told(client: &LanguageClient, session: &str) -> Vec<(String, String)> {
+    let answer = client.command("kit.session.transcript", json!({ "session": session })).await;
+    let events = answer.expect("a transcript")["events"].as_array().cloned().unwrap_or_default();
+    let of_agents = events.iter().filter(|event| event["agent"].is_object());
+    let word = |event: &Value| {
+        let detail = ["prompt", "content", "stopReason"].iter().find_map(|name| event[*name].as_str());
+        (event["type"].as_str().unwrap_or_default().to_owned(), detail.unwrap_or_default().to_owned())
+    };
+    of_agents
+        .map(word)
+        .filter(|(kind, _)| !["message_start", "message_update", "step_usage"].contains(&kind.as_str()))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_subagents_did_is_told_again_after_a_restart() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    model.reply(subagent(json!({ "task": "Count to three" })));
+    model.reply_to("Count to three", Reply::new().text("1 2 3"));
+    model.reply(Reply::new().text("counted"));
+    let turn = client.prompt("count").await;
+    client.finish(&turn).await;
+    let gate = Gate::new();
+    model.reply(subagent(json!({ "task": "Hang about" })));
+    model.reply_to("Hang about", Reply::new().text("hm").gate(&gate));
+    client.prompt_in(&turn.session, "wait").await;
+    gate.reached().await;
+    let live = of_agents(&client, &turn);
+    client.kill().await;
+
+    let client = start(&project, &model).await;
+    let word = |kind: &str, detail: &str| (kind.to_owned(), detail.to_owned());
+    let expected = [
+        word("turn_start", "Count to three"),
+        word("message_end", "1 2 3"),
+        word("turn_end", "end_turn"),
+        word("turn_start", "Hang about"),
+        word("turn_end", "error"),
+    ];
+    assert_eq!(told(&client, &turn.session).await, expected);
+    let answer = client
+        .command("kit.session.transcript", json!({ "session": turn.session }))
+        .await
+        .expect("a transcript");
+    let again: Vec<Value> = answer["events"].as_array().expect("events").clone();
+    for kind in ["turn_start", "turn_end"] {
+        let find = |events: &[Value]| {
+            let of_agent = |event: &&Value| event["type"] == kind && event["agent"].is_object();
+            let mut event = events.iter().find(of_agent).expect("it is told").clone();
+            for name in ["seq", "at"] {
+                event.as_object_mut().expect("an event").remove(name);
+            }
+            event
+        };
+        assert_eq!(find(&live), find(&again), "{kind} has the shape that it had");
+    }
+    // The document is about the session's own agent.
+    let uri = format!("kit-session:{}.md", turn.session);
+    let document =
+        client.request("workspace/textDocumentContent", json!({ "uri": uri })).await.expect("it opens");
+    let text = document["text"].as_str().unwrap_or_default();
+    assert_eq!(text.matches("## Prompt").count(), 2, "{text}");
+    client.close().await;
+}

@@ -58,7 +58,7 @@ use crate::hooks::Observation;
 use crate::journal::entry::{Body, Header, SettingsNote, SubagentNote};
 use crate::journal::read::Loaded;
 use crate::journal::write::Durability;
-use crate::journal::{Journal, files, lines_of};
+use crate::journal::{Journal, files, temporary};
 use crate::op::{Changes, Op, Place, reply};
 use crate::restore::{self, Remembered};
 use crate::stream::Stream;
@@ -187,8 +187,12 @@ impl Actor {
             }
             Start::Subagent { header, settings } => {
                 let cwd = PathBuf::from(&header.cwd);
-                let sessions = &shared.with.paths.sessions;
-                let path = files::new_path(sessions, &header.cwd, &session, Millis::now());
+                let (sessions, now) = (&shared.with.paths.sessions, Millis::now());
+                let path = if header.temporary {
+                    temporary::new_path(sessions, &session, now)
+                } else {
+                    files::new_path(sessions, &header.cwd, &session, now)
+                };
                 (Journal::create(path, header), None, cwd, None, settings)
             }
             Start::Stored { path } => {

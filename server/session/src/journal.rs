@@ -7,6 +7,7 @@ pub(crate) mod entry;
 pub(crate) mod files;
 pub(crate) mod list;
 pub(crate) mod read;
+pub(crate) mod temporary;
 pub(crate) mod write;
 
 use std::path::{Path, PathBuf};

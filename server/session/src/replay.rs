@@ -14,7 +14,9 @@ use serde_json::Value;
 
 use crate::clock::Millis;
 use crate::history::History;
-use crate::journal::entry::{self, Body, DisplayNote, Note, PromptNote, ToolNote, TurnEndNote, UsageNote};
+use crate::journal::entry::{
+    self, AgentNote, Body, DisplayNote, Note, PlanNote, PromptNote, ToolNote, TurnEndNote, UsageNote,
+};
 use crate::journal::read::Lines;
 use crate::restore;
 use crate::turn::message;
@@ -41,6 +43,8 @@ pub(crate) struct Turns {
     pub(crate) begun: Vec<TurnId>,
     /// Those that ended: where this branch lacks their end, it left them on purpose.
     pub(crate) ended: Vec<TurnId>,
+    /// Subagents that work or wait right now; they are left open.
+    pub(crate) working: Vec<SessionId>,
 }
 
 /// The events of the current branch.
@@ -66,6 +70,7 @@ pub(crate) fn events(history: &History, lines: &Lines, turns: &Turns) -> Vec<Rep
         calls: Vec::new(),
         waiting: Vec::new(),
         model: None,
+        agents: Vec::new(),
         ended: &turns.ended,
     };
     for (id, at, body, note) in entries {
@@ -74,6 +79,11 @@ pub(crate) fn events(history: &History, lines: &Lines, turns: &Turns) -> Vec<Rep
     }
     if teller.turn.as_ref().is_some_and(|turn| !live.contains(&turn.id)) {
         teller.close();
+    }
+    for (agent, turn) in std::mem::take(&mut teller.agents) {
+        if !turns.working.iter().any(|session| session.as_str() == agent.id.as_str()) {
+            teller.agent(AgentNote { agent, turn, event: cut_off() });
+        }
     }
     for prompt in std::mem::take(&mut teller.waiting) {
         if !live.contains(&prompt.turn) && !begun.contains(&prompt.turn) {
@@ -103,6 +113,8 @@ struct Teller<'a> {
     /// Accepted prompts whose turn has not started yet.
     waiting: Vec<PromptNote>,
     model: Option<String>,
+    /// Subagents that have not ended yet, with their turns.
+    agents: Vec<(AgentRef, Option<TurnId>)>,
     ended: &'a [TurnId],
 }
 
@@ -145,6 +157,11 @@ impl Teller<'_> {
             ) => {}
             (_, Some(Note::Display(DisplayNote { turn, display }))) => {
                 let body = EventBody::ToolDisplay(display);
+                self.told.push(Replayed { turn, at: self.at, agent: None, body });
+            }
+            (_, Some(Note::Agent(note))) => self.agent(note),
+            (_, Some(Note::Plan(PlanNote { turn, entries }))) => {
+                let body = EventBody::Plan { entries };
                 self.told.push(Replayed { turn, at: self.at, agent: None, body });
             }
             (Body::Message { role, parts, .. }, None) => self.message(id, Message { role, parts }),
@@ -275,6 +292,21 @@ impl Teller<'_> {
         });
     }
 
+    /// Tells that a subagent began or ended. Of what it said its answer is told; the rest is in its own file.
+    fn agent(&mut self, AgentNote { agent, turn, event }: AgentNote) {
+        self.agents.retain(|(open, _)| open.id != agent.id);
+        let mut bodies = Vec::new();
+        if let EventBody::TurnEnd { response, .. } = &event {
+            bodies.extend(message(response));
+        } else {
+            self.agents.push((agent.clone(), turn.clone()));
+        }
+        bodies.push(event);
+        for body in bodies {
+            self.told.push(Replayed { turn: turn.clone(), at: self.at, agent: Some(agent.clone()), body });
+        }
+    }
+
     /// Tells a prompt that was accepted and never started.
     fn unstarted(&mut self, prompt: PromptNote) {
         let open = self.turn.take();
@@ -356,6 +388,20 @@ impl Teller<'_> {
                 metadata: None,
             });
         }
+    }
+}
+
+/// The end of a subagent's turn that a crash cut off.
+fn cut_off() -> EventBody {
+    EventBody::TurnEnd {
+        response: String::new(),
+        stop_reason: StopReason::Error,
+        error: Some(INTERRUPTED.to_owned()),
+        tool_call_count: 0,
+        tool_names: Vec::new(),
+        llm_call_count: 0,
+        usage: UsageTotals::default(),
+        duration_ms: 0,
     }
 }
 

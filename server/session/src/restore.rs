@@ -63,7 +63,8 @@ pub(crate) fn remember(notes: Vec<(EntryIndex, Note)>) -> Remembered {
             Note::Settings(note) => found.settings.push((index, note)),
             Note::TakenBack(taken) => found.unjoined.retain(|prompt| prompt.id != taken.id),
             Note::Subagent(note) => found.role = Some(note),
-            Note::Tool(_) | Note::MediaLeftOut(_) | Note::Display(_) => {}
+            Note::Plan(note) => found.plans.push((index, note.entries)),
+            Note::Tool(_) | Note::MediaLeftOut(_) | Note::Display(_) | Note::Agent(_) => {}
         }
     }
     found

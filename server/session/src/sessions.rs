@@ -40,7 +40,7 @@ use crate::actor::{self, Asked, Start};
 use crate::dependencies::{Dependencies, Shared};
 use crate::hooks::SwitchReason;
 use crate::journal::entry::Header;
-use crate::journal::{files, list};
+use crate::journal::{files, list, temporary};
 use crate::near;
 use crate::op::{Answer, Changes, Farewell, Op};
 
@@ -89,6 +89,7 @@ impl Sessions {
         sessions.offer_context_tools();
         sessions.offer_subagents();
         sessions.find_default_model();
+        sessions.sweep();
         sessions
     }
 
@@ -424,6 +425,16 @@ impl Sessions {
         if tokio::time::timeout(SHUTDOWN_PATIENCE, ended).await.is_err() {
             tracing::error!("sessions did not end in time");
         }
+    }
+
+    /// Removes in the background what a crash left of sessions of which nothing was to stay.
+    fn sweep(&self) {
+        let folder = self.shared.with.paths.sessions.clone();
+        self.in_background(async move {
+            if let Err(error) = blocking(move || temporary::sweep(&folder)).await {
+                tracing::warn!(%error, "temporary sessions are not swept");
+            }
+        });
     }
 
     fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -77,6 +77,8 @@ pub struct SpawnRequest {
     pub tools: Option<Vec<String>>,
     /// An earlier subagent that goes on with this task.
     pub session: Option<SessionId>,
+    /// Whether nothing of it stays once it is done.
+    pub temporary: bool,
     /// Who wants it.
     pub spawner: Spawner,
     /// Hears its events.
@@ -96,6 +98,7 @@ impl SpawnRequest {
             timeout: None,
             tools: None,
             session: None,
+            temporary: false,
             spawner: Spawner::Program,
             listener: None,
         }

@@ -7,7 +7,7 @@ use kit_contract::{
     SpawnSubagentParameters, SpawnSubagentResult, SubagentEvent, SubagentInfo, SubagentParameters,
     SubagentResult, SubagentUsage,
 };
-use kit_protocol::{Event, EventBody, SessionArguments, SessionId, StopReason};
+use kit_protocol::{Event, EventBody, SessionId, StopReason};
 use kit_session::{SpawnRequest, Subagent, SubagentListener, SubagentOutcome, SubagentReport};
 
 use super::sessions::{refused, session_of};
@@ -49,12 +49,13 @@ pub(super) async fn spawn(
         timeout: (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms)),
         tools,
         session: session_id.map(|id| SessionId::from(id.as_str())),
+        temporary: no_session,
         listener: events.then(|| listener(hub, caller)),
         ..SpawnRequest::new(parent, prompt)
     };
     let subagent = hub.sessions()?.spawn(request).await.map_err(refused)?;
-    if events || no_session {
-        see_off(hub, caller, subagent.clone(), events, no_session);
+    if events {
+        see_off(hub, caller, subagent.clone());
     }
     let id = subagent.id().to_string();
     if !blocking {
@@ -169,29 +170,20 @@ fn heard(event: &Event) -> Option<SubagentEvent> {
     })
 }
 
-/// Tells the end of a subagent to whoever listens, and takes away what it stored where nothing is to stay.
-fn see_off(hub: &Arc<Extensions>, caller: &Arc<Caller>, subagent: Subagent, tells: bool, deletes: bool) {
+/// Tells the end of a subagent to whoever listens.
+fn see_off(hub: &Arc<Extensions>, caller: &Arc<Caller>, subagent: Subagent) {
     let (later, caller) = (Arc::clone(hub), Arc::clone(caller));
     hub.spawn(async move {
         let report = subagent.wait().await;
-        if tells {
-            let SubagentResult { response, error, exit_code, .. } = described(&report);
-            let event = SubagentEvent {
-                subagent: subagent.id().to_string(),
-                r#type: "end".to_owned(),
-                content: if error.is_empty() { response } else { error },
-                is_error: exit_code != 0,
-                ..SubagentEvent::default()
-            };
-            later.tell_caller(&caller, EVENT, event);
-        }
-        if deletes && let Ok(sessions) = later.sessions() {
-            let session = Some(subagent.id().clone());
-            let arguments = SessionArguments { session, ..SessionArguments::default() };
-            if let Err(error) = sessions.delete(arguments).await {
-                tracing::warn!(%error, "the session of a subagent that was to store nothing stays");
-            }
-        }
+        let SubagentResult { response, error, exit_code, .. } = described(&report);
+        let event = SubagentEvent {
+            subagent: subagent.id().to_string(),
+            r#type: "end".to_owned(),
+            content: if error.is_empty() { response } else { error },
+            is_error: exit_code != 0,
+            ..SubagentEvent::default()
+        };
+        later.tell_caller(&caller, EVENT, event);
     });
 }
 

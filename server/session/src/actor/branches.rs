@@ -84,7 +84,14 @@ impl Actor {
                 let follows = history.get(index).filter(|record| record.parent == Some(last));
                 let note = follows.and_then(|record| Body::parse(&lines.get(record.span)).note());
                 match note {
-                    Some(Note::Usage(_) | Note::Tool(_) | Note::TurnEnd(_) | Note::Display(_)) => index,
+                    Some(
+                        Note::Usage(_)
+                        | Note::Tool(_)
+                        | Note::TurnEnd(_)
+                        | Note::Display(_)
+                        | Note::Plan(_)
+                        | Note::Agent(_),
+                    ) => index,
                     Some(
                         Note::Prompt(_)
                         | Note::Join(_)

@@ -210,7 +210,9 @@ fn copied(bodies: impl Iterator<Item = Body>) -> Vec<Body> {
                 | Note::Settings(_)
                 | Note::MediaLeftOut(_)
                 | Note::Subagent(_)
-                | Note::Display(_),
+                | Note::Display(_)
+                | Note::Plan(_)
+                | Note::Agent(_),
             ),
         ) => true,
         (_, Some(Note::Prompt(_) | Note::Join(_) | Note::Usage(_) | Note::TakenBack(_)))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kit_protocol::{AgentRef, EventBody, Part, Role, TextPart, TurnId, Usage};
 
 use super::Actor;
-use crate::journal::entry::{Body, Note, UsageNote};
+use crate::journal::entry::{AgentNote, Body, Note, UsageNote};
 use crate::journal::write::Durability;
 use crate::op::Heritage;
 use crate::subagent::relay::Relayed;
@@ -56,10 +56,26 @@ impl Actor {
             if let EventBody::StepUsage(usage) = body {
                 self.count(agent, turn, usage).await;
             } else {
+                self.note_agent(&agent, turn.as_ref(), &body).await;
                 self.stream.relay(agent, turn, body);
             }
         }
         self.post();
+    }
+
+    /// Keeps when a subagent begins and ends, so that it can be told again without its file.
+    async fn note_agent(&mut self, agent: &AgentRef, turn: Option<&TurnId>, body: &EventBody) {
+        if !matches!(body, EventBody::TurnStart { .. } | EventBody::TurnEnd { .. }) {
+            return;
+        }
+        let note = AgentNote { agent: agent.clone(), turn: turn.cloned(), event: body.clone() };
+        let entry = Body::from(&Note::Agent(note));
+        // A session without messages has no file yet, and a subagent of a program is no reason to make one.
+        if self.journal.history().records().is_empty() {
+            self.repairs.push(entry);
+        } else if let Err(error) = self.append(vec![entry], Durability::Written).await {
+            tracing::error!(%error, "what a subagent does is not saved with its parent");
+        }
     }
 
     /// Adds a call of a subagent to the totals, and tells it.

@@ -47,6 +47,9 @@ pub(crate) struct Header {
     /// The task, for a subagent's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) subagent_task: Option<String>,
+    /// Whether nothing of the session is to stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) temporary: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +70,7 @@ impl Header {
             parent_session: None,
             parent_session_id: None,
             subagent_task: None,
+            temporary: false,
         }
     }
 
@@ -223,6 +227,10 @@ pub(crate) enum Note {
     Subagent(SubagentNote),
     /// How an extension shows a tool call.
     Display(DisplayNote),
+    /// The agent's plan from here on.
+    Plan(PlanNote),
+    /// A subagent of the session began or ended a task.
+    Agent(AgentNote),
 }
 
 impl Note {
@@ -397,6 +405,30 @@ pub(crate) struct DisplayNote {
     pub(crate) display: ToolDisplay,
 }
 
+/// `kit-ls/plan`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanNote {
+    /// The turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) turn: Option<TurnId>,
+    /// All steps.
+    pub(crate) entries: Vec<PlanEntry>,
+}
+
+/// `kit-ls/agent`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AgentNote {
+    /// The subagent, whose id is that of its session.
+    pub(crate) agent: AgentRef,
+    /// The subagent's own turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) turn: Option<TurnId>,
+    /// `turn_start` or `turn_end`, as the parent's stream has it.
+    pub(crate) event: EventBody,
+}
+
 /// `kit-ls/turn-end`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -491,6 +523,19 @@ mod tests {
             Note::Display(DisplayNote {
                 turn: Some("t".into()),
                 display: ToolDisplay::new("c".into(), "bash".into()),
+            }),
+            Note::Agent(AgentNote {
+                agent: AgentRef { tool_call_id: Some("c".into()), ..AgentRef::main() },
+                turn: Some("u".into()),
+                event: EventBody::TurnStart { prompt: "look".into() },
+            }),
+            Note::Plan(PlanNote {
+                turn: None,
+                entries: vec![PlanEntry {
+                    content: "look".into(),
+                    status: kit_protocol::PlanStatus::InProgress,
+                    priority: Some(kit_protocol::PlanPriority::Low),
+                }],
             }),
             Note::TurnEnd(TurnEndNote {
                 turn: "t".into(),

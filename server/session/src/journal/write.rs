@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::entry::Header;
 use super::read::{self, Loaded};
+use super::temporary;
 use crate::error::JournalError;
 
 /// Appends that may wait. The session awaits each, so the queue never fills; a sender would wait for its turn.
@@ -183,6 +184,7 @@ fn create(path: &Path) -> Result<(File, Option<File>), JournalError> {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder).map_err(failed)?;
     }
+    let _guard = temporary::guard(path).map_err(failed)?;
     let mut options = OpenOptions::new();
     options.read(true).append(true).create_new(true);
     #[cfg(unix)]
@@ -204,6 +206,14 @@ fn lock(file: &File, path: &Path) -> Result<Option<File>, JournalError> {
         .open(lock_path(path))
         .map_err(|error| JournalError::io("lock", path, error))?;
     try_lock(&beside, path).map(|()| Some(beside))
+}
+
+/// Whether a process holds a session file, or might.
+pub(super) fn is_held(path: &Path) -> bool {
+    match OpenOptions::new().read(true).append(true).open(path) {
+        Ok(file) => lock(&file, path).is_err(),
+        Err(_) => true,
+    }
 }
 
 fn lock_path(path: &Path) -> PathBuf {

@@ -38,6 +38,7 @@ impl Peeked {
             live: Vec::new(),
             begun: notes().filter_map(Note::begun).collect(),
             ended: notes().filter_map(Note::ended).collect(),
+            working: Vec::new(),
         };
         replay::events(&self.loaded.history, &self.lines, &turns)
     }

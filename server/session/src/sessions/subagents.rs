@@ -42,6 +42,7 @@ struct Run {
     nursery: Arc<Nursery>,
     report: watch::Sender<Option<Arc<SubagentReport>>>,
     enlisted: Enlisted,
+    temporary: bool,
 }
 
 impl Sessions {
@@ -127,7 +128,8 @@ impl Sessions {
             done,
         };
         heritage.nursery.take_in(subagent.clone(), ending);
-        let run = Run { errand, reported, start, nursery: heritage.nursery, report, enlisted };
+        let (nursery, temporary) = (heritage.nursery, request.temporary);
+        let run = Run { errand, reported, start, nursery, report, enlisted, temporary };
         self.actors.spawn(Arc::clone(self).see_through(run));
         Ok(subagent)
     }
@@ -221,7 +223,8 @@ impl Sessions {
         let id: ModelId = id.parse().map_err(|error: kit_protocol::InvalidModelId| {
             KitError::new(ErrorKind::InvalidRequest, error.to_string())
         })?;
-        let models = &self.shared.setup().models;
+        let setup = self.shared.setup_of(&heritage.cwd);
+        let models = &setup.models;
         models.resolve(&id).map_err(|error| KitError::new(error.kind, error.message))?;
         let near = models.suggestions(&id);
         if near.is_empty() {
@@ -246,6 +249,7 @@ impl Sessions {
             header.parent_session = Some(heritage.file.to_string_lossy().into_owned());
             header.parent_session_id = Some(request.parent.clone());
             header.subagent_task = Some(request.task.clone());
+            header.temporary = request.temporary;
             return Ok((session, Start::Subagent { header, settings: settings.clone() }));
         };
         if heritage.nursery.find(&session).is_some_and(|known| known.report().is_none()) {
@@ -283,8 +287,9 @@ impl Sessions {
 
     /// Takes a subagent from its place in the line to its report.
     async fn see_through(self: Arc<Self>, run: Run) {
-        let Run { mut errand, reported, start, nursery, report, enlisted } = run;
+        let Run { mut errand, reported, start, nursery, report, enlisted, temporary } = run;
         let session = errand.session.clone();
+        let mut began = false;
         let place = place(&nursery, &errand.cancel).await;
         let came = match place {
             None => SubagentReport::unstarted(session.clone(), SubagentOutcome::Killed),
@@ -295,10 +300,16 @@ impl Sessions {
                 }
                 self.start(session.clone(), start);
                 match self.hand_over(&session, Op::Work(Box::new(errand))) {
-                    Ok(()) => reported.await.unwrap_or_else(|_| {
-                        let failed = "its session failed unexpectedly; this is a defect of kit-ls";
-                        SubagentReport::unstarted(session.clone(), SubagentOutcome::Failed(failed.to_owned()))
-                    }),
+                    Ok(()) => {
+                        began = true;
+                        reported.await.unwrap_or_else(|_| {
+                            let failed = "its session failed unexpectedly; this is a defect of kit-ls";
+                            SubagentReport::unstarted(
+                                session.clone(),
+                                SubagentOutcome::Failed(failed.to_owned()),
+                            )
+                        })
+                    }
                     Err(error) => {
                         SubagentReport::unstarted(session.clone(), SubagentOutcome::Failed(error.message))
                     }
@@ -309,6 +320,12 @@ impl Sessions {
         drop(place);
         report.send_replace(Some(Arc::new(came)));
         nursery.ended(&session);
+        if temporary
+            && began
+            && let Err(error) = self.remove_session(&session).await
+        {
+            tracing::warn!(%session, %error, "a subagent of which nothing was to stay stays until the next start");
+        }
     }
 
     async fn unknown_subagent(&self, parent: &SessionId, id: &SessionId, heritage: &Heritage) -> KitError {

@@ -115,6 +115,13 @@ impl Nursery {
         self.lock().iter().map(|child| child.subagent.clone()).collect()
     }
 
+    /// Those that work or wait.
+    pub(crate) fn working(&self) -> Vec<SessionId> {
+        let children = self.lock();
+        let working = children.iter().filter(|child| child.subagent.report().is_none());
+        working.map(|child| child.subagent.id().clone()).collect()
+    }
+
     /// Stops all.
     pub(crate) fn kill_all(&self) {
         for child in self.lock().iter() {
