@@ -120,10 +120,10 @@ struct Actor {
     turns: Vec<(EntryIndex, TurnId)>,
     /// The turns that ended, on whatever branch.
     ended: Vec<TurnId>,
-    /// What somebody chose for this session, which the settings do not change.
     /// The plans, on whatever branch, and the one that holds.
     plans: Vec<(EntryIndex, Vec<PlanEntry>)>,
     plan: Vec<PlanEntry>,
+    /// What somebody chose for this session, which the settings do not change.
     chosen: Chosen,
     /// What the settings say for the turns behind the running one.
     adopting: Option<Changes>,
@@ -205,12 +205,12 @@ impl Actor {
                 (journal, Some(loaded), cwd, name, Changes::default())
             }
         };
+        let setup = shared.setup_of(&cwd);
         let mut actor = Self {
             stream: Stream::new(session.clone(), sink, 1),
             session,
             cwd,
             journal,
-        let setup = shared.setup_of(&cwd);
             name: None,
             mode: settings.mode.unwrap_or(defaults.mode),
             thinking: settings.thinking.or(setup.settings.thinking_level).unwrap_or_default(),
@@ -229,14 +229,14 @@ impl Actor {
             settings: Vec::new(),
             turns: Vec::new(),
             ended: Vec::new(),
+            plans: Vec::new(),
+            plan: Vec::new(),
             chosen: Chosen::default(),
             adopting: None,
             repairs: Vec::new(),
             queue: VecDeque::new(),
             running: None,
             summarizing: None,
-            plans: Vec::new(),
-            plan: Vec::new(),
             asked_compaction: None,
             active: None,
             state: RunState::Idle,
@@ -279,11 +279,11 @@ impl Actor {
         self.settings = settings;
         self.turns = turns;
         self.ended = ended;
+        self.plans = plans;
         self.read_branch_settings().await?;
         let entries = self.journal.history().records().len();
         if entries <= TOLD_AT_ONCE {
             let told = self.told().await?;
-        self.plans = plans;
             self.stream.remember_told(told);
         } else {
             self.stream.skip(u64::try_from(entries).unwrap_or(u64::MAX).saturating_mul(EVENTS_PER_ENTRY));
@@ -407,13 +407,13 @@ impl Actor {
                 reply(answer, Ok(()));
             }
             Op::Display(shown) => self.display(shown).await,
-            Op::Reserve(next, answer) => {
-                let reserved = self.reserve_aside(next).await;
-                reply(answer, reserved);
-            }
             Op::SetPlan(entries, answer) => {
                 let set = self.set_plan(entries).await;
                 reply(answer, set);
+            }
+            Op::Reserve(next, answer) => {
+                let reserved = self.reserve_aside(next).await;
+                reply(answer, reserved);
             }
             Op::Paid(usage, answer) => {
                 let counted = self.paid_aside(usage).await;

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::actor::Asked;
 use crate::budget::{Purse, Reservation, Spend};
-use crate::history::History;
 use crate::dependencies::Setups;
+use crate::history::History;
 use crate::hooks::InputSource;
 use crate::sessions::look::SessionView;
 use crate::sessions::programs::{CallDisplay, SessionTool};
@@ -51,7 +51,6 @@ pub(crate) struct Changes {
     pub(crate) by: ChangedBy,
 }
 
-/// What the settings say to the sessions that are open.
 impl Changes {
     /// These, and what the settings say where nothing is said.
     pub(crate) fn or_as(self, settings: &Settings) -> Self {
@@ -65,6 +64,7 @@ impl Changes {
     }
 }
 
+/// What the settings say to the sessions that are open.
 #[derive(Clone)]
 pub(crate) struct Adoption {
     /// What the user chose for new sessions.
@@ -169,6 +169,8 @@ pub(crate) enum Op {
     SetActiveTools(Vec<String>, Answer<()>),
     /// Tells how a tool call is shown.
     Display(CallDisplay),
+    /// Puts a plan in the place of the one before.
+    SetPlan(Vec<PlanEntry>, Answer<()>),
     /// Sets apart what a model call beside the conversation costs at least, if the budgets have it.
     Reserve(Spend, Answer<Option<Reservation>>),
     /// Counts a model call beside the conversation.
@@ -199,8 +201,6 @@ pub(crate) enum Op {
     Tree(Answer<SessionTreeAnswer>),
     Transcript(Option<u64>, Answer<TranscriptAnswer>),
     Markdown(Answer<String>),
-    /// Puts a plan in the place of the one before.
-    SetPlan(Vec<PlanEntry>, Answer<()>),
     Usage(Answer<UsageAnswer>),
     SetModel(ModelId, ChangedBy, Answer<ModelSetAnswer>),
     SetThinking(ThinkingLevel, ChangedBy, Answer<ThinkingSetAnswer>),

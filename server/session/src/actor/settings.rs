@@ -159,11 +159,11 @@ impl Actor {
                 restore::settings(history, lines, &wanted, notes.into_iter())
             })
             .await?;
+        let plan = self.plans.iter().rev().find(|(index, _)| branch.binary_search(index).is_ok());
+        self.plan = plan.map(|(_, entries)| entries.clone()).unwrap_or_default();
         self.mode = found.mode.unwrap_or(self.mode);
         self.thinking = found.thinking.unwrap_or(self.thinking);
         self.noted_model.clone_from(&found.model);
-        let plan = self.plans.iter().rev().find(|(index, _)| branch.binary_search(index).is_ok());
-        self.plan = plan.map(|(_, entries)| entries.clone()).unwrap_or_default();
         self.model = found.model.or(self.model.take());
         self.know_window();
         self.measure();

@@ -3,7 +3,7 @@
 //!
 //! A template becomes the prompt itself, and so does what a server answers. A skill stays in the prompt as it was typed,
 //! with the skill's text behind it. A line that begins with a slash and names none of them is a prompt like any other,
-//! unless it was run as a command.
+//! unless it was run as a command or is a template's name with a slip of the fingers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,10 @@ use crate::project::skill::Skill;
 pub(crate) const SKILL: &str = "skill:";
 /// How the names of MCP servers' prompts begin among commands.
 pub(crate) const MCP: &str = "mcp:";
+
+/// From how many characters on a name can be another one with a slip, and how many may be wrong.
+const SHORTEST_SLIP: usize = 4;
+const MOST_SLIPS: usize = 2;
 
 /// A command with what stands behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +92,7 @@ pub(super) async fn expand(
             return Ok(Expanded { text, is_foreign: true, ..Expanded::default() });
         }
     }
-    if must_exist {
+    if must_exist || is_slip(&invocation.name, library.templates.keys()) {
         return Err(unknown(&invocation.name, &library, &[]));
     }
     Ok(Expanded { text, ..Expanded::default() })
@@ -132,6 +136,12 @@ async fn activated(shared: &Shared, skill: Skill, text: String, invocation: &Inv
     Expanded { text, block, ..Expanded::default() }
 }
 
+/// Whether a name is nearly that of a template: a model that gets it as a prompt could only guess.
+fn is_slip<'a>(name: &str, templates: impl IntoIterator<Item = &'a String>) -> bool {
+    let mut templates = templates.into_iter();
+    name.chars().count() >= SHORTEST_SLIP && templates.any(|known| near::distance(name, known) <= MOST_SLIPS)
+}
+
 /// The error about a command that does not exist, with what may have been meant.
 pub(crate) fn unknown(name: &str, library: &Library, others: &[String]) -> KitError {
     let skills: Vec<String> = library.skills.keys().map(|name| format!("{SKILL}{name}")).collect();
@@ -159,5 +169,13 @@ mod tests {
         check("review", None);
         check("/", None);
         check("/ x", None);
+    }
+
+    #[test]
+    fn a_name_with_a_slip_is_no_prompt() {
+        let templates = ["review".to_owned(), "fix".to_owned()];
+        let slips = ["reviw", "Reveiw", "review", "revert", "fxi", "tmp", "usr"]
+            .map(|name| is_slip(name, &templates));
+        assert_eq!(slips, [true, true, true, false, false, false, false]);
     }
 }

@@ -286,6 +286,8 @@ impl Note {
             "media-left-out" => serde_json::from_str(data).map(Self::MediaLeftOut).ok(),
             "subagent" => serde_json::from_str(data).map(Self::Subagent).ok(),
             "display" => serde_json::from_str(data).map(Self::Display).ok(),
+            "plan" => serde_json::from_str(data).map(Self::Plan).ok(),
+            "agent" => serde_json::from_str(data).map(Self::Agent).ok(),
             _ => None,
         }
     }
@@ -294,8 +296,6 @@ impl Note {
 /// `kit-ls/prompt`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-            "plan" => serde_json::from_str(data).map(Self::Plan).ok(),
-            "agent" => serde_json::from_str(data).map(Self::Agent).ok(),
 pub(crate) struct PromptNote {
     /// The turn that it was promised: its own, or the running one that it joins.
     pub(crate) turn: TurnId,

@@ -285,8 +285,8 @@ impl Sessions {
         let shared = &self.shared;
         let tool = ActivateSkill::new(Arc::clone(&shared.with.projects));
         shared.with.tools.add_core(Arc::new(tool));
-        if shared.with.workspace.editor().has_diagnostics() {
         shared.with.tools.add_core(Arc::new(UpdatePlan::new(self)));
+        if shared.with.workspace.editor().has_diagnostics() {
             shared.with.tools.add_core(Arc::new(diagnostics::Diagnostics));
         }
         self.apply_to_tools(&shared.setup().settings);

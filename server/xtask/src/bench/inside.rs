@@ -27,6 +27,12 @@ const TARGETS: &[(&str, f64)] = &[
     ("model stream/1,000 events of ollama", 5.0),
     ("model stream/one event of messages", 0.1),
     ("catalogue/first look-up", 1.0),
+    ("resume of a session of 100,000 entries", 300.0),
+    ("list of 1,000 sessions", 50.0),
+    ("list of 1,000 sessions without its index", 500.0),
+    ("fork of a session of 10,000 entries", 100.0),
+    ("compaction of a history of 200,000 tokens", 250.0),
+    ("thirty subagents at once", 1_000.0),
     ("extension/JavaScript file to live", 1.0),
     ("extension/one hundred JavaScript files to live", 100.0),
     ("extension/empty event", 0.012),
@@ -49,7 +55,7 @@ const TARGETS_IN_RUST: &[(&str, f64)] = &[
 const SEARCH_FACTOR: f64 = 1.3;
 
 pub(super) fn measure() -> Result<Vec<Figure>> {
-    let crates = ["kit-provider", "kit-text", "kit-workspace", "kit-review", "kit-extension"];
+    let crates = ["kit-provider", "kit-text", "kit-workspace", "kit-review", "kit-session", "kit-extension"];
     let crates = crates.map(|name| ["--package", name]).concat();
     run::succeed(run::cargo().args(["bench", "--quiet", "--benches"]).args(crates))?;
     let metadata = run::output(run::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
