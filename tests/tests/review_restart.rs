@@ -54,6 +54,29 @@ async fn a_restart_restores_the_review_and_writes_no_file() {
 }
 
 #[tokio::test]
+async fn a_restart_restores_the_hunks_of_an_unsaved_document() {
+    let project = Project::new().file("a.txt", "one\ntwo\n");
+    let model = ModelServer::start().await;
+    let client = start(&project, &model).await;
+    client.open("a.txt");
+    client.type_over("a.txt", "two", "typed");
+    run_call(&client, &model, Reply::new().edit("a.txt", "one", "1")).await;
+    let unsaved = client.text("a.txt");
+    assert_eq!((unsaved.as_str(), project.text("a.txt").as_str()), ("1\ntyped\n", "one\ntwo\n"));
+    client.close().await;
+
+    // The editor keeps the text, and opens the document when the server has already looked at the file.
+    let client = start(&project, &model).await;
+    client.command("kit.review.list", json!({})).await.expect("the review");
+    client.open_text("a.txt", &unsaved, true);
+    client.review(|review| review["summary"]["hunks"] == 1).await;
+    decide(&client, "kit.review.undo", json!({ "all": true })).await;
+    client.text_becomes("a.txt", "one\ntyped\n").await;
+    assert_eq!(project.text("a.txt"), "one\ntwo\n");
+    client.close().await;
+}
+
+#[tokio::test]
 async fn a_review_step_can_be_taken_back_after_a_restart() {
     let project = Project::new().file("a.txt", "one\ntwo\n");
     let model = ModelServer::start().await;

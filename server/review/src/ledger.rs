@@ -275,8 +275,17 @@ impl Ledger {
     /// Takes notice of what a file holds, without anything having happened to it: a document was opened or closed, or
     /// an operation is about to begin. Answers whether the review changed.
     pub fn observe(&mut self, uri: &DocumentUri, current: &Current) -> bool {
+        let Some(entry) = self.entries.get(uri) else { return false };
+        let is_new = entry.file.current() != current.text.as_ref();
+        // What was seen before may be the file on disk, ahead of its unsaved document: as long as the record was not
+        // changed, it is the record that the text is compared with.
+        let recorded = entry.stored.as_ref().filter(|_| is_new && !entry.changed);
+        let recorded = recorded.and_then(|stored| self.load(stored).ok());
+        let differs = is_new || entry.file.version != current.version;
         let Some(entry) = self.entries.get_mut(uri) else { return false };
-        let differs = entry.file.current() != current.text.as_ref() || entry.file.version != current.version;
+        if let Some(state) = recorded {
+            entry.file = ReviewFile::new(uri.clone(), None, state);
+        }
         entry.file.version = current.version;
         entry.file.user_edit(current.text.as_ref());
         if differs {

@@ -277,6 +277,23 @@ fn stale_text_shown_by_a_second_editor_does_not_spoil_the_record() {
 }
 
 #[test]
+fn an_unsaved_document_that_is_opened_again_after_a_restart_has_its_hunks() {
+    let mut desk = Desk::new(&[("a", "1\n2\n3\n")]);
+    desk.agent("t1", "a", Some("1\nx\n3\n"));
+    // The text was never saved: what the next process finds on disk is older.
+    desk.unnoticed("a", Some("1\n2\n3\n"));
+    desk.restart();
+    assert_eq!(desk.changes("a"), []);
+    let opened = |text: &str| Current { text: Some(Text::from(text)), version: Some(1) };
+    desk.ledger.observe(&uri("a"), &opened("1\nx\n3 typed\n"));
+    assert_eq!(desk.changes("a"), pairs(&[("2\n", "x\n")]));
+    assert_eq!(desk.baseline("a").unwrap(), "1\n2\n3 typed\n");
+    // The document is closed without saving, and that is no change of the agent's either.
+    desk.ledger.observe(&uri("a"), &opened("1\n2\n3\n"));
+    assert_eq!(desk.changes("a"), []);
+}
+
+#[test]
 fn spellings_of_one_uri_are_one_file() {
     let mut desk = Desk::new(&[]);
     let (first, second) = (DocumentUri::parse("file:///c%3A/x%20y"), DocumentUri::parse("file:///C:/x y"));
