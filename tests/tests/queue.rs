@@ -2,7 +2,7 @@
 
 use e2e::start;
 use kit_testkit::{Answer, Gate, ModelServer, Project, Reply};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Statement 5.
 #[tokio::test]
@@ -76,6 +76,12 @@ async fn a_steering_message_joins_the_turn_and_is_still_there_after_a_resume() {
     };
     client.answer(&id, answer);
     assert_eq!(client.finish(&turn).await.response(), "done");
+    let told = |events: &[Value]| {
+        let told = events.iter().filter(|event| event["type"] == "steer_consumed");
+        told.map(|event| (event["turn"].clone(), event["prompt"].clone())).collect::<Vec<_>>()
+    };
+    let expected = [(json!(turn.turn), json!("but use tabs"))];
+    assert_eq!(told(&client.notifications("kit/event")), expected);
     for nth in [1, 2] {
         let request = model.request(nth).await;
         let said = request.user_texts().iter().filter(|text| text.contains("but use tabs")).count();
@@ -88,6 +94,9 @@ async fn a_steering_message_joins_the_turn_and_is_still_there_after_a_resume() {
         .command("kit.session.open", json!({ "session": turn.session }))
         .await
         .expect("the session is resumed");
+    let transcript = client.command("kit.session.transcript", json!({ "session": turn.session })).await;
+    let transcript = transcript.expect("a transcript");
+    assert_eq!(told(transcript["events"].as_array().expect("events")), expected);
     model.reply(Reply::new().text("still done"));
     let next = client.prompt_in(&turn.session, "and now?").await;
     client.finish(&next).await;

@@ -512,6 +512,12 @@ export type Event = {
       /** The prompt as the user wrote it. */
       prompt: string;
     }
+    /** What the user said while the turn runs is in the conversation: the next call of the model has it. */
+    | {
+      type: "steer_consumed";
+      /** What was said, as the user wrote it. */
+      prompt: string;
+    }
     /** The model began an answer. */
     | {
       type: "message_start";

@@ -132,6 +132,22 @@ test("a session that is told from its file shows what a subagent spent, and noth
   assert.deepEqual([row.run?.state, row.status, row.session, row.output], ["done", "done", "a2", "all green"]);
 });
 
+test("a prompt that is taken back leaves the turn that runs alone", () => {
+  const aside = { turn: "u" } as object;
+  const { model } = play({ type: "turn_start", prompt: "hi" }, { type: "message_start" }, call, { type: "tool_execution_start", ...edit },
+    { type: "turn_start", prompt: "later", ...aside }, { ...end, stopReason: "cancelled", durationMs: 0, llmCallCount: 0, ...aside });
+  assert.deepEqual([model.running, model.items.map((item) => ("status" in item ? item.status : item.kind))], ["t", ["user", "running", "user", "turnEnd"]]);
+  const last = model.items.at(-1);
+  assert.equal(last?.kind === "turnEnd" && last.text.startsWith("Taken back"), true);
+});
+
+test("what is said while a turn runs stands where it joined, and begins no turn", () => {
+  const { model } = play({ type: "turn_start", prompt: "hi" }, { type: "message_update", chunk: "Well." }, { type: "steer_consumed", prompt: "faster" }, { type: "message_start" }, { type: "message_update", chunk: "Yes." });
+  assert.deepEqual(model.items.map((item) => [item.kind, "text" in item ? item.text : "", "turn" in item ? item.turn : undefined]),
+    [["user", "hi", "t"], ["text", "Well.", undefined], ["user", "faster", ""], ["text", "Yes.", undefined]]);
+  assert.equal(model.running, "t");
+});
+
 test("a subagent's events leave the queue and the turn of its parent alone", () => {
   const { model } = play({ type: "turn_start", prompt: "hi" }, spawn, { type: "turn_start", prompt: "x", agent }, { type: "queue", length: 3, agent }, { ...end, agent });
   assert.deepEqual([model.queued, model.running], [0, "t"]);

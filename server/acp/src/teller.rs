@@ -134,6 +134,7 @@ impl Teller {
             EventBody::TurnEnd { .. } => self.turn_end(agent),
             _ if agent.is_some() => Vec::new(),
             EventBody::TurnStart { prompt } => self.turn_start(prompt, telling),
+            EventBody::SteerConsumed { prompt } => vec![SessionUpdate::UserMessageChunk(text_chunk(prompt))],
             EventBody::MessageStart {} => {
                 self.message += 1;
                 self.streamed = false;

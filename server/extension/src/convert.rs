@@ -130,7 +130,8 @@ pub(crate) fn told(event: &Event, kind_of: impl Fn(&str) -> String) -> Vec<Told>
             vec![("agent_end", value(event)), state("idle", "working")]
         }
         // Calls and results come through the interceptors; the rest has no event of extensions.
-        EventBody::ToolCall { .. }
+        EventBody::SteerConsumed { .. }
+        | EventBody::ToolCall { .. }
         | EventBody::ToolResult { .. }
         | EventBody::ToolDisplay(_)
         | EventBody::ReasoningDelta { .. }
@@ -228,7 +229,8 @@ pub(crate) fn chunk_of(body: &EventBody) -> Option<SubagentChunkEvent> {
         EventBody::TurnEnd { response, .. } => {
             SubagentChunkEvent { chunk_type: "turn_end".to_owned(), content: response.clone(), ..chunk }
         }
-        EventBody::MessageStart {}
+        EventBody::SteerConsumed { .. }
+        | EventBody::MessageStart {}
         | EventBody::MessageEnd { .. }
         | EventBody::ToolOutput { .. }
         | EventBody::ToolDisplay(_)

@@ -176,7 +176,8 @@ impl Registry {
                     tokio::spawn(async move { sender.send(Step::End(message)).await });
                 }
             }
-            EventBody::MessageStart {}
+            EventBody::SteerConsumed { .. }
+            | EventBody::MessageStart {}
             | EventBody::MessageUpdate { .. }
             | EventBody::MessageEnd { .. }
             | EventBody::ReasoningDelta { .. }

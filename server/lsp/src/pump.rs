@@ -252,6 +252,7 @@ async fn tell(client: &Client, event: Event) {
             client.log_message(lsp::MessageType::WARNING, text).await;
         }
         EventBody::TurnStart { .. }
+        | EventBody::SteerConsumed { .. }
         | EventBody::MessageStart {}
         | EventBody::MessageUpdate { .. }
         | EventBody::MessageEnd { .. }

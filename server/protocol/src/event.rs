@@ -107,6 +107,11 @@ pub enum EventBody {
         /// The prompt as the user wrote it.
         prompt: String,
     },
+    /// What the user said while the turn runs is in the conversation: the next call of the model has it.
+    SteerConsumed {
+        /// What was said, as the user wrote it.
+        prompt: String,
+    },
     /// The model began an answer.
     MessageStart {},
     /// More text of the answer.
@@ -315,6 +320,7 @@ impl EventBody {
                 Some(DeltaOf::Output(tool_call_id, *is_stderr))
             }
             Self::TurnStart { .. }
+            | Self::SteerConsumed { .. }
             | Self::MessageStart {}
             | Self::MessageEnd { .. }
             | Self::ToolCall { .. }

@@ -16,6 +16,9 @@ pub(crate) fn transcript(name: &str, events: &[Replayed]) -> String {
             EventBody::TurnStart { prompt } => {
                 text.push_str(&format!("\n## Prompt\n\n{}\n", prompt.trim_end()))
             }
+            EventBody::SteerConsumed { prompt } => {
+                text.push_str(&format!("\n## Said meanwhile\n\n{}\n", prompt.trim_end()));
+            }
             EventBody::MessageEnd { content } if !content.trim().is_empty() => {
                 text.push_str(&format!("\n{}\n", content.trim_end()));
             }

@@ -69,6 +69,7 @@ pub(crate) fn events(history: &History, lines: &Lines, turns: &Turns) -> Vec<Rep
         notes,
         calls: Vec::new(),
         waiting: Vec::new(),
+        joining: 0,
         model: None,
         agents: Vec::new(),
         ended: &turns.ended,
@@ -112,6 +113,8 @@ struct Teller<'a> {
     calls: Vec<ToolCallPart>,
     /// Accepted prompts whose turn has not started yet.
     waiting: Vec<PromptNote>,
+    /// How many of the messages to come joined the conversation while a turn ran.
+    joining: usize,
     model: Option<String>,
     /// Subagents that have not ended yet, with their turns.
     agents: Vec<(AgentRef, Option<TurnId>)>,
@@ -140,6 +143,7 @@ impl Teller<'_> {
                 }
             }
             (_, Some(Note::Prompt(prompt))) if !prompt.steer => self.waiting.push(prompt),
+            (_, Some(Note::Join(join))) => self.joining = join.prompts,
             (_, Some(Note::Usage(UsageNote { turn, agent, usage }))) => {
                 self.told.push(Replayed { turn, at: self.at, agent, body: EventBody::StepUsage(usage) });
             }
@@ -147,7 +151,6 @@ impl Teller<'_> {
                 _,
                 Some(
                     Note::Prompt(_)
-                    | Note::Join(_)
                     | Note::Tool(_)
                     | Note::Settings(_)
                     | Note::TakenBack(_)
@@ -205,6 +208,10 @@ impl Teller<'_> {
     fn message(&mut self, id: &str, message: Message) {
         match message.role {
             Role::System => {}
+            Role::User if self.joining > 0 => {
+                self.joining -= 1;
+                self.tell(EventBody::SteerConsumed { prompt: restore::own_text(&message.parts) });
+            }
             Role::User => {
                 if self.turn.as_ref().is_none_or(|turn| !turn.noted) {
                     self.begin(TurnId::new(id), message.joined_text(), false);

@@ -209,7 +209,7 @@ pub(crate) fn join(into: &mut EventBody, body: EventBody) -> Option<EventBody> {
 /// About how much memory an event takes.
 fn weight(event: &Event) -> usize {
     let text = match &event.body {
-        EventBody::TurnStart { prompt } => prompt.len(),
+        EventBody::TurnStart { prompt } | EventBody::SteerConsumed { prompt } => prompt.len(),
         EventBody::MessageUpdate { chunk } | EventBody::ToolOutput { chunk, .. } => chunk.len(),
         EventBody::ReasoningDelta { delta } => delta.len(),
         EventBody::MessageEnd { content }

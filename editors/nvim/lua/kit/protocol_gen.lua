@@ -278,7 +278,7 @@ M.commands = {
 ---@field seq number Position in the session's stream.
 ---@field at number When, in milliseconds since the Unix epoch.
 ---@field agent? kit.AgentRef The subagent that it comes from; absent for the session's own agent.
----@field type "turn_start"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_display"|"plan"|"tool_call_content"|"step_usage"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
+---@field type "turn_start"|"steer_consumed"|"message_start"|"message_update"|"message_end"|"reasoning_delta"|"tool_call"|"tool_execution_start"|"tool_output"|"tool_execution_end"|"tool_result"|"tool_display"|"plan"|"tool_call_content"|"step_usage"|"response"|"compaction"|"retry"|"stream_reset"|"queue"|"notice"|"error"|"model_change"|"thinking_change"|"turn_end"
 ---@field prompt? string The prompt as the user wrote it.
 ---@field chunk? string The text to append.
 ---@field content? string The whole text of this answer.

@@ -19,6 +19,7 @@ local follow_width = 60
 ---@field canvas kit.Canvas
 ---@field main kit.Lane
 ---@field lanes table<string, kit.Lane> Of subagents, by their ids.
+---@field turn? string The turn that runs.
 ---@field files table<string, { additions: integer, deletions: integer }> What the turn did to files.
 local Transcript = {}
 Transcript.__index = Transcript
@@ -37,6 +38,7 @@ end
 ---@param title string
 function Transcript:clear(title)
   self.main, self.lanes, self.files = lane.new(self.canvas), {}, {}
+  self.turn = nil
   self.canvas:clear("# " .. title)
 end
 

@@ -26,6 +26,8 @@ local is_bad_stop = { error = true, refusal = true }
 ---@param files table<string, { additions: integer, deletions: integer }>
 ---@return string
 local function turn_summary(event, files)
+  local is_unstarted = event.llmCallCount == 0 and event.durationMs == 0
+  if is_unstarted and event.stopReason == "cancelled" then return "Taken back." end
   local parts = { ("%s in %s"):format(stops[event.stopReason] or "Ended", format.duration(event.durationMs)) }
   if event.toolCallCount > 0 then parts[#parts + 1] = format.count(event.toolCallCount, "tool") end
   local count, additions, deletions = 0, 0, 0
@@ -113,6 +115,12 @@ end
 ---@type table<string, fun(transcript: kit.Transcript, into: kit.Lane, event: table)>
 local show = {}
 
+--- Whether an event is of a turn that never ran, such as a prompt that was taken back, while another one runs.
+---@param transcript kit.Transcript
+---@param event table
+---@return boolean
+function M.is_aside(transcript, event) return transcript.turn ~= nil and event.turn ~= transcript.turn end
+
 function show.turn_start(transcript, into, event)
   into.has_text, into.is_over = false, false
   into.step = into.step + 1
@@ -128,10 +136,16 @@ function show.turn_start(transcript, into, event)
     end
     return
   end
-  transcript.files = {}
+  if not M.is_aside(transcript, event) then
+    transcript.turn, transcript.files = event.turn, {}
+  end
+  show.steer_consumed(transcript, into, event)
+end
+
+function show.steer_consumed(transcript, into, event)
   local lines = vim.list_extend({ "## You", "" }, vim.split(event.prompt, "\n", { plain = true }))
   local item = into:open("prompt", lines)
-  transcript.canvas:color(into:row(item), 0, #lines[1], "KitUser")
+  transcript.canvas:color(into:row(item), #into.prefix, #into.prefix + #lines[1], "KitUser")
 end
 
 function show.message_start(_, into)
@@ -298,8 +312,12 @@ function show.turn_end(transcript, into, event)
     into.parent:write_tool(owner)
     return into.canvas:fold(into.parent:row(owner) + 1, into.parent:last_row(owner))
   end
-  into:add_notice(turn_summary(event, transcript.files), is_bad_stop[event.stopReason] and "KitFailed" or "KitMeta")
-  transcript.files = {}
+  local is_aside = M.is_aside(transcript, event)
+  local summary = turn_summary(event, is_aside and {} or transcript.files)
+  into:add_notice(summary, is_bad_stop[event.stopReason] and "KitFailed" or "KitMeta")
+  if not is_aside then
+    transcript.turn, transcript.files = nil, {}
+  end
 end
 
 --- What shows an event, or nil for events that are not shown.

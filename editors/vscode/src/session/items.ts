@@ -11,7 +11,7 @@ interface Row {
 export interface UserItem extends Row {
   kind: "user";
   text: string;
-  /** The turn that it began. */
+  /** The turn that it began; empty for what was said while a turn ran. */
   turn: string;
 }
 

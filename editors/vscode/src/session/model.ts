@@ -29,11 +29,14 @@ function applyTo(model: SessionModel, event: KitEvent, agent: string): Change {
     add(model, { kind: "notice", id, level, text, ...(details ? { details } : {}), ...placeOf(model, agent) });
   switch (event.type) {
     case "turn_start": {
+      if (isAside(model, event)) return add(model, { kind: "user", id, text: event.prompt, turn: "" });
       model.step[agent] = [];
       const started = event.agent ? startAgent(model, event.agent, `${id}a`, event.prompt) : nothing;
       if (!event.agent) model.running = event.turn ?? id;
       return joined(started, add(model, { kind: "user", id, text: event.prompt, turn: event.turn ?? "", ...placeOf(model, agent) }));
     }
+    case "steer_consumed":
+      return joined(finish(model, agent), add(model, { kind: "user", id, text: event.prompt, turn: "", ...placeOf(model, agent) }));
     case "message_start": {
       const closed = finish(model, agent);
       model.step[agent] = [];
@@ -101,6 +104,7 @@ function applyTo(model: SessionModel, event: KitEvent, agent: string): Change {
         ? `This model has no thinking level ${event.previous}, it uses ${event.level}.`
         : `Thinking level: ${event.level}`);
     case "turn_end": {
+      if (isAside(model, event)) return add(model, { ...endLine(event, id, []), turn: "" });
       const closed = joined(finish(model, agent), endTools(model, agent));
       delete model.step[agent];
       if (event.agent) return closed;
@@ -170,17 +174,23 @@ function takeBack(model: SessionModel, agent: string): Change {
   return { drawn: [], removed: stale };
 }
 
+/** Of a turn that never ran, such as a prompt that was taken back, while another one runs. */
+function isAside(model: SessionModel, event: KitEvent): boolean {
+  return !event.agent && model.running !== undefined && event.turn !== undefined && event.turn !== model.running;
+}
+
 type TurnEnd = Extract<KitEvent, { type: "turn_end" }>;
 
 function endLine(event: TurnEnd, id: string, items: Item[]): TurnEndItem {
-  const start = items.findLastIndex((item) => item.kind === "user" && item.within === undefined);
+  const start = items.findLastIndex((item) => item.kind === "user" && item.turn !== "" && item.within === undefined);
   const diffs = items.slice(start + 1).flatMap((item) => (item.kind === "tool" ? item.diffs : []));
   const files = new Set(diffs.map((diff) => diff.uri)).size;
   const sum = (field: "additions" | "deletions") => diffs.reduce((total, diff) => total + diff[field], 0);
   const failed = event.stopReason === "error";
   const told = items.slice(start + 1).some((item) => item.kind === "notice" && item.level === "error" && item.within === undefined);
+  const unstarted = event.stopReason === "cancelled" && event.llmCallCount === 0 && event.durationMs === 0;
   const parts = [
-    `${outcome(event)} ${duration(event.durationMs)}`,
+    unstarted ? "Taken back" : `${outcome(event)} ${duration(event.durationMs)}`,
     ...(event.toolCallCount > 0 ? [plural(event.toolCallCount, "tool")] : []),
     ...(files > 0 ? [`${plural(files, "file")} (+${sum("additions")} −${sum("deletions")})`] : []),
     ...(sentTokens(event.usage) > 0 ? [usageLine(event.usage)] : []),

@@ -41,8 +41,8 @@ export function drawItem(item: Item): Drawn {
 
 function drawUser(item: UserItem): HTMLElement {
   if (item.within !== undefined) return element("div", { class: "item user task", "aria-label": "Task" }, drawMarkdown(item.text));
-  return element("div", { class: "item user", "aria-label": "You", "data-turn": item.turn }, drawMarkdown(item.text),
-    element("button", { class: "link rewind", "data-turn-act": "rewind", title: "Go back to before this prompt: its files, the conversation, or both" }, "Rewind…"));
+  return element("div", { class: "item user", "aria-label": "You", "data-turn": item.turn || undefined }, drawMarkdown(item.text),
+    item.turn !== "" && element("button", { class: "link rewind", "data-turn-act": "rewind", title: "Go back to before this prompt: its files, the conversation, or both" }, "Rewind…"));
 }
 
 function drawNotice(item: NoticeItem): HTMLElement {

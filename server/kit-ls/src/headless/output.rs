@@ -91,6 +91,7 @@ impl Output {
                 }
             }
             EventBody::TurnStart { .. }
+            | EventBody::SteerConsumed { .. }
             | EventBody::MessageStart {}
             | EventBody::StreamReset {}
             | EventBody::ReasoningDelta { .. }

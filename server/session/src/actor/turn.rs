@@ -215,7 +215,8 @@ impl Actor {
                 THINKING.clone_into(&mut self.label)
             }
             EventBody::MessageUpdate { .. } => "answering".clone_into(&mut self.label),
-            EventBody::MessageStart {}
+            EventBody::SteerConsumed { .. }
+            | EventBody::MessageStart {}
             | EventBody::MessageEnd { .. }
             | EventBody::ToolCall { .. }
             | EventBody::ToolExecutionStart { .. }
@@ -269,8 +270,15 @@ impl Actor {
         if !steers.is_empty() {
             self.with_running(|running| running.steers.clear());
             self.tell_queue();
+            self.tell_joined(&steers).await;
         }
         Ok(())
+    }
+
+    async fn tell_joined(&mut self, steers: &[PromptNote]) {
+        for steer in steers {
+            self.emit(EventBody::SteerConsumed { prompt: restore::own_text(&steer.parts) }).await;
+        }
     }
 
     /// Starts an attempt, unless something comes first; or answers why the request cannot be made.
@@ -549,6 +557,7 @@ impl Actor {
                 tracing::error!(%error, "a prompt that came too late to join its turn is not saved");
             }
             self.tell_queue();
+            self.tell_joined(&running.steers).await;
         }
     }
 
