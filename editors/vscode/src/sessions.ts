@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import type { Client } from "./client.ts";
 import type { Content } from "./content.ts";
-import { attempt } from "./errors.ts";
+import { attempt, errorKind, report } from "./errors.ts";
 import { plural } from "./format.ts";
 import type { SessionSummary } from "./protocol.ts";
 import type { SessionStore } from "./session/store.ts";
@@ -132,20 +132,26 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
   }
 
   async open(session: SessionSummary): Promise<void> {
-    await attempt(async () => {
+    try {
       await this.client.call("kit.session.open", { session: session.id });
-      this.store.show(session.id);
-      this.refresh();
-      await this.showSession();
-    });
+      await this.follow(session.id);
+    } catch (error) {
+      if (errorKind(error) !== "busy") return report(error);
+      const choice = await vscode.window.showWarningMessage(`Kit: “${titleOf(session)}” is open in another editor; a copy of it can go on here.`, "Fork");
+      if (choice) await this.fork(session);
+    }
+  }
+
+  private async follow(session: string): Promise<void> {
+    this.store.show(session);
+    this.refresh();
+    await this.showSession();
   }
 
   async create(): Promise<void> {
     await attempt(async () => {
       const { session } = await this.client.call("kit.session.new", editedFile());
-      this.store.show(session);
-      this.refresh();
-      await this.showSession();
+      await this.follow(session);
     });
   }
 
@@ -161,9 +167,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     const source = target?.id ?? this.store.current;
     await attempt(async () => {
       const { session } = await this.client.call("kit.session.fork", source ? { session: source } : {});
-      this.store.show(session);
-      this.refresh();
-      await this.showSession();
+      await this.follow(session);
     });
   }
 
@@ -210,9 +214,7 @@ export class Sessions implements vscode.Disposable, vscode.TreeDataProvider<Sess
     if (!file) return;
     await attempt(async () => {
       const { session } = await this.client.call("kit.session.import", { path: file.fsPath });
-      this.store.show(session);
-      this.refresh();
-      await this.showSession();
+      await this.follow(session);
     });
   }
 

@@ -6,21 +6,120 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use kit_protocol::EntryId;
+use kit_protocol::{EntryId, ErrorKind, KitError, SessionAnswer, SessionId};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::history::{EntryIndex, History};
+use crate::clock::Millis;
+use crate::error::JournalError;
+use crate::history::{EntryIndex, History, RecordKind};
+use crate::journal::entry::{self, Body, Header, Note};
+use crate::journal::files;
 use crate::journal::read::Lines;
+use crate::near;
 
 /// Fields that name entries.
 const REFERENCES: [&str; 3] = ["target_id", "from_id", "first_kept_entry_id"];
 
+/// The session that is copied.
+pub(crate) struct Origin {
+    /// Its file.
+    pub(crate) path: PathBuf,
+    pub(crate) session: SessionId,
+    /// The directory it works in.
+    pub(crate) cwd: String,
+}
+
+/// The entry with this id.
+pub(crate) fn find(history: &History, entry: &EntryId) -> Result<EntryIndex, KitError> {
+    history.find(entry).ok_or_else(|| {
+        let hint = near::hint(entry.as_str(), history.records().iter().map(|record| record.id.as_str()));
+        KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}{hint}"))
+    })
+}
+
+/// Our notes that come after an entry, on any branch.
+pub(crate) fn notes_behind(history: &History, entry: EntryIndex) -> Vec<EntryIndex> {
+    let is_note =
+        |index: &EntryIndex| history.get(*index).is_some_and(|record| record.kind == RecordKind::Note);
+    (entry.0 + 1..history.records().len()).map(EntryIndex).filter(is_note).collect()
+}
+
+/// The last of our notes right behind an entry that tell what it used and that its turn ended there. People choose
+/// entries that they see; without these notes the turn would look cut off.
+pub(crate) fn settled(history: &History, lines: &Lines, entry: EntryIndex) -> EntryIndex {
+    notes_behind(history, entry).into_iter().fold(entry, |last, index| {
+        let follows = history.get(index).filter(|record| record.parent == Some(last));
+        let note = follows.and_then(|record| Body::parse(&lines.get(record.span)).note());
+        match note {
+            Some(
+                Note::Usage(_)
+                | Note::Tool(_)
+                | Note::TurnEnd(_)
+                | Note::Display(_)
+                | Note::Plan(_)
+                | Note::Agent(_),
+            ) => index,
+            Some(
+                Note::Prompt(_)
+                | Note::Join(_)
+                | Note::TurnStart(_)
+                | Note::Settings(_)
+                | Note::TakenBack(_)
+                | Note::MediaLeftOut(_)
+                | Note::Subagent(_),
+            )
+            | None => last,
+        }
+    })
+}
+
+/// Writes the copy of a branch as a session of its own below `folder`, with the state of extensions.
+pub(crate) fn write(
+    history: &History,
+    lines: &Lines,
+    branch: &[EntryIndex],
+    origin: &Origin,
+    folder: &Path,
+    name: Option<String>,
+) -> Result<SessionAnswer, KitError> {
+    if branch.is_empty() {
+        let text = "there is nothing to fork: the session is empty";
+        return Err(KitError::new(ErrorKind::InvalidRequest, text));
+    }
+    let (id, at) = (SessionId::random(), Millis::now());
+    let path = files::new_path(folder, &origin.cwd, &id, at);
+    let mut header = Header::new(id.clone(), at, origin.cwd.clone());
+    header.parent_session = Some(origin.path.to_string_lossy().into_owned());
+    header.parent_session_id = Some(origin.session.clone());
+    let written = || -> io::Result<()> {
+        let mut text = format!("{}\n{}", header.to_line()?, copy(history, lines, branch)?);
+        if let Some(name) = name.clone() {
+            let last = text.lines().last().unwrap_or_default();
+            let parent: Option<EntryId> = serde_json::from_str::<Named>(last).ok().map(|named| named.id);
+            let body = Body::SessionInfo { name };
+            text.push_str(&entry::to_line(&EntryId::random(), parent.as_ref(), at, &body)?);
+            text.push('\n');
+        }
+        files::copy_state(&origin.path, &path)?;
+        files::write_new(&path, text.as_bytes())
+    };
+    written().map_err(|error| KitError::from(JournalError::io("create", &path, error)))?;
+    Ok(SessionAnswer { session: id, path: Some(path.to_string_lossy().into_owned()), name })
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: EntryId,
+}
+
 /// The lines of the copies of `branch`, each with its line end.
-pub(crate) fn copy(history: &History, lines: &Lines, branch: &[EntryIndex]) -> serde_json::Result<String> {
+fn copy(history: &History, lines: &Lines, branch: &[EntryIndex]) -> serde_json::Result<String> {
     let records: Vec<_> = branch.iter().filter_map(|index| history.get(*index)).collect();
     let ids: HashMap<&str, EntryId> =
         records.iter().map(|record| (record.id.as_str(), EntryId::random())).collect();

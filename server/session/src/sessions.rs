@@ -191,7 +191,15 @@ impl Sessions {
     pub async fn fork(&self, arguments: SessionArguments) -> Result<SessionAnswer, KitError> {
         let session = self.named(arguments.session)?;
         self.may_fork(&session, arguments.entry.as_ref()).await?;
-        let forked = self.ask(&session, |answer| Op::Fork(arguments.entry, arguments.name, answer)).await?;
+        let SessionArguments { entry, name, .. } = arguments;
+        let forked = match self.ask(&session, |answer| Op::Fork(entry.clone(), name.clone(), answer)).await {
+            Err(error) if error.kind == ErrorKind::Busy => {
+                let file = self.find_file(&session).await?;
+                let folder = self.shared.with.paths.sessions.clone();
+                peek::fork(file, session, folder, entry, name).await?
+            }
+            forked => forked?,
+        };
         self.ask(&forked.session, Op::Describe).await?;
         self.shared.board.set_current(&forked.session);
         Ok(forked)

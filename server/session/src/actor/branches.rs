@@ -1,24 +1,22 @@
 //! Moving within a session's tree, copying it, and showing it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kit_protocol::{
-    EntryId, ErrorKind, KitError, Part, PromptAnswer, Role, SessionAnswer, SessionId, SessionTreeAnswer,
+    EntryId, ErrorKind, KitError, Part, PromptAnswer, Role, SessionAnswer, SessionTreeAnswer,
     TranscriptAnswer, TurnId,
 };
 
 use super::prompts::Waiting;
-use super::{Actor, Millis, internal};
-use crate::error::JournalError;
+use super::{Actor, internal};
 use crate::fork;
 use crate::history::{EntryIndex, Record, RecordKind};
 use crate::hooks::InputSource;
-use crate::journal::entry::{Body, Header, Note};
+use crate::journal::entry::{Body, Note};
 use crate::journal::files;
 use crate::journal::write::Durability;
 use crate::markdown;
-use crate::near;
 use crate::op::{Answer, Changes, Farewell, reply};
 use crate::tree;
 use crate::turn::Input;
@@ -63,49 +61,13 @@ impl Actor {
     }
 
     fn find(&self, entry: &EntryId) -> Result<EntryIndex, KitError> {
-        let history = self.journal.history();
-        history.find(entry).ok_or_else(|| {
-            let hint = near::hint(entry.as_str(), history.records().iter().map(|record| record.id.as_str()));
-            KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}{hint}"))
-        })
+        fork::find(self.journal.history(), entry)
     }
 
-    /// The last of our notes right behind an entry that tell what it used and that its turn ended there. People choose
-    /// entries that they see; without these notes the turn would look cut off.
+    /// The entry that is meant by one that people chose, with the notes behind it.
     async fn settled(&self, entry: EntryIndex) -> Result<EntryIndex, KitError> {
-        let history = self.journal.history();
-        let is_note =
-            |index: &EntryIndex| history.get(*index).is_some_and(|record| record.kind == RecordKind::Note);
-        let notes: Vec<EntryIndex> =
-            (entry.0 + 1..history.records().len()).map(EntryIndex).filter(is_note).collect();
-        let wanted = notes.clone();
-        self.on_branch(wanted, move |history, lines| {
-            notes.into_iter().fold(entry, |last, index| {
-                let follows = history.get(index).filter(|record| record.parent == Some(last));
-                let note = follows.and_then(|record| Body::parse(&lines.get(record.span)).note());
-                match note {
-                    Some(
-                        Note::Usage(_)
-                        | Note::Tool(_)
-                        | Note::TurnEnd(_)
-                        | Note::Display(_)
-                        | Note::Plan(_)
-                        | Note::Agent(_),
-                    ) => index,
-                    Some(
-                        Note::Prompt(_)
-                        | Note::Join(_)
-                        | Note::TurnStart(_)
-                        | Note::Settings(_)
-                        | Note::TakenBack(_)
-                        | Note::MediaLeftOut(_)
-                        | Note::Subagent(_),
-                    )
-                    | None => last,
-                }
-            })
-        })
-        .await
+        let notes = fork::notes_behind(self.journal.history(), entry);
+        self.on_branch(notes, move |history, lines| fork::settled(history, lines, entry)).await
     }
 
     /// Gives an entry a label, or takes it away.
@@ -193,36 +155,16 @@ impl Actor {
             None => self.journal.history().leaf(),
         };
         let branch = self.journal.history().branch(leaf);
-        if branch.is_empty() {
-            return Err(KitError::new(
-                ErrorKind::InvalidRequest,
-                "there is nothing to fork: the session is empty",
-            ));
-        }
-        let (id, at) = (SessionId::random(), Millis::now());
-        let cwd = self.cwd.to_string_lossy().into_owned();
-        let source = self.journal.path().to_string_lossy().into_owned();
-        let mut header = Header::new(id.clone(), at, cwd.clone());
-        header.parent_session = Some(source);
-        header.parent_session_id = Some(self.session.clone());
-        let path = files::new_path(&self.shared.with.paths.sessions, &cwd, &id, at);
-        let named = name.clone().map(|name| Body::SessionInfo { name });
-        let (original, target) = (self.journal.path().to_owned(), path.clone());
-        self.on_branch(branch.clone(), move |history, lines| -> std::io::Result<()> {
-            let mut text = format!("{}\n{}", header.to_line()?, fork::copy(history, lines, &branch)?);
-            if let Some(body) = named {
-                let last = text.lines().last().unwrap_or_default();
-                let parent: Option<EntryId> = serde_json::from_str::<Named>(last).ok().map(|named| named.id);
-                let line = crate::journal::entry::to_line(&EntryId::random(), parent.as_ref(), at, &body)?;
-                text.push_str(&line);
-                text.push('\n');
-            }
-            files::copy_state(&original, &target)?;
-            write_new(&target, text.as_bytes())
+        let origin = fork::Origin {
+            path: self.journal.path().to_owned(),
+            session: self.session.clone(),
+            cwd: self.cwd.to_string_lossy().into_owned(),
+        };
+        let folder = self.shared.with.paths.sessions.clone();
+        self.on_branch(branch.clone(), move |history, lines| {
+            fork::write(history, lines, &branch, &origin, &folder, name)
         })
         .await?
-        .map_err(|error| KitError::from(JournalError::io("create", &path, error)))?;
-        Ok(SessionAnswer { session: id, path: Some(path.to_string_lossy().into_owned()), name })
     }
 
     /// Copies the file and the state of extensions beside it, or writes Markdown.
@@ -233,9 +175,9 @@ impl Actor {
         let (from, target) = (self.journal.path().to_owned(), to.clone());
         let copied = tokio::task::spawn_blocking(move || {
             if let Some(text) = text {
-                return write_new(&target, text.as_bytes());
+                return files::write_new(&target, text.as_bytes());
             }
-            write_new(&target, &std::fs::read(&from)?)?;
+            files::write_new(&target, &std::fs::read(&from)?)?;
             files::copy_state(&from, &target)
         });
         copied.await.map_err(|error| internal(&error))?.map_err(|error| {
@@ -301,22 +243,6 @@ fn is_opening(record: Option<&Record>) -> bool {
     record.is_some_and(|record| matches!(record.kind, RecordKind::Message(Some(Role::System | Role::User))))
 }
 
-#[derive(serde::Deserialize)]
-struct Named {
-    id: EntryId,
-}
-
 fn no_turn(turn: &TurnId) -> KitError {
     KitError::new(ErrorKind::NotFound, format!("the current branch of the session has no turn {turn}"))
-}
-
-/// Writes a file that must not exist yet; readable by the user alone.
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    if let Some(folder) = path.parent() {
-        files::make_private_folder(folder)?;
-    }
-    let mut file = files::make_private(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

@@ -108,6 +108,16 @@ pub(crate) fn make_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Writes a file that must not exist yet, for the user alone.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        make_private_folder(folder)?;
+    }
+    let mut file = make_private(path)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()
+}
+
 /// Finds the file of a session. A file whose header is lost is found by its name.
 pub(crate) fn find(sessions: &Path, id: &SessionId) -> Result<PathBuf, JournalError> {
     let digits: String = id.as_str().chars().take(ID_DIGITS).collect();

@@ -1,13 +1,14 @@
-//! Shows a session that another process has open: its file is read without its lock, and nothing is written.
+//! Shows and copies a session that another process has open: its file is read without its lock, and not written.
 
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use kit_protocol::{Event, KitError, SessionId, SessionTreeAnswer, TranscriptAnswer};
+use kit_protocol::{EntryId, Event, KitError, SessionAnswer, SessionId, SessionTreeAnswer, TranscriptAnswer};
 
 use super::blocking;
 use crate::error::JournalError;
+use crate::fork;
 use crate::history::EntryIndex;
 use crate::journal::entry::Note;
 use crate::journal::lines_of;
@@ -82,4 +83,25 @@ pub(super) async fn markdown(path: PathBuf, session: SessionId) -> Result<String
         markdown::transcript(&name, &told)
     })
     .await
+}
+
+/// Copies the session up to an entry, else the whole of its current branch, into a new one below `folder`.
+pub(super) async fn fork(
+    path: PathBuf,
+    session: SessionId,
+    folder: PathBuf,
+    entry: Option<EntryId>,
+    name: Option<String>,
+) -> Result<SessionAnswer, KitError> {
+    let file = path.clone();
+    peek(path, move |peeked| {
+        let Loaded { header, history, .. } = &peeked.loaded;
+        let leaf = match &entry {
+            Some(entry) => Some(fork::settled(history, &peeked.lines, fork::find(history, entry)?)),
+            None => history.leaf(),
+        };
+        let origin = fork::Origin { path: file, session, cwd: header.cwd.clone() };
+        fork::write(history, &peeked.lines, &history.branch(leaf), &origin, &folder, name)
+    })
+    .await?
 }

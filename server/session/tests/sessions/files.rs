@@ -82,6 +82,11 @@ async fn a_second_process_is_refused_as_long_as_the_first_has_the_session() {
         other.sessions.content(&address).await.unwrap(),
         kit.sessions.content(&address).await.unwrap()
     );
+    // And a copy of it can go on in the second process.
+    let copy = other.sessions.fork(session_arguments(&first.session)).await.unwrap().session;
+    assert_ne!(copy, first.session);
+    let arguments = TranscriptArguments { session: copy, from: None };
+    assert_eq!(types(&other.sessions.transcript(arguments).await.unwrap().events), types(&told.events));
     kit.sessions.shutdown().await;
     other.sessions.open(session_arguments(&first.session)).await.unwrap();
 }
