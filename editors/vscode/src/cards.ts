@@ -1,5 +1,8 @@
 // Questions that wait for the user as cards in the session view, and as a notification when nobody would see the card.
-// Each is answered once: by a button of either, by a command, or by being withdrawn.
+// Each is answered once: by a card, a notification, a command, or by being withdrawn.
+//
+// A message of VS Code with buttons cannot be taken back, and hides after a while. That of a progress stays until its work
+// is over: it shows the answers as links, and goes as soon as the question has been answered anywhere.
 
 import * as vscode from "vscode";
 import { withoutLinks } from "./format.ts";
@@ -41,7 +44,10 @@ export interface CardAnswer {
 
 interface Pending {
   card: Card;
-  notified: boolean;
+  /** Takes its notification away. */
+  hide: (() => void) | undefined;
+  /** Whether the user has put its notification off. */
+  later: boolean;
   resolve: (answer: CardAnswer | undefined) => void;
 }
 
@@ -51,11 +57,14 @@ const patienceMs = 10_000;
 const notificationLimit = 160;
 /** The most buttons of a question that a notification has room for. */
 const notificationChoices = 3;
+/** What the links of notifications run. */
+const linkCommand = "kit.answerCard";
 
 export class Cards implements vscode.Disposable {
   private readonly pending = new Map<string, Pending>();
   private readonly emitter = new vscode.EventEmitter<void>();
   readonly onChange = this.emitter.event;
+  private readonly command = vscode.commands.registerCommand(linkCommand, (id: string, option?: string) => this.follow(id, option));
 
   /** Whether the session view shows cards now. */
   visible: () => boolean = () => false;
@@ -70,7 +79,8 @@ export class Cards implements vscode.Disposable {
       const cancellation = token.onCancellationRequested(() => this.settle(card.id, undefined));
       this.pending.set(card.id, {
         card,
-        notified: false,
+        hide: undefined,
+        later: false,
         resolve: (answer) => {
           cancellation.dispose();
           resolve(answer);
@@ -85,6 +95,7 @@ export class Cards implements vscode.Disposable {
     const pending = this.pending.get(id);
     if (!pending) return;
     this.pending.delete(id);
+    pending.hide?.();
     this.changed();
     pending.resolve(answer);
   }
@@ -105,9 +116,12 @@ export class Cards implements vscode.Disposable {
     this.emitter.fire();
   }
 
-  /** The view was hidden: what waits there would not be seen any more. */
-  hidden(): void {
-    for (const card of this.list()) this.showNotification(card);
+  /** The view was hidden, and what waits there would not be seen any more; or it is shown, and notifications are too much. */
+  viewChanged(): void {
+    for (const { card, hide } of this.pending.values()) {
+      if (this.visible()) hide?.();
+      else this.showNotification(card);
+    }
   }
 
   private notify(card: Card): void {
@@ -119,27 +133,61 @@ export class Cards implements vscode.Disposable {
 
   private showNotification(card: Card): void {
     const pending = this.pending.get(card.id);
-    if (!pending || pending.notified || !setting("notifications.waiting", true)) return;
-    pending.notified = true;
+    if (!pending || pending.hide || pending.later || !setting("notifications.waiting", true)) return;
     // Nothing is allowed from a notification that cannot show all of it.
     const fits = card.blocks.length === 0 && card.code.length <= notificationLimit && !card.code.includes("\n");
     const kinds: CardOption["kind"][] = fits ? ["allowOnce", "rejectOnce"] : ["rejectOnce"];
     const choices = card.options.filter((option) => option.kind === "choice").slice(0, notificationChoices);
     const quick = [...kinds.flatMap((kind) => card.options.find((option) => option.kind === kind) ?? []), ...choices];
-    const buttons = quick.map((option) => ({ title: option.label, option: option.id }));
-    const detail = card.code || card.uri ? `: ${card.code.split("\n", 1)[0] || (card.uri ?? "")}` : "";
-    const asks = card.title || (card.text.replace(/^#+ /, "").split("\n", 1)[0] ?? "");
-    const whole = asks.includes(detail.slice(2)) ? asks : asks + detail;
-    const message = card.agent ? `${card.agent}: ${whole}` : whole;
-    void vscode.window.showInformationMessage(`Kit: ${withoutLinks(message.replace(/^Kit:? /, ""))}${card.copy ? ` (${card.copy})` : ""}`, ...buttons, { title: "More…", option: "" }).then((choice) => {
-      if (!choice) return;
-      if (choice.option) this.settle(card.id, { option: choice.option, feedback: "" });
-      else void vscode.commands.executeCommand("kit.showSession");
+    const links = [...quick.map(({ label, id }) => link(label, card.id, id)), link("More…", card.id)];
+    const options = { location: vscode.ProgressLocation.Notification, cancellable: putOff };
+    const over = new Promise<void>((resolve) => {
+      pending.hide = () => {
+        pending.hide = undefined;
+        resolve();
+      };
     });
+    void vscode.window.withProgress(options, (progress, token) => {
+      token.onCancellationRequested(() => {
+        pending.later = true;
+        pending.hide?.();
+      });
+      // Without a share of the work there is no bar.
+      progress.report({ message: [notificationText(card), ...links].join(linkGap), increment: 0 });
+      return over;
+    });
+  }
+
+  /** A link of a notification: an answer, or all of the question. */
+  private follow(id: string, option: string | undefined): void {
+    if (option !== undefined) return this.settle(id, { option, feedback: "" });
+    this.pending.get(id)?.hide?.();
+    void vscode.commands.executeCommand("kit.showSession");
   }
 
   dispose(): void {
     this.withdraw(() => true);
+    this.command.dispose();
     this.emitter.dispose();
   }
+}
+
+/** VS Code takes a text for the button in place of the boolean that its types declare, and says "Cancel" otherwise. */
+const putOff = "Later" as unknown as boolean;
+/** Wide enough to tell two links apart. */
+const linkGap = "\u2003";
+
+function link(label: string, ...words: string[]): string {
+  const argument = encodeURIComponent(JSON.stringify(words)).replace(/[()]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+  // A link stays on one line.
+  return `[${label.replace(/[[\]]/g, "").replaceAll(" ", "\u00a0")}](command:${linkCommand}?${argument})`;
+}
+
+/** The question in one line; a link in what a model wrote stays text. */
+function notificationText({ title, text, code, uri, agent, copy }: Card): string {
+  const asks = title || (text.replace(/^#+ /, "").split("\n", 1)[0] ?? "");
+  const subject = code.split("\n", 1)[0] || (uri ?? "");
+  const whole = asks.includes(subject) ? asks : `${asks}${/[?!.:]$/.test(asks) ? "" : ":"} ${subject}`;
+  const named = agent ? `Kit: ${agent}: ${whole}` : whole.startsWith("Kit") ? whole : `Kit: ${whole}`;
+  return `${withoutLinks(named)}${copy ? ` (${copy})` : ""}`;
 }

@@ -206,7 +206,7 @@ async function questions(page, view, status, shot) {
   before = await ask("needs permission");
   await view.locator(".card").waitFor();
   await page.keyboard.press("Control+Alt+B");
-  await page.locator(".notification-toast .monaco-button", { hasText: "Allow once" }).click();
+  await page.locator(".notification-toast a", { hasText: "Allow once" }).click();
   await run(page, "Kit: Show Session");
   await ends.nth(before).waitFor();
   await view.locator(".item.text", { hasText: "Permission: once" }).waitFor();

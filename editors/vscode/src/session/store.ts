@@ -37,8 +37,9 @@ export class SessionStore implements vscode.Disposable {
     this.subscriptions = [
       client.onEvent((event) => this.take(event)),
       client.onStatus((status) => this.adopt(status)),
+      // Another server numbers the events anew.
       client.onState((state) => {
-        if (state === "running") void (this.model ? this.fetch() : this.restore());
+        if (state === "running") void (this.model ? this.reload() : this.restore());
       }),
     ];
   }

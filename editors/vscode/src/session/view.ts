@@ -50,10 +50,9 @@ export class SessionView implements vscode.Disposable, vscode.WebviewViewProvide
     webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(this.extensionUri, "dist"), vscode.Uri.joinPath(this.extensionUri, "media")] };
     webview.html = this.page(webview);
     webview.onDidReceiveMessage((message: FromView) => this.receive(message));
-    view.onDidChangeVisibility(() => {
-      if (!view.visible) this.cards.hidden();
-    });
+    view.onDidChangeVisibility(() => this.cards.viewChanged());
     view.onDidDispose(() => (this.view = undefined));
+    this.cards.viewChanged();
   }
 
   /** Shows the view and leaves the keyboard where it is. */
