@@ -118,7 +118,13 @@ return {
         ["Kit undo fiel"] = '"fiel" is none of hunk, file, turn, all. Did you mean "file"?',
         ["Kit sessions fokr"] = ':Kit sessions has no "fokr". Did you mean "fork"?',
         ["Kit agents stop x"] = "No subagent runs.",
+        ["Kit queue"] = "There is no session yet; ask something first.",
+        ["Kit compact"] = "There is no session yet; ask something first.",
+        ["Kit rewind"] = "There is no session yet; ask something first.",
+        ["Kit tree"] = "There is no session yet; ask something first.",
+        ["Kit retry"] = "There is no session yet; ask something first.",
       }
+      nvim:lua("require('kit.session').current = nil")
       local told = {}
       for command in pairs(sentences) do
         nvim:lua("_G.messages = {}")

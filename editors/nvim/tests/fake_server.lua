@@ -13,6 +13,7 @@ M.replies = {} ---@type table<string, table|fun(argument: table): table?, table?
 M.encoding = "utf-16"
 
 local dispatchers
+local die ---@type fun()
 
 local function offset(text, position)
   local start = 1
@@ -86,6 +87,10 @@ end
 function M.start(given)
   dispatchers = given
   local is_closing, message_id = false, 0
+  function die()
+    is_closing = true
+    given.on_exit(0, 9)
+  end
   return {
     request = function(method, params, callback, notify_reply)
       message_id = message_id + 1
@@ -121,6 +126,12 @@ function M.start(given)
       given.on_exit(0, 15)
     end,
   }
+end
+
+--- Ends without having been asked to.
+function M.crash()
+  M.documents, M.initialize = {}, nil
+  die()
 end
 
 function M.is_open(uri) return M.documents[uri] ~= nil end

@@ -250,6 +250,28 @@ return {
     end,
   },
   {
+    "stays when a prompt that waited for the turn is taken back",
+    function()
+      local nvim = start()
+      nvim:request("p", "kit/permission", permission("q1"))
+      nvim:sees("$ cargo publish")
+      local usage =
+        { inputTokens = 0, outputTokens = 0, cacheReadTokens = 0, cacheWriteTokens = 0, costKind = "unknown" }
+      local function event(seq, turn, type, fields)
+        local base = { session = "s1", turn = turn, seq = seq, at = 0, type = type }
+        nvim:notify("kit/event", vim.tbl_extend("force", base, fields))
+      end
+      local ended = { stopReason = "cancelled", toolCallCount = 0, llmCallCount = 0, usage = usage, durationMs = 0 }
+      event(1, "t1", "turn_start", { prompt = "go" })
+      event(2, "t2", "turn_start", { prompt = "later" })
+      event(3, "t2", "turn_end", ended)
+      nvim:wait("vim.fn.getbufline(vim.fn.bufnr('kit://s1'), '$')[1] == 'Taken back.'")
+      equal(nvim:get("_G.fake.answers.p == nil"), true)
+      event(4, "t1", "turn_end", vim.tbl_extend("force", ended, { durationMs = 5 }))
+      equal(nvim:answer("p"), { result = { option = "no" } })
+    end,
+  },
+  {
     "withdraws what a subagent asks when that ends, and nothing of its parent",
     function()
       local nvim = start()

@@ -233,6 +233,18 @@ return {
     end,
   },
   {
+    "shows the baseline of a file with CRLF line ends",
+    function()
+      local nvim = editor.start({ ["a.txt"] = "one\r\nTWO\r\n" }, { open = "a.txt" })
+      local base = nvim:uri("a.txt"):gsub("^file:", "kit-base:")
+      nvim:lua("_G.fake.contents[...] = 'one\\r\\ntwo\\r\\n'", base)
+      nvim:command("edit " .. base)
+      nvim:wait("vim.deep_equal(vim.api.nvim_buf_get_lines(0, 0, -1, false), { 'one', 'two' })")
+      equal(nvim:get("vim.bo.fileformat"), "dos")
+      equal(nvim:get("vim.bo.modifiable"), false)
+    end,
+  },
+  {
     "tells conflicts, and what became of a tool's changes",
     function()
       local nvim = start()

@@ -118,6 +118,34 @@ return {
     end,
   },
   {
+    "shows what was said while the turn runs where it joined",
+    function()
+      local nvim, event = start()
+      event("turn_start", { prompt = "go" })
+      event("message_start")
+      event("message_update", { chunk = "First." })
+      event("tool_call", call("c1", "make"))
+      event("steer_consumed", { prompt = "faster\nplease" })
+      event("message_start")
+      event("message_update", { chunk = "Yes." })
+      event("turn_end", turn_end())
+      local lines = transcript(nvim, "Done in 1m12s · 18.2k in (91% cached) / 2.1k out · $0.06")
+      equal(vim.list_slice(lines, 6, 16), {
+        "First.",
+        "",
+        "○ bash  make",
+        "",
+        "## You",
+        "",
+        "faster",
+        "please",
+        "",
+        "Yes.",
+        "",
+      })
+    end,
+  },
+  {
     "shows running tools in place and follows the end",
     function()
       local nvim, event = start({ height = 12 })
@@ -268,6 +296,35 @@ return {
     end,
   },
   {
+    "starts a server that dies again with all that it knew, until it dies too often",
+    function()
+      local nvim, event = start()
+      nvim:command("Kit ask before")
+      event("turn_start", { prompt = "before" })
+      nvim:sees("before")
+      nvim:lua(
+        [[
+        local id = ...
+        _G.fake.replies["kit.session.open"] = { session = id }
+        _G.fake.replies["kit.session.transcript"] = { nextSeq = 3, events = {
+          { session = id, seq = 1, at = 0, type = "turn_start", prompt = "before" },
+          { session = id, seq = 2, at = 0, type = "response", content = "Restored." },
+        } }
+      ]],
+        session
+      )
+      for time = 1, 4 do
+        nvim:lua("_G.messages = {}; _G.fake.crash()")
+        nvim:wait("_G.fake.is_open(vim.uri_from_bufnr(0)) and #_G.fake.ran('kit.session.open') == " .. time)
+        nvim:wait([[vim.list_contains(_G.messages, "Kit: The server ended unexpectedly and is started again.")]])
+      end
+      equal(transcript(nvim, "Restored."), { "", "## You", "", "before", "", "Restored." })
+      nvim:lua("_G.fake.crash()")
+      nvim:wait([[vim.iter(_G.messages):any(function(text) return text:find("5 times", 1, true) ~= nil end)]])
+      equal(nvim:get("_G.fake.initialize"), vim.NIL)
+    end,
+  },
+  {
     "sends from the prompt, keeps its history, and stops with CTRL-C",
     function()
       local nvim = start()
@@ -313,7 +370,7 @@ return {
       ]])
       nvim:command("Kit ask hello")
       nvim:wait("#_G.messages == 1")
-      equal(nvim:get("_G.messages"), { "Kit: no key for anthropic; set ANTHROPIC_API_KEY" })
+      equal(nvim:get("_G.messages"), { "Kit: No key for anthropic; set ANTHROPIC_API_KEY." })
     end,
   },
   {

@@ -1,4 +1,5 @@
--- The connection to the language server: how it is started, found, asked and left.
+-- The connection to the language server: how it is started, found, asked and left. A server that dies is started again,
+-- unless it does so again and again.
 --
 -- One server serves all roots of an editor; a further root becomes a workspace folder. Parameters that arrive are
 -- stripped of JSON nulls before anyone reads them, because Neovim 0.12 passes them as vim.NIL and 0.11 mostly as nil.
@@ -9,6 +10,9 @@ local M = {}
 
 M.name = "kit"
 local protocol_version = 1
+local most_crashes = 4
+local crash_memory = 3 * 60 * 1000
+local crashes = {} ---@type integer[] When the server died of late.
 
 --- Shows one sentence to the user.
 ---@param sentence string
@@ -79,15 +83,34 @@ local function on_init(client)
   client._kit_folders = nil
   require("kit.edit")
   documents.attach_all(client)
+  require("kit.session").reconnect()
 end
 
-local function on_exit()
+--- Starts a server that died again, and says so.
+local function recover()
+  local now = vim.uv.now()
+  crashes = vim.tbl_filter(function(at) return now - at < crash_memory end, crashes)
+  crashes[#crashes + 1] = now
+  if #crashes > most_crashes then
+    local sentence = "The server ended %d times within minutes and stays off; see :Kit log, then :Kit restart."
+    return M.notify(sentence:format(#crashes), vim.log.levels.ERROR)
+  end
+  M.notify("The server ended unexpectedly and is started again.", vim.log.levels.WARN)
+  M.restart()
+end
+
+---@param code integer
+---@param signal integer
+local function on_exit(code, signal)
+  -- Neovim itself ends a server by SIGTERM.
+  local is_crash = (code ~= 0 or signal ~= 0) and signal ~= 15
   vim.schedule(function()
     require("kit.question").withdraw_all()
     require("kit.review").clear()
     require("kit.status").clear()
     require("kit.ui").clear()
     require("kit.session").disconnect()
+    if is_crash and vim.v.exiting == vim.NIL then recover() end
   end)
 end
 
@@ -214,7 +237,8 @@ end
 function M.report(problem)
   if type(problem) ~= "table" then return M.notify(tostring(problem), vim.log.levels.ERROR) end
   local data = type(problem.data) == "table" and problem.data or {}
-  local sentence = (problem.message or "The server gave no reason."):gsub("%s+", " ")
+  local sentence = vim.trim((problem.message or "the server gave no reason"):gsub("%s+", " "))
+  sentence = sentence:sub(1, 1):upper() .. sentence:sub(2) .. (sentence:find("[%w`'\"]$") and "." or "")
   if data.kind == "untrusted" and not sentence:find(":Kit trust", 1, true) then
     sentence = sentence .. " (:Kit trust)"
   elseif data.kind == "busy" and data.retryAfterMs then

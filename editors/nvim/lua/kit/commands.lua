@@ -129,19 +129,24 @@ end
 
 local function retry()
   local session = require("kit.session")
-  client.execute("kit.session.retry", { session = session.current }, function(answer)
-    session.reread(answer.session)
-    session.started(answer)
+  session.with_existing(function(id)
+    client.execute("kit.session.retry", { session = id }, function(answer)
+      session.reread(answer.session)
+      session.started(answer)
+    end)
   end)
 end
 
 ---@param invocation kit.Invocation
 local function compact(invocation)
-  client.execute(
-    "kit.session.compact",
-    { session = require("kit.session").current, focus = invocation.text ~= "" and invocation.text or nil },
-    function() client.notify("The older messages are being summarized.") end
-  )
+  local focus = invocation.text ~= "" and invocation.text or nil
+  require("kit.session").with_existing(function(id)
+    client.execute(
+      "kit.session.compact",
+      { session = id, focus = focus },
+      function() client.notify("The older messages are being summarized.") end
+    )
+  end)
 end
 
 local function open_log()

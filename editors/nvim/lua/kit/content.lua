@@ -9,13 +9,13 @@ local M = {}
 ---@param buffer integer
 ---@param text string
 local function fill(buffer, text)
+  vim.bo[buffer].modifiable = true
   if text:find("\r\n", 1, true) and not text:find("[^\r]\n") then
     text = text:gsub("\r\n", "\n")
     vim.bo[buffer].fileformat = "dos"
   end
   local lines = vim.split(text, "\n", { plain = true })
   if #lines > 1 and lines[#lines] == "" then table.remove(lines) end
-  vim.bo[buffer].modifiable = true
   vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
   vim.bo[buffer].modifiable, vim.bo[buffer].modified = false, false
 end

@@ -42,7 +42,9 @@ local function subject_lines(request)
       lines[index] = (index == 1 and "$ " or "  ") .. line
     end
   end
-  if subject.cwd then lines[#lines + 1] = "in " .. vim.fn.fnamemodify(subject.cwd, ":~") end
+  if subject.cwd and subject.cwd ~= vim.fn.getcwd() then
+    lines[#lines + 1] = "in " .. vim.fn.fnamemodify(subject.cwd, ":~")
+  end
   if subject.uri then lines[#lines + 1] = require("kit.documents").display(subject.uri) end
   vim.list_extend(lines, format.diff(subject.diffBlocks or {}))
   if #lines == 0 and subject.args then lines = vim.split(vim.inspect(subject.args), "\n", { plain = true }) end

@@ -219,7 +219,9 @@ local function report(answer, outcome)
   end
   M.refresh_transcripts()
   local conflicts = answer.conflicts or {}
-  if #conflicts > 0 then
+  if #conflicts + #answer.applied == 0 then
+    client.notify("No change waits for review there.")
+  elseif #conflicts > 0 then
     local more = #conflicts > 1 and (" (and %d more)"):format(#conflicts - 1) or ""
     client.notify(conflicts[1].why .. more, vim.log.levels.WARN)
   end

@@ -63,11 +63,8 @@ function M.ask(session, turn, after)
   end)
 end
 
---- `:Kit rewind`: picks the turn, the newest first.
-function M.pick()
-  local session = require("kit.session")
-  local id = session.current
-  if not id then return client.notify("There is no session yet.") end
+---@param id string
+local function pick(id)
   client.execute("kit.session.tree", { session = id }, function(answer)
     local turns, seen = {}, {}
     for _, node in ipairs(answer.nodes) do
@@ -86,5 +83,8 @@ function M.pick()
     end)
   end)
 end
+
+--- `:Kit rewind`: picks the turn, the newest first.
+function M.pick() require("kit.session").with_existing(pick) end
 
 return M

@@ -6,6 +6,7 @@
 local client = require("kit.client")
 local config = require("kit.config")
 local documents = require("kit.documents")
+local events = require("kit.transcript_events")
 local transcript = require("kit.transcript")
 
 local M = {}
@@ -17,6 +18,7 @@ local api = vim.api
 ---@field next_seq integer
 ---@field waiting? table[] Events that arrived while missing ones are fetched.
 ---@field is_stale boolean Whether the server that numbered the events is gone.
+---@field is_opening? boolean Whether a new server has been asked for it.
 ---@field transcript kit.Transcript
 ---@field name? string
 ---@field last_turn? string
@@ -59,7 +61,7 @@ local may_change_disk = { execute = true, agent = true, other = true }
 ---@param event table
 local function consume(session, event)
   session.next_seq = event.seq + 1
-  if not event.agent then
+  if not event.agent and not events.is_aside(session.transcript, event) then
     if event.type == "turn_start" then
       session.last_turn = event.turn
       M.current = M.current or session.id
@@ -68,7 +70,7 @@ local function consume(session, event)
       M.set_busy(session, 0)
       require("kit.question").withdraw(session.id)
     end
-  elseif event.type == "turn_end" then
+  elseif event.agent and event.type == "turn_end" then
     require("kit.question").withdraw(session.id, event.agent.id)
   end
   if event.type == "tool_result" and may_change_disk[event.toolKind] then
@@ -112,7 +114,7 @@ end
 ---@param session kit.Session
 local function renew(session)
   if session.is_stale then
-    session.is_stale, session.next_seq, session.waiting = false, 1, nil
+    session.is_stale, session.is_opening, session.next_seq, session.waiting = false, false, 1, nil
     session.transcript:clear(title(session))
   end
 end
@@ -145,9 +147,15 @@ end
 --- The server is gone: what is shown stays, and is read anew when a server answers again.
 function M.disconnect()
   for _, session in pairs(sessions) do
-    session.is_stale, session.waiting = true, nil
+    session.is_stale, session.is_opening, session.waiting = true, false, nil
     M.set_busy(session, 0)
   end
+end
+
+--- A server is there again: the session in the window is read anew.
+function M.reconnect()
+  local session = M.current and sessions[M.current]
+  if session and session.is_stale and M.window() then M.show(session.id) end
 end
 
 --- Marks the session's buffer as busy, for the default statusline of Neovim 0.12.
@@ -218,7 +226,13 @@ end
 ---@return integer window
 function M.show(id)
   local session = get(id)
-  if session.is_stale then client.execute("kit.session.open", { session = id }, M.switch) end
+  if session.is_stale and not session.is_opening then
+    session.is_opening = true
+    client.execute("kit.session.open", { session = id }, M.switch, function(problem)
+      session.is_opening = false
+      client.report(problem)
+    end)
+  end
   local window = M.window()
   if window then
     vim.wo[window].winfixbuf = false
@@ -274,6 +288,13 @@ function M.with_current(use)
     M.current = M.current or answer.session
     use(M.current)
   end)
+end
+
+--- Calls `use` with the current session's id, or says that there is none.
+---@param use fun(id: string)
+function M.with_existing(use)
+  if M.current then return use(M.current) end
+  client.notify("There is no session yet; ask something first.")
 end
 
 --- Shows the current session with a prompt, and moves the cursor to it.

@@ -81,7 +81,7 @@ local tokens = {
     local usage = status.usage
     if usage.contextWindow == 0 or usage.contextUsed == 0 then return "" end
     local share = math.floor(100 * context_share(usage) + 0.5)
-    return ("%s%d%%"):format(usage.contextEstimated and "~" or "", share)
+    return (usage.contextEstimated and "~" or "") .. (share == 0 and "<1%" or share .. "%")
   end,
   cache = function(status)
     local share = format.cached(status.usage.session)
@@ -174,6 +174,7 @@ end
 function M.clear()
   if current then
     current = nil
+    show_progress({ state = "error" })
     announce()
   end
 end

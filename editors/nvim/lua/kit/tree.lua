@@ -165,8 +165,7 @@ end
 --- Shows the tree of a session, else of the current one.
 ---@param id? string
 function M.open(id)
-  id = id or session.current
-  if not id then return client.notify("There is no session yet; ask something first.") end
+  if not id then return session.with_existing(M.open) end
   client.execute("kit.session.tree", { session = id }, function(answer)
     local window = tree.buffer and api.nvim_buf_is_valid(tree.buffer) and vim.fn.bufwinid(tree.buffer) or -1
     if window == -1 then
