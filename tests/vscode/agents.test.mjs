@@ -76,7 +76,7 @@ test("a budget that is used up asks with a card, and its answer is taken", { tim
     scripts: { dear: [{ script: { count: "conversation", price } }, [{ text: "One." }, { usage: { input: 30_000, output: 10 } }], [{ text: "Two." }, { usage: { input: 30_000, output: 10 } }]] },
   });
   t.after(() => editor.close());
-  const { session } = editor;
+  const { session, page } = editor;
   await editor.open("a.js");
   await editor.ask("first");
   await editor.statusWith("$0.03/$0.02").waitFor();
@@ -91,10 +91,18 @@ test("a budget that is used up asks with a card, and its answer is taken", { tim
   await session.locator(".item.text", { hasText: "Two." }).waitFor();
   await card.waitFor({ state: "detached" });
 
-  // A question whose turn is stopped goes away with it.
+  // While nobody sees the card, a notification asks; both go away with the turn.
   await input.fill("third");
   await input.press("Enter");
   await card.waitFor();
-  await session.locator("button.secondary", { hasText: /^Stop$/ }).last().click();
-  await card.waitFor({ state: "detached" });
+  const question = page.locator(".notification-toast", { hasText: "budget" });
+  assert.equal(await question.count(), 0);
+  await page.keyboard.press("Control+Alt+B");
+  await question.locator("a", { hasText: "Go on this once" }).waitFor();
+  await editor.statusWith("1 question").click();
+  await editor.pickRow("Stop").first().click();
+  await question.waitFor({ state: "detached" });
+  await page.keyboard.press("Control+Alt+B");
+  await session.locator(".turn-end").nth(2).waitFor();
+  assert.equal(await card.count(), 0);
 });

@@ -2,13 +2,13 @@
 // KIT_AIMOCK is the program of tests/scripts/aimock.sh.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
 import { Editor } from "./editor.mjs";
+import { startPeer } from "./peer.mjs";
 
 const prompt = "rename one to two";
 const edit = { path: "a.txt", edits: [{ old_text: "one", new_text: "two" }] };
@@ -24,22 +24,9 @@ const fixtures = {
 
 async function startMock(t) {
   const folder = await mkdtemp(path.join(os.tmpdir(), "kit-aimock-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
   await writeFile(path.join(folder, "fixtures.json"), JSON.stringify(fixtures));
-  const mock = spawn(process.env.KIT_AIMOCK, ["--port", "0", "--strict", "--fixtures", path.join(folder, "fixtures.json")], { stdio: ["ignore", "pipe", "inherit"] });
-  t.after(async () => {
-    mock.kill();
-    await rm(folder, { recursive: true, force: true });
-  });
-  mock.stdout.setEncoding("utf8");
-  let said = "";
-  return new Promise((resolve, reject) => {
-    mock.once("exit", (code) => reject(new Error(`aimock ended with ${code}: ${said}`)));
-    mock.stdout.on("data", (text) => {
-      said += text;
-      const address = said.match(/listening on (http:\/\/\S+)/);
-      if (address) resolve(address[1]);
-    });
-  });
+  return startPeer(t, process.env.KIT_AIMOCK, ["--port", "0", "--strict", "--fixtures", path.join(folder, "fixtures.json")]);
 }
 
 const wires = [

@@ -2,7 +2,7 @@
 // Environment: KIT_VSCODE (folder of tests/scripts/vscode.sh), KIT_LS (the server).
 
 import { spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
@@ -202,6 +202,30 @@ export class Editor {
     await this.page.keyboard.press("Control+Home");
     await this.page.keyboard.type(text);
     await this.page.locator(".tab.dirty").waitFor();
+  }
+
+  /** Replaces the text of the open document by one line. */
+  async retype(text) {
+    await this.page.locator(".monaco-editor .view-line").first().click();
+    await this.page.keyboard.press("Control+A");
+    await this.page.keyboard.insertText(text);
+    await this.page.locator(".tab.dirty").waitFor();
+  }
+
+  /** Ids of the processes of the editor's server. */
+  async #serverIds() {
+    const ids = (await readdir("/proc")).filter((id) => /^\d+$/.test(id));
+    const read = (id, name) => readFile(`/proc/${id}/${name}`, "utf8").catch(() => "");
+    const isOurs = async (id) => (await read(id, "cmdline")).startsWith(needed("KIT_LS")) && (await read(id, "environ")).includes(`KIT_HOME=${this.folder}/kit\0`);
+    const ours = await Promise.all(ids.map(isOurs));
+    return ids.filter((_, index) => ours[index]).map(Number);
+  }
+
+  /** Kills the editor's server, and waits until the editor has started another one. */
+  async killServer() {
+    const killed = await this.#serverIds();
+    for (const id of killed) process.kill(id, "SIGKILL");
+    while (!(await this.#serverIds()).some((id) => !killed.includes(id))) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   /** Asks by the palette and waits for the end of the turn. */

@@ -45,9 +45,9 @@ export default function (kit) {
 }
 `;
 
-test("what an extension shows is drawn, asked and taken away", { timeout: 240_000 }, async (t) => {
+test("what an extension shows is drawn, asked and taken away, and saving it makes it live", { timeout: 240_000 }, async (t) => {
   const editor = await Editor.start({
-    files: { "a.js": "1;\n", ".kit/extensions/shows.js": extension, ".kit/prompts/review.md": "---\ndescription: Reviews a file\n---\nReview $1.\n" },
+    files: { "a.js": "1;\n", ".kit/extensions/shows.js": extension, ".kit/extensions/own.js": "export default () => {};\n", ".kit/prompts/review.md": "---\ndescription: Reviews a file\n---\nReview $1.\n" },
     scripts: { main: [{ script: { atEnd: "last" } }, [{ tool: { name: "read", input: { path: "a.js" } } }], [{ text: "Here you are." }]] },
     environment: { KIT_MODEL: "scripted/main" },
   });
@@ -113,4 +113,30 @@ test("what an extension shows is drawn, asked and taken away", { timeout: 240_00
   await editor.quickInput("a.js");
   await page.keyboard.press("Enter");
   await session.locator(".turn-end").nth(ends).waitFor();
+
+  // An extension that is saved is live; what it asks for is granted once; a mistake in it is a mark at its line.
+  await editor.open("own.js");
+  await editor.retype(`export const permissions = { http: ["wttr.in"] }; export default (kit) => { kit.registerCommand({ name: "later", execute: () => "Late." }); };`);
+  await page.keyboard.press("Control+S");
+  await page.locator(".tab.dirty").waitFor({ state: "detached" });
+  await editor.command("Kit: Run Command…");
+  await editor.pickRow("/later").click();
+  await session.locator(".print", { hasText: "Late." }).waitFor();
+  await editor.command("Kit: Extensions…");
+  const own = editor.pickRow("own").filter({ hasText: "/later" });
+  await own.hover();
+  await own.locator(".action-label").first().click();
+  await page.locator(".monaco-dialog-box", { hasText: "fetch from wttr.in" }).locator(".monaco-button", { hasText: "Grant All" }).click();
+  await editor.command("Kit: Extensions…");
+  await own.hover();
+  await own.locator(".action-label").first().click();
+  await page.locator(".monaco-dialog-box", { hasText: "Granted now:" }).waitFor();
+  await page.keyboard.press("Escape");
+  await editor.retype(`throw new Error("no luck today");`);
+  await page.keyboard.press("Control+S");
+  await page.locator(".tab.dirty").waitFor({ state: "detached" });
+  await page.keyboard.press("Control+Shift+M");
+  await page.locator(".markers-panel .monaco-list-row", { hasText: "no luck today" }).waitFor();
+  await editor.command("Kit: Extensions…");
+  await editor.pickRow("own").filter({ hasText: "no luck today" }).waitFor();
 });

