@@ -181,7 +181,9 @@ export class Editor {
   async #pick(key, text) {
     await this.page.keyboard.press(key);
     await this.quickInput(text);
-    await this.page.locator(".quick-input-list .monaco-list-row").first().waitFor();
+    // The list is filtered with a delay: until then its first row is another one.
+    const words = new RegExp(text.split(" ").map((word) => word.replace(/\W/g, "\\$&")).join(".*"));
+    await this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: words }).waitFor();
     await this.page.keyboard.press("Enter");
   }
 
