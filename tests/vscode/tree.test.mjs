@@ -14,15 +14,22 @@ const scripts = {
   ],
 };
 
+const extension = `
+let turns = 0;
+export default (kit) => kit.onAgentEnd((_, ctx) => ctx.print("turns so far: " + ++turns));
+`;
+
 test("a session branches from an earlier prompt, and both branches stay in its tree", { timeout: 240_000 }, async (t) => {
-  const editor = await Editor.start({ files: { "a.js": "const one = 1;\n" }, scripts, environment: { KIT_MODEL: "scripted/main" } });
+  const editor = await Editor.start({ files: { "a.js": "const one = 1;\n", ".kit/extensions/says.js": extension }, scripts, environment: { KIT_MODEL: "scripted/main" } });
   t.after(() => editor.close());
   const { session, page } = editor;
   const input = session.locator("textarea");
   const row = (text) => editor.treeRow("Session Tree", text);
   await editor.open("a.js");
   await editor.ask("begin");
+  await session.locator(".print", { hasText: "turns so far: 1" }).waitFor();
   await editor.askInView("change the name, please");
+  await session.locator(".print", { hasText: "turns so far: 2" }).waitFor();
   await editor.command("Kit: Session Tree");
   await row("Second answer.").filter({ hasText: "you are here" }).waitFor();
 
@@ -39,6 +46,10 @@ test("a session branches from an earlier prompt, and both branches stay in its t
   await session.locator(".item.text", { hasText: "Second answer." }).waitFor({ state: "detached" });
   assert.equal(await input.inputValue(), "change the name, please", "the prompt can be written anew");
   assert.equal(await session.locator(".notice.error").count(), 0);
+  // What an extension printed stays where it stood.
+  await session.locator(".item.text", { hasText: "First answer." }).waitFor();
+  const order = await session.locator(".log > .item").evaluateAll((items) => items.map((item) => item.classList[1]));
+  assert.deepEqual(order, ["user", "text", "turn-end", "print", "print"]);
 
   const ends = await session.locator(".turn-end").count();
   await input.fill("another way");

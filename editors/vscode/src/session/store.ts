@@ -1,13 +1,14 @@
 // Follows the session that the view shows: fetches what it has not seen, then folds in the live stream.
-// Gaps in `seq` are filled from `kit.session.transcript`; events that arrive meanwhile wait, so nothing is applied
-// twice or out of order, however answers and notifications interleave.
+// Gaps in `seq` are filled from `kit.session.transcript`; events and printed lines that arrive meanwhile wait, so nothing
+// is applied twice or out of order, however answers and notifications interleave.
 
 import * as vscode from "vscode";
 import type { Client } from "../client.ts";
 import { report } from "../errors.ts";
 import type { KitEvent, Status } from "../protocol.ts";
-import type { PrintItem, SessionModel } from "./items.ts";
+import type { Item, PrintItem, SessionModel } from "./items.ts";
 import { apply, emptySession } from "./model.ts";
+import { withPrinted } from "./printed.ts";
 
 const rememberedSession = "session";
 
@@ -27,6 +28,10 @@ export class SessionStore implements vscode.Disposable {
   model: SessionModel | undefined;
   /** What was printed without a session. */
   readonly loose: PrintItem[] = [];
+  /** What was printed while events are fetched, which come before it. */
+  private readonly late: PrintItem[] = [];
+  /** The rows before the session is told anew, until it is. */
+  private before: Item[] | undefined;
   private waiting: KitEvent[] = [];
   private fetching = false;
 
@@ -55,22 +60,24 @@ export class SessionStore implements vscode.Disposable {
     void this.memory.update(rememberedSession, session);
   }
 
-  /** Another branch became the current one, or turns were taken back: what was told before no longer holds. */
+  /** Another branch became the current one, or turns were taken back: all but what was printed is told anew. */
   reload(): void {
-    if (this.model) this.replace(this.model.session, this.model.items.filter((item): item is PrintItem => item.kind === "print"));
+    if (this.model) this.replace(this.model.session, this.before ?? this.model.items);
   }
 
-  /** What was printed keeps its words, at the top: its place in the conversation may be gone. */
-  private replace(session: string, printed: PrintItem[]): void {
-    this.model = { ...emptySession(session), items: [...printed, ...this.loose.splice(0)] };
+  private replace(session: string, before: Item[]): void {
+    this.model = { ...emptySession(session), items: [...this.loose.splice(0)] };
+    this.before = before.length > 0 ? before : undefined;
     this.waiting = [];
     this.fetching = false;
-    this.resetEmitter.fire();
+    // Rows that are told anew stay on the screen until they are.
+    if (!this.before) this.resetEmitter.fire();
     void this.fetch();
   }
 
   /** Adds a text at the end of the log; without a session it waits for the next one. */
   print(item: PrintItem): void {
+    if (this.fetching) return void this.late.push(item);
     (this.model?.items ?? this.loose).push(item);
     this.printEmitter.fire(item);
   }
@@ -78,6 +85,8 @@ export class SessionStore implements vscode.Disposable {
   /** Shows no session: the next prompt starts one. */
   clear(): void {
     this.model = undefined;
+    this.fetching = false;
+    this.loose.push(...this.late.splice(0));
     void this.memory.update(rememberedSession, undefined);
     this.resetEmitter.fire();
   }
@@ -130,7 +139,7 @@ export class SessionStore implements vscode.Disposable {
       const missed = answer.events.filter((event) => event.seq >= model.nextSeq);
       for (const event of missed) apply(model, event);
       model.nextSeq = Math.max(model.nextSeq, answer.nextSeq);
-      if (missed.length > 0) this.eventEmitter.fire(missed);
+      if (missed.length > 0 && !this.before) this.eventEmitter.fire(missed);
     } catch (error) {
       if (model === this.model) {
         // Without the missing part the rest still helps: go on from the first event at hand.
@@ -140,9 +149,19 @@ export class SessionStore implements vscode.Disposable {
     } finally {
       if (model === this.model) {
         this.fetching = false;
+        this.placePrinted(model);
         this.drain();
       }
     }
+  }
+
+  private placePrinted(model: SessionModel): void {
+    if (this.before) {
+      model.items = withPrinted(this.before, model.items);
+      this.before = undefined;
+      this.resetEmitter.fire();
+    }
+    for (const item of this.late.splice(0)) this.print(item);
   }
 
   dispose(): void {
