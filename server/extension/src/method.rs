@@ -148,7 +148,7 @@ pub(crate) async fn call(
         "navigateTo" => answer(&tree::navigate(hub, caller, parameters).await?),
         "summarizeBranch" => answer(&tree::summarize(hub, caller, parameters).await?),
         "collapseBranch" => answer(&tree::collapse(hub, caller, parameters).await?),
-        "getAvailableSkills" | "discoverSkills" => answer(&text::skills(hub).await?),
+        "getAvailableSkills" | "discoverSkills" => answer(&text::skills(hub, caller, parameters).await?),
         "loadSkill" => answer(&system::load_skill(hub, caller, parameters).await?),
         "loadSkillsFromDir" => answer(&system::load_skills(hub, caller, parameters).await?),
         "injectSkillAsContext" => answer(&text::inject_skill(hub, caller, parameters).await?),

@@ -1,18 +1,19 @@
 //! Templates, arguments and conditions on the model: pure, but for skills.
 
+use std::sync::Arc;
+
 use kit_contract::{
     ArgumentPattern, ModelConditionParameters, NameParameters, ParseArgumentsParameters, ParsedArguments,
     ParsedTemplate, RenderTemplateParameters, SimpleParseArgumentsParameters, Skill, TemplateParameters,
     TextParameters,
 };
 
-use kit_protocol::{CommandKind, CommandListArguments, CommandRunArguments, TurnId};
-use kit_text::Encoding;
+use kit_protocol::{CommandKind, CommandListArguments, SessionId};
 
-use super::sessions::refused;
+use super::sessions::{prompt_later, refused, text_only};
 use crate::caller::{Caller, parse};
 use crate::extensions::Extensions;
-use crate::sandbox::Failure;
+use crate::sandbox::{Failure, FailureCode};
 
 /// The pieces of a template: text, and names between braces.
 fn pieces(template: &str) -> Vec<Result<&str, &str>> {
@@ -188,8 +189,16 @@ pub(super) fn model_conditions(model: &str, parameters: &str) -> Result<String, 
 /// The prefix of the names of skills among commands.
 const SKILL: &str = "skill:";
 
-pub(super) async fn skills(hub: &Extensions) -> Result<Vec<Skill>, Failure> {
-    let listed = hub.sessions()?.command_list(CommandListArguments::default()).await.map_err(refused)?;
+pub(super) async fn skills(
+    hub: &Extensions,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<Vec<Skill>, Failure> {
+    skills_of(hub, caller.session(hub, parameters)).await
+}
+
+async fn skills_of(hub: &Extensions, session: Option<SessionId>) -> Result<Vec<Skill>, Failure> {
+    let listed = hub.sessions()?.command_list(CommandListArguments { session }).await.map_err(refused)?;
     let skills = listed.commands.into_iter().filter(|command| command.kind == CommandKind::Skill);
     Ok(skills
         .map(|command| Skill {
@@ -201,21 +210,24 @@ pub(super) async fn skills(hub: &Extensions) -> Result<Vec<Skill>, Failure> {
         .collect())
 }
 
-pub(super) async fn inject_skill(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
+pub(super) async fn inject_skill(
+    hub: &Arc<Extensions>,
+    caller: &Caller,
+    parameters: &str,
+) -> Result<(), Failure> {
     let NameParameters { name } = parse("injectSkillAsContext", parameters)?;
-    let arguments = CommandRunArguments {
-        name: format!("{SKILL}{name}"),
-        args: None,
-        context: Vec::new(),
-        attachments: Vec::new(),
-        session: caller.session(hub, parameters),
-        mode: None,
-        model: None,
-        thinking: None,
-        delivery: None,
-    };
-    let run = hub.sessions()?.run_command(arguments, Encoding::default(), TurnId::random()).await;
-    run.map(drop).map_err(refused)
+    let session = caller.session(hub, parameters);
+    let known = skills_of(hub, session.clone()).await?;
+    if !known.iter().any(|skill| skill.name == name) {
+        let names: Vec<&str> = known.iter().map(|skill| skill.name.as_str()).collect();
+        let there = if names.is_empty() {
+            "there are none".to_owned()
+        } else {
+            format!("there are {}", names.join(", "))
+        };
+        return Err(Failure::new(FailureCode::NotFound, format!("there is no skill {name}; {there}")));
+    }
+    prompt_later(hub, session, text_only(format!("/{SKILL}{name}")))
 }
 
 #[cfg(test)]
