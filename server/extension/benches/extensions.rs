@@ -1,24 +1,25 @@
-//! Loading an extension, its events through its actor, computing in it, and stopping one that loops. What a further
-//! extension takes and how long a reload lasts, `cargo xtask soak` tells.
+//! Loading an extension, its events through its actor, computing in it, and stopping one that loops. What a host of many
+//! takes, the bench `host` tells.
 #![allow(
     clippy::expect_used,
     clippy::print_stderr,
-    clippy::disallowed_methods,
     reason = "a bench stops at what it cannot set up, and builds what it measures"
 )]
 
+#[path = "host/built.rs"]
+mod built;
+
 use std::hint::black_box;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
 use kit_extension::javascript::ENGINE;
 use kit_extension::sandbox::{
-    Body, Engine, Failure, FailureCode, Guest, Host, HostAnswer, Limits, LogLevel, Program, Recipe, Weight,
+    Body, Engine, Failure, FailureCode, Fault, Guest, Host, HostAnswer, Limits, LogLevel, Program, Recipe,
+    Weight,
 };
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -50,6 +51,7 @@ impl Host for Nobody {
     fn waits_for_people(&self, _method: &str) -> bool {
         false
     }
+    fn failed(&self, _event: &str, _fault: &Fault) {}
     fn crashed(&self, _why: &str, _disabled: bool) {}
 }
 
@@ -67,23 +69,6 @@ fn recipe(program: &Program) -> Recipe {
     }
 }
 
-/// The component of the example in Rust, built here; nothing where its target is not installed.
-fn component(engine: &Engine) -> Option<Program> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../extensions/examples/rust-protected-paths");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("component");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2"])
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", &target)
-        .status();
-    if !built.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: components in Rust: rustup target add wasm32-wasip2");
-        return None;
-    }
-    let file = target.join("wasm32-wasip2/release/rust_protected_paths.wasm");
-    Some(engine.compile(&std::fs::read(file).expect("the component")).expect("it compiles"))
-}
-
 async fn start(program: &Program) -> Guest {
     Guest::start(recipe(program)).await.expect("it loads").0
 }
@@ -92,14 +77,11 @@ fn extensions(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = Engine::new(folder.path());
     let program = engine.compile(ENGINE).expect("the engine compiles");
-    let component = component(&engine);
+    let component = built::component().map(|bytes| engine.compile(&bytes).expect("it compiles"));
     let runtime = Runtime::new().expect("a runtime");
     let limit = Duration::from_secs(60);
     criterion.bench_function("extension/JavaScript file to live", |bench| {
         bench.iter(|| runtime.block_on(async { black_box(start(&program).await) }));
-    });
-    criterion.bench_function("extension/one hundred JavaScript files to live", |bench| {
-        bench.iter(|| runtime.block_on(async { join_all((0..100).map(|_| start(&program))).await }));
     });
     let guest = Arc::new(runtime.block_on(start(&program)));
     let context = json!({ "sessionId": "s", "cwd": "/", "model": "a/b", "interactive": true });
@@ -114,7 +96,7 @@ fn extensions(criterion: &mut Criterion) {
             bench.iter(|| runtime.block_on(guest.event(&event, &payload, limit)).expect("an answer"));
         });
     }
-    if let Some(component) = component {
+    let compiled = component.map(|component| {
         criterion.bench_function("extension/Rust component to live", |bench| {
             bench.iter(|| runtime.block_on(async { black_box(start(&component).await) }));
         });
@@ -125,7 +107,8 @@ fn extensions(criterion: &mut Criterion) {
                 bench.iter(|| runtime.block_on(compiled.event(&event, &payload, limit)).expect("an answer"));
             });
         }
-    }
+        compiled
+    });
     let (error, nothing): (Arc<str>, Arc<str>) =
         ("error".into(), json!({ "context": context }).to_string().into());
     let message: Arc<str> = "message_start".into();
@@ -147,12 +130,15 @@ fn extensions(criterion: &mut Criterion) {
     loops.abort();
     let call =
         json!({ "toolCallId": "c", "arguments": { "n": 25 }, "input": "{}", "context": context }).to_string();
-    criterion.bench_function("extension/fib(25)", |bench| {
-        bench.iter(|| {
-            let call = guest.invoke("tool", "fib", call.clone(), Weight::Heavy, limit);
-            runtime.block_on(call).expect("an answer")
+    let further = compiled.map(|compiled| ("extension/fib(25) in Rust", Arc::new(compiled)));
+    for (name, guest) in [("extension/fib(25)", guest)].into_iter().chain(further) {
+        criterion.bench_function(name, |bench| {
+            bench.iter(|| {
+                let call = guest.invoke("tool", "fib", call.clone(), Weight::Heavy, limit);
+                runtime.block_on(call).expect("an answer")
+            });
         });
-    });
+    }
 }
 
 criterion_group!(benches, extensions);

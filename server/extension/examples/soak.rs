@@ -11,27 +11,18 @@
     reason = "this program talks to its developer and stops at what it cannot set up"
 )]
 
+#[path = "../benches/host/stage.rs"]
+mod stage;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use kit_extension::{
-    ExtensionHooks, ExtensionSettings, ExtensionSink, Extensions, Fetch, FetchError, FetchRequest,
-    FetchResponse, Ports,
-};
-use kit_protocol::{
-    AskAnswer, AskRequest, ErrorKind, Event, EventBody, ExtensionArguments, FileDiagnostics,
-    PermissionAnswer, PermissionRequest, ReviewState, SessionId, Status, UiSlot, UiUpdate,
-};
-use kit_session::{HookScope, Hooks, InputSource, InputVerdict, ReviewDesk, Sink};
-use kit_tools::{Policy, Registry, ToolSettings};
-use kit_workspace::{
-    ApplyAnswer, DocumentEdit, DocumentUri, Documents, Editor, Paths, Root, Trust, Workspace,
-};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use kit_extension::{ExtensionHooks, ExtensionSink, Extensions};
+use kit_protocol::{ErrorKind, Event, EventBody, ExtensionArguments, SessionId};
+use kit_session::{HookScope, Hooks, InputSource, InputVerdict, Sink};
+
+use stage::{Screen, Silent, Stage, resident};
 
 const EXTENSIONS: usize = 10;
 /// Events before it is waited for their handlers; fewer than an extension's queue holds.
@@ -61,85 +52,6 @@ export default function (kit) {
 }
 "#;
 
-/// A user who is asked and never answers.
-#[derive(Default)]
-struct Silent {
-    open: Arc<AtomicUsize>,
-    asked: AtomicUsize,
-}
-
-struct Open(Arc<AtomicUsize>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Editor for Silent {
-    fn apply(&self, _edit: DocumentEdit) -> BoxFuture<'_, ApplyAnswer> {
-        std::future::ready(ApplyAnswer { applied: false, reason: None }).boxed()
-    }
-    fn save(&self, _uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<DocumentUri>> {
-        std::future::ready(Vec::new()).boxed()
-    }
-    fn permission(
-        &self,
-        _request: PermissionRequest,
-        _cancel: CancellationToken,
-    ) -> BoxFuture<'_, Option<PermissionAnswer>> {
-        std::future::ready(None).boxed()
-    }
-    fn ask(&self, _request: AskRequest, cancel: CancellationToken) -> BoxFuture<'_, AskAnswer> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.open.fetch_add(1, Ordering::Relaxed);
-        let open = Open(Arc::clone(&self.open));
-        async move {
-            cancel.cancelled().await;
-            drop(open);
-            AskAnswer { cancelled: true, ..AskAnswer::default() }
-        }
-        .boxed()
-    }
-    fn diagnostics(&self, _uris: Vec<DocumentUri>) -> BoxFuture<'_, Vec<FileDiagnostics>> {
-        std::future::ready(Vec::new()).boxed()
-    }
-}
-
-/// A client that counts.
-#[derive(Default)]
-struct Screen {
-    shown: AtomicUsize,
-    printed: watch::Sender<usize>,
-}
-
-impl Sink for Screen {
-    fn event(&self, _event: Event) {}
-    fn status(&self, _status: Status) {}
-    fn review(&self, _state: ReviewState) {}
-    fn ui(&self, update: UiUpdate) {
-        self.shown.fetch_add(1, Ordering::Relaxed);
-        if update.slot == UiSlot::Print {
-            self.printed.send_modify(|printed| *printed += 1);
-        }
-    }
-}
-
-struct NoNetwork;
-
-impl Fetch for NoNetwork {
-    fn fetch(&self, request: FetchRequest) -> BoxFuture<'static, Result<FetchResponse, FetchError>> {
-        std::future::ready(Err(FetchError::Denied(request.url))).boxed()
-    }
-}
-
-/// Resident memory of this process.
-fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or_default() * 4096
-}
-
 fn mib(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
@@ -148,43 +60,14 @@ fn mib(bytes: u64) -> String {
 async fn main() {
     let wanted: usize = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(1_000_000);
     let folder = tempfile::tempdir().expect("a folder");
-    let root = folder.path().join("project");
-    let named = root.join("extensions");
-    std::fs::create_dir_all(&named).expect("the extensions' folder");
-    std::fs::write(named.join("extension0.js"), SOURCE).expect("an extension");
-    let paths = Paths::below(&folder.path().join("kit"));
-    let silent = Arc::new(Silent::default());
-    let workspace = Arc::new(Workspace::new(
-        vec![Root::new(root)],
-        Arc::new(Documents::new()),
-        Arc::clone(&silent) as Arc<dyn Editor>,
-        ReviewDesk::new(),
-    ));
-    let screen = Arc::new(Screen::default());
-    let sink = ExtensionSink::new(Arc::clone(&screen) as Arc<dyn Sink>);
-    let ports = Ports {
-        workspace,
-        tools: Arc::new(Registry::builtin()),
-        tool_settings: Arc::new(ToolSettings::default()),
-        policy: Arc::new(Policy::new(&paths, &[])),
-        sink: Arc::clone(&screen) as Arc<dyn Sink>,
-        fetch: Arc::new(NoNetwork),
-        trust: Trust::new(&paths),
-        environment: Arc::new(|_| None),
-        interactive: true,
-        paths,
-    };
-    let hub = Extensions::new(
-        ports,
-        ExtensionSettings { named: vec![named.clone()], ..ExtensionSettings::default() },
-    );
-    sink.connect(&hub);
+    let Stage { hub, sink, silent, screen, extensions } = Stage::new(folder.path());
+    std::fs::write(extensions.join("extension0.js"), SOURCE).expect("an extension");
     // The engine of JavaScript is compiled with the first; the further ones tell what one takes.
     let loaded = hub.reload(ExtensionArguments::default()).await.expect("they load");
     assert_eq!(loaded.extensions.len(), 1, "{loaded:?}");
     let one = resident();
     for number in 1..EXTENSIONS {
-        std::fs::write(named.join(format!("extension{number}.js")), SOURCE).expect("an extension");
+        std::fs::write(extensions.join(format!("extension{number}.js")), SOURCE).expect("an extension");
     }
     let began = Instant::now();
     let loaded = hub.reload(ExtensionArguments::default()).await.expect("they load");

@@ -26,8 +26,8 @@ pub(crate) struct Caller {
     pub(crate) defaults: OnceLock<BTreeMap<String, String>>,
     /// The session that it was last told of.
     session: Mutex<Option<SessionId>>,
-    /// What went wrong last, so that a flood of the same is told once.
-    told: Mutex<Option<String>>,
+    /// What went wrong last; a flood of the same is told once.
+    trouble: Mutex<Option<String>>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ impl Caller {
             permit: RwLock::new(Arc::new(Permit::new(kit_contract::Permissions::default()))),
             defaults: OnceLock::new(),
             session: Mutex::default(),
-            told: Mutex::default(),
+            trouble: Mutex::default(),
         })
     }
 
@@ -86,17 +86,35 @@ impl Caller {
             .or_else(|| hub.current_session())
     }
 
-    /// Something of the extension failed: told to the log, and to the user where it is new.
+    /// The last thing that went wrong.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Something of the extension failed: told to the log, and to the user where it is new. A crash is told as such, and
+    /// why a guest is gone was told before.
     pub(crate) fn failed(&self, what: &str, fault: &Fault) {
-        let text = format!("{what}: {fault}");
         tracing::warn!(extension = self.name, what, %fault, "an extension failed");
-        let again = {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.replace(text.clone()).as_ref() == Some(&text)
-        };
-        if !again && let Some(hub) = self.hub.upgrade() {
+        if matches!(fault, Fault::Crashed(_) | Fault::Gone) {
+            return;
+        }
+        let text = format!("{what}: {fault}");
+        // What floods fails in many places.
+        let is_flood = matches!(fault, Fault::Failed(failure) if failure.code == FailureCode::RateLimited);
+        if is_flood && self.trouble().is_some_and(|last| last.ends_with(&fault.to_string())) {
+            return;
+        }
+        if self.note(&text)
+            && let Some(hub) = self.hub.upgrade()
+        {
             hub.report_failure(&self.name, &self.path, &text, fault);
         }
+    }
+
+    /// Keeps what went wrong; whether it is something else than before.
+    pub(crate) fn note(&self, trouble: &str) -> bool {
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        last.replace(trouble.to_owned()).as_deref() != Some(trouble)
     }
 }
 
@@ -121,7 +139,13 @@ impl Host for Caller {
 
     fn notify(&self, method: &str, parameters: &str) -> Result<(), Failure> {
         let hub = self.hub.upgrade().ok_or_else(gone)?;
-        method::notify(&hub, self, method, parameters)
+        let answer = method::notify(&hub, self, method, parameters);
+        if let Err(failure) = &answer
+            && failure.code == FailureCode::RateLimited
+        {
+            Self::failed(self, method, &Fault::Failed(failure.clone()));
+        }
+        answer
     }
 
     fn get(&self, method: &str, parameters: &str) -> Result<String, Failure> {
@@ -142,9 +166,13 @@ impl Host for Caller {
         )
     }
 
+    fn failed(&self, what: &str, fault: &Fault) {
+        Self::failed(self, what, fault);
+    }
+
     fn crashed(&self, why: &str, disabled: bool) {
         if let Some(hub) = self.hub.upgrade() {
-            hub.crashed(&self.name, &self.path, why, disabled);
+            hub.crashed(self, why, disabled);
         }
     }
 }

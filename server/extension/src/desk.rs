@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kit_contract::Permissions;
+use kit_contract::{Permissions, Registration};
 use kit_protocol::{
     ErrorKind, ExtensionArguments, ExtensionGrantArguments, ExtensionInfo, ExtensionListAnswer,
     ExtensionShortcut, ExtensionState, KitError,
@@ -105,7 +105,7 @@ impl Extensions {
             description: registration.description.clone(),
             path: extension.path.to_string_lossy().into_owned(),
             state: if extension.is_disabled() { ExtensionState::Disabled } else { ExtensionState::Running },
-            events: registration.events.iter().map(|event| event.name.clone()).collect(),
+            events: own_events(registration).map(str::to_owned).collect(),
             tools: registration.tools.iter().map(|tool| tool.name.clone()).collect(),
             commands: registration
                 .commands
@@ -123,8 +123,14 @@ impl Extensions {
             asks: (!asks.is_empty()).then(|| json(asks)).flatten(),
             grants: granted.as_ref().and_then(json),
             error: extension
+                .caller
                 .trouble()
                 .or_else(|| self.problem(&extension.path).map(|problem| problem.message)),
         }
     }
+}
+
+/// The events that an extension itself handles; names with a dot are for its engine.
+pub fn own_events(registration: &Registration) -> impl Iterator<Item = &str> {
+    registration.events.iter().map(|event| event.name.as_str()).filter(|name| !name.contains('.'))
 }

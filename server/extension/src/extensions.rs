@@ -427,14 +427,16 @@ impl Extensions {
     }
 
     /// A guest crashed.
-    pub(crate) fn crashed(&self, name: &str, path: &Path, why: &str, disabled: bool) {
+    pub(crate) fn crashed(&self, caller: &Caller, why: &str, disabled: bool) {
+        let (name, path) = (caller.name(), caller.path());
         tracing::error!(extension = name, why, disabled, "an extension crashed");
         let end = if disabled { "it is disabled until its file changes" } else { "it was started again" };
         let message = format!("the extension {name} crashed: {why}; {end}");
+        caller.note(&message);
         if disabled {
             let generation = self.generation();
             if let Some(extension) = generation.by_path(path) {
-                extension.disable(&message);
+                extension.disable();
                 self.withdraw(extension);
             }
             let style = BTreeMap::from([("kind".to_owned(), "error".to_owned())]);
@@ -443,8 +445,8 @@ impl Extensions {
                 tracing::warn!(%error, "the status line does not say that an extension is disabled");
             }
         }
-        let path = path.to_string_lossy().into_owned();
-        self.set_problem(Path::new(&path.clone()), Some(FileProblem { path, line: 0, message }));
+        let problem = FileProblem { path: path.to_string_lossy().into_owned(), line: 0, message };
+        self.set_problem(path, Some(problem));
     }
 
     /// Takes away what a disabled extension shows and offers.

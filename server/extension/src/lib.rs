@@ -34,6 +34,7 @@ mod typescript;
 mod watch;
 
 pub use command::ExtensionCommands;
+pub use desk::own_events;
 pub use extensions::Extensions;
 pub use feed::ExtensionSink;
 pub use grants::{Grant, Grants};

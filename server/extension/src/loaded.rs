@@ -1,8 +1,8 @@
 //! A loaded extension: its guest, what it registered, and how long its handlers may take.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kit_contract::{CompleteInvocation, OnError, Permissions, Registration};
@@ -39,7 +39,6 @@ pub(crate) struct Loaded {
     pub(crate) caller: Arc<Caller>,
     guest: Guest,
     disabled: AtomicBool,
-    trouble: Mutex<Option<String>>,
 }
 
 impl Loaded {
@@ -52,17 +51,7 @@ impl Loaded {
         guest: Guest,
     ) -> Self {
         let name = caller.name().to_owned();
-        Self {
-            name,
-            path,
-            hash,
-            registration,
-            asks,
-            caller,
-            guest,
-            disabled: AtomicBool::new(false),
-            trouble: Mutex::default(),
-        }
+        Self { name, path, hash, registration, asks, caller, guest, disabled: AtomicBool::new(false) }
     }
 
     /// What follows from a failure of its handler of an event; `None` when it has none.
@@ -78,7 +67,7 @@ impl Loaded {
     pub(crate) async fn intercept(&self, name: &Arc<str>, payload: &Arc<str>) -> Result<String, Fault> {
         let answer = self.guest.event(name, payload, INTERCEPT).await;
         if let Err(fault) = &answer {
-            self.note(name, fault);
+            self.caller.failed(name, fault);
         }
         answer
     }
@@ -92,7 +81,7 @@ impl Loaded {
     pub(crate) async fn tell(&self, name: &Arc<str>, payload: &Arc<str>) -> Result<String, Fault> {
         let answer = self.guest.event(name, payload, OBSERVE).await;
         if let Err(fault) = &answer {
-            self.note(name, fault);
+            self.caller.failed(name, fault);
         }
         answer
     }
@@ -143,7 +132,7 @@ impl Loaded {
         let input = serde_json::to_string(input).map_err(invalid)?;
         let answer = self.guest.invoke(kind, name, input, weight, limit).await;
         if let Err(fault) = &answer {
-            self.note(&format!("{kind} {name}"), fault);
+            self.caller.failed(&format!("{kind} {name}"), fault);
         }
         let answer = answer?;
         // Some outputs are nothing, which an extension may say as no text at all.
@@ -160,24 +149,12 @@ impl Loaded {
     }
 
     /// It crashed too often and takes part in nothing any more.
-    pub(crate) fn disable(&self, why: &str) {
+    pub(crate) fn disable(&self) {
         self.disabled.store(true, Ordering::Release);
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
     }
 
     /// Whether it crashed too often.
     pub(crate) fn is_disabled(&self) -> bool {
         self.disabled.load(Ordering::Acquire)
-    }
-
-    /// The last thing that went wrong.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note(&self, what: &str, fault: &Fault) {
-        let text = format!("{what}: {fault}");
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-        self.caller.failed(what, fault);
     }
 }

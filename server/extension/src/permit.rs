@@ -108,7 +108,9 @@ fn allow(allowed: bool, what: impl FnOnce() -> (String, String)) -> Result<(), F
         return Ok(());
     }
     let (what, permission) = what();
-    let text = format!("{what} was not granted; ask for it by the permission {permission}");
+    let text = format!(
+        "{what} was not granted; the extension must ask for it by the permission {permission}, and its user grant that"
+    );
     Err(Failure::new(FailureCode::Denied, text))
 }
 

@@ -86,7 +86,9 @@ pub struct FetchResponse {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The address leads to a host that is not allowed.
-    #[error("requests to {0} were not granted; ask for it by the permission http: [\"{0}\"]")]
+    #[error(
+        "requests to {0} were not granted; the extension must ask for them by the permission http: [\"{0}\"], and its user grant that"
+    )]
     Denied(String),
     /// The address or a header cannot be used.
     #[error("{0}")]

@@ -64,6 +64,9 @@ pub trait Host: Send + Sync {
     fn call(&self, method: String, parameters: String, body: Body) -> BoxFuture<'static, HostAnswer>;
     /// Whether a method waits for a person, which does not count as the guest's time.
     fn waits_for_people(&self, method: &str) -> bool;
+    /// Something failed that no caller learns: the handler of an event that nobody waits for, or the first of a flood of
+    /// calls of a method.
+    fn failed(&self, what: &str, fault: &Fault);
     /// The guest crashed and starts again, or, after too many crashes, does not.
     fn crashed(&self, why: &str, disabled: bool);
 }

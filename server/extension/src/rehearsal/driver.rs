@@ -190,6 +190,10 @@ impl Host for Driver {
         false
     }
 
+    fn failed(&self, event: &str, fault: &Fault) {
+        tracing::debug!(event, %fault, "a test file failed");
+    }
+
     fn crashed(&self, why: &str, _disabled: bool) {
         tracing::debug!(why, "a test file crashed");
     }

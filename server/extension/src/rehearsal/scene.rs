@@ -10,7 +10,7 @@ use kit_contract::{Door, FilePermissions, METHODS, Permissions, Permit, Registra
 use serde_json::{Map, Value, json};
 
 use super::driver::parse;
-use crate::sandbox::{Body, Failure, FailureCode, Host, HostAnswer, LogLevel};
+use crate::sandbox::{Body, Failure, FailureCode, Fault, Host, HostAnswer, LogLevel};
 
 /// Asks the test file what a method answers.
 pub(super) type Ask = Arc<dyn Fn(String, Value) -> BoxFuture<'static, Result<String, Failure>> + Send + Sync>;
@@ -322,6 +322,10 @@ impl Host for Scene {
 
     fn waits_for_people(&self, method: &str) -> bool {
         method.starts_with("prompt") || method == "showOverlay"
+    }
+
+    fn failed(&self, event: &str, fault: &Fault) {
+        self.lock().log.push(json!({ "level": "error", "text": format!("{event}: {fault}") }));
     }
 
     fn crashed(&self, why: &str, _disabled: bool) {

@@ -284,6 +284,10 @@ impl Actor {
         weight: Weight,
         limit: Duration,
     ) -> wasmtime::Result<()> {
+        let observed = match &export {
+            Export::Event { name, .. } if !id.is_awaited() => Some(Arc::clone(name)),
+            Export::Event { .. } | Export::Invoke { .. } | Export::Shutdown { .. } => None,
+        };
         accessor.with(|mut access| access.get().meter.begin(weight));
         let call = async {
             match export {
@@ -300,20 +304,19 @@ impl Actor {
         };
         let answer = within(call, limit, patience).await;
         accessor.with(|mut access| access.get().meter.end(weight));
-        match answer {
-            Some(Ok(answer)) => {
-                self.calls.settle(id, answer.map_err(|error| Fault::Failed(Failure::from(error))));
-                Ok(())
-            }
+        let answer = match answer {
+            Some(Ok(answer)) => answer.map_err(|error| Fault::Failed(Failure::from(error))),
             Some(Err(trap)) => {
                 self.calls.settle(id, Err(Fault::Crashed(reason(&trap))));
-                Err(trap)
+                return Err(trap);
             }
-            None => {
-                self.calls.settle(id, Err(Fault::TimedOut(limit)));
-                Ok(())
-            }
+            None => Err(Fault::TimedOut(limit)),
+        };
+        if let (Some(event), Err(fault)) = (&observed, &answer) {
+            self.recipe.host.failed(event, fault);
         }
+        self.calls.settle(id, answer);
+        Ok(())
     }
 }
 
@@ -360,6 +363,10 @@ fn reason(trap: &wasmtime::Error) -> String {
     let cause = trap.root_cause().to_string();
     match trap.downcast_ref::<wasmtime::Trap>() {
         Some(wasmtime::Trap::StackOverflow) => "its stack overflowed".to_owned(),
+        // A program's own stack lies at the beginning of its memory.
+        Some(wasmtime::Trap::MemoryOutOfBounds) => {
+            "it reached outside of its memory, as a stack without bound does".to_owned()
+        }
         Some(wasmtime::Trap::UnreachableCodeReached) => {
             "it aborted, after a panic or for want of memory".to_owned()
         }

@@ -29,6 +29,13 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CallId(Option<u64>);
 
+impl CallId {
+    /// Whether somebody waits for its answer.
+    pub(super) fn is_awaited(self) -> bool {
+        self.0.is_some()
+    }
+}
+
 impl Calls {
     /// Keeps the one who waits for a call, if anybody does.
     pub(super) fn begin(&self, waiting: Option<oneshot::Sender<Answer>>) -> CallId {

@@ -66,8 +66,8 @@ impl Meter {
     }
 
     /// Whether a call of the host may go on.
-    pub(super) fn host_call(&mut self) -> bool {
-        self.host_calls.take(1) == Token::Granted
+    pub(super) fn host_call(&mut self) -> Token {
+        self.host_calls.take(1)
     }
 
     /// Whether a line of the log is written.

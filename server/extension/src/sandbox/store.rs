@@ -9,10 +9,10 @@ use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
 use super::bindings::kit::extension::host;
 use super::bindings::kit::extension::types::{self, Error};
-use super::fault::{Failure, FailureCode};
+use super::fault::{Failure, FailureCode, Fault};
 use super::limits::{INSTANCES, Limits, TABLE_ELEMENTS, TABLES};
 use super::meter::{LogToken, Meter, Patience};
-use super::{Body, Host, HostAnswer, LogLevel};
+use super::{Body, Host, HostAnswer, LogLevel, Token};
 
 /// What a store holds.
 pub(super) struct State {
@@ -55,10 +55,15 @@ impl State {
         }
     }
 
-    fn admit(&mut self, size: usize) -> Result<(), Failure> {
-        if !self.meter.host_call() {
+    fn admit(&mut self, method: &str, size: usize) -> Result<(), Failure> {
+        let token = self.meter.host_call();
+        if token != Token::Granted {
             let text = format!("more than {} calls of the host in a second", self.allowed.host_calls);
-            return Err(Failure::new(FailureCode::RateLimited, text));
+            let failure = Failure::new(FailureCode::RateLimited, text);
+            if token == Token::FirstRefused {
+                self.host.failed(method, &Fault::Failed(failure.clone()));
+            }
+            return Err(failure);
         }
         check_size(size, self.allowed.payload, "the parameters")
     }
@@ -100,12 +105,12 @@ impl host::Host for State {
     }
 
     fn notify(&mut self, method: String, parameters: String) -> Result<(), Error> {
-        self.admit(parameters.len())?;
+        self.admit(&method, parameters.len())?;
         Ok(self.host.notify(&method, &parameters)?)
     }
 
     fn get(&mut self, method: String, parameters: String) -> Result<String, Error> {
-        self.admit(parameters.len())?;
+        self.admit(&method, parameters.len())?;
         let answer = self.host.get(&method, &parameters)?;
         check_size(answer.len(), self.allowed.payload, "the answer")?;
         Ok(answer)
@@ -136,7 +141,7 @@ async fn forward<T: Send + 'static>(
     let size = parameters.len() + if let Body::Bytes(bytes) = &body { bytes.len() } else { 0 };
     let (host, asking, limit) = accessor.with(|mut access| {
         let state = access.get();
-        state.admit(size)?;
+        state.admit(&method, size)?;
         let asking = state.host.waits_for_people(&method).then(|| state.patience.ask());
         Ok::<_, Failure>((Arc::clone(&state.host), asking, state.allowed.payload))
     })?;

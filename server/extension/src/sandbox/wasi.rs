@@ -17,8 +17,8 @@ pub(super) struct Output(LogLevel);
 struct Input;
 /// Why a stream failed; there is none.
 struct IoError;
-/// What a stream is ready for; nobody waits.
-struct Pollable;
+/// What a stream is ready for: it always is, so nobody waits.
+pub(super) struct Pollable;
 /// A terminal; there is none.
 struct Terminal;
 
@@ -65,7 +65,12 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, version: &str) -> wasmti
     // An interface that uses a resource of another has it under its name as well; were one left out, a trap of another
     // type would stand in its place.
     let mut polls = linker.instance(&format!("wasi:io/poll@{version}"))?;
-    polls.resource("pollable", ResourceType::host::<Pollable>(), |_, _| Ok(()))?;
+    polls.resource("pollable", ResourceType::host::<Pollable>(), close::<Pollable>)?;
+    polls.func_wrap("[method]pollable.ready", |_, (_pollable,): (Resource<Pollable>,)| Ok((true,)))?;
+    polls.func_wrap("[method]pollable.block", |_, (_pollable,): (Resource<Pollable>,)| Ok(()))?;
+    polls.func_wrap("poll", |_, (pollables,): (Vec<Resource<Pollable>>,)| {
+        Ok(((0..u32::try_from(pollables.len())?).collect::<Vec<u32>>(),))
+    })?;
     let mut input = linker.instance(&format!("wasi:cli/stdin@{version}"))?;
     input.resource("input-stream", ResourceType::host::<Input>(), |_, _| Ok(()))?;
     for (owner, user) in [("terminal-input", "terminal-stdin"), ("terminal-output", "terminal-stdout")] {
@@ -79,9 +84,15 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, version: &str) -> wasmti
 
     let mut streams = linker.instance(&format!("wasi:io/streams@{version}"))?;
     streams.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(()))?;
-    streams.resource("pollable", ResourceType::host::<Pollable>(), |_, _| Ok(()))?;
+    streams.resource("pollable", ResourceType::host::<Pollable>(), close::<Pollable>)?;
     streams.resource("input-stream", ResourceType::host::<Input>(), |_, _| Ok(()))?;
-    streams.resource("output-stream", ResourceType::host::<Output>(), close)?;
+    streams.resource("output-stream", ResourceType::host::<Output>(), close::<Output>)?;
+    streams.func_wrap(
+        "[method]output-stream.subscribe",
+        |mut store: StoreContextMut<'_, State>, (_stream,): (Resource<Output>,)| {
+            Ok((store.data_mut().resources.push(Pollable)?,))
+        },
+    )?;
     streams.func_wrap("[method]output-stream.check-write", |_, (_stream,): (Resource<Output>,)| {
         Ok((Ok::<u64, StreamError>(CHUNK),))
     })?;
@@ -98,7 +109,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, version: &str) -> wasmti
         [("stdout", "get-stdout", LogLevel::Info), ("stderr", "get-stderr", LogLevel::Error)]
     {
         let mut output = linker.instance(&format!("wasi:cli/{name}@{version}"))?;
-        output.resource("output-stream", ResourceType::host::<Output>(), close)?;
+        output.resource("output-stream", ResourceType::host::<Output>(), close::<Output>)?;
         output.func_wrap(function, move |mut store: StoreContextMut<'_, State>, ()| {
             Ok((store.data_mut().resources.push(Output(level))?,))
         })?;
@@ -133,8 +144,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, version: &str) -> wasmti
     Ok(())
 }
 
-fn close(mut store: StoreContextMut<'_, State>, id: u32) -> wasmtime::Result<()> {
-    store.data_mut().resources.delete(Resource::<Output>::new_own(id))?;
+fn close<T: Send + 'static>(mut store: StoreContextMut<'_, State>, id: u32) -> wasmtime::Result<()> {
+    store.data_mut().resources.delete(Resource::<T>::new_own(id))?;
     Ok(())
 }
 

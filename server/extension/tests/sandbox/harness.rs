@@ -90,6 +90,8 @@ impl Host for Script {
         method == "promptSelect"
     }
 
+    fn failed(&self, _event: &str, _fault: &Fault) {}
+
     fn crashed(&self, _why: &str, disabled: bool) {
         self.0.crashes.lock().unwrap().push(disabled);
     }

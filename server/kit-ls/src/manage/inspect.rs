@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kit_contract::{Permissions, Registration};
 use kit_extension::rehearsal::{self, Script};
 use kit_extension::sandbox::{Engine, Fault, LoadError};
-use kit_extension::{Program, Source, discover, javascript};
+use kit_extension::{Program, Source, discover, javascript, own_events};
 
 use super::{Place, say};
 
@@ -116,7 +116,7 @@ pub(super) async fn validate(place: &Place, named: &[PathBuf]) -> anyhow::Result
 /// How much an extension registers.
 pub(super) fn counts(registration: &Registration) -> String {
     let parts = [
-        (events(registration).count(), "event", "events"),
+        (own_events(registration).count(), "event", "events"),
         (registration.tools.len(), "tool", "tools"),
         (registration.commands.len(), "command", "commands"),
         (registration.options.len(), "option", "options"),
@@ -126,9 +126,4 @@ pub(super) fn counts(registration: &Registration) -> String {
     let parts: Vec<String> =
         parts.map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many })).collect();
     if parts.is_empty() { "registers nothing".to_owned() } else { parts.join(", ") }
-}
-
-/// The events that an extension itself handles; names with a dot are for its engine.
-pub(super) fn events(registration: &Registration) -> impl Iterator<Item = &str> {
-    registration.events.iter().map(|event| event.name.as_str()).filter(|name| !name.contains('.'))
 }

@@ -1,15 +1,16 @@
 //! `kit-ls extensions list`: what is found, what it registers, and what it may reach.
 
-use kit_extension::{Grants, discover};
+use kit_extension::{Grants, discover, own_events};
 
-use super::inspect::{counts, engine, events, inspect};
+use super::inspect::{counts, engine, inspect};
 use super::{Place, described, say};
 
 /// Lists the extensions of this folder.
 pub(super) async fn run(place: &Place) -> anyhow::Result<i32> {
     let folders = place.folders();
     let found = discover(&folders, &[]);
-    if found.is_empty() {
+    let is_left_out = folders.len() == 1 && place.project().is_dir();
+    if found.is_empty() && !is_left_out {
         let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
         say(&format!("No extensions in {}.", looked.join(" or ")))?;
         say("`kit-ls extensions init` writes one to begin with.")?;
@@ -34,7 +35,7 @@ pub(super) async fn run(place: &Place) -> anyhow::Result<i32> {
         say(&format!("  {}", counts(registration)))?;
         let names = |names: Vec<&str>| names.join(", ");
         let rows = [
-            ("events", names(events(registration).collect())),
+            ("events", names(own_events(registration).collect())),
             ("tools", names(registration.tools.iter().map(|tool| tool.name.as_str()).collect())),
             ("commands", names(registration.commands.iter().map(|command| command.name.as_str()).collect())),
         ];
@@ -52,8 +53,10 @@ pub(super) async fn run(place: &Place) -> anyhow::Result<i32> {
             say(&format!("  asks: {} ({state})", described(&asks).join("; ")))?;
         }
     }
-    if folders.len() == 1 && place.project().is_dir() {
-        say("The extensions of this folder do not load: it is not trusted.")?;
+    if is_left_out {
+        say(
+            "The extensions of this folder do not load, because it is not trusted; trust it in your editor, where Kit asks.",
+        )?;
     }
     Ok(0)
 }

@@ -1,4 +1,5 @@
-//! Figures of single functions: criterion runs the crates' benches, and its own records are read.
+//! Figures of single functions: criterion runs the crates' benches, and its own records are read. The bench of the host
+//! of extensions measures memory as well, which criterion does not; it prints its figures itself.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,8 +34,8 @@ const TARGETS: &[(&str, f64)] = &[
     ("fork of a session of 10,000 entries", 100.0),
     ("compaction of a history of 200,000 tokens", 250.0),
     ("thirty subagents at once", 1_000.0),
-    ("extension/JavaScript file to live", 1.0),
-    ("extension/one hundred JavaScript files to live", 100.0),
+    // The engine begins with its prelude in place.
+    ("extension/JavaScript file to live", 0.25),
     ("extension/empty event", 0.012),
     ("extension/event of 4 KB", 0.025),
     // The limit of computing and two ticks.
@@ -49,15 +50,31 @@ const TARGETS_IN_RUST: &[(&str, f64)] = &[
     ("extension/Rust component to live", 0.2),
     ("extension/empty event in Rust", 0.010),
     ("extension/event of 4 KB in Rust", 0.008),
+    ("extension/fib(25) in Rust", 0.44),
 ];
+
+/// What the bench of the host prints.
+const TARGETS_OF_HOST: &[(&str, f64)] = &[
+    ("host/one hundred JavaScript files to live", 100.0),
+    ("host/memory of one hundred JavaScript files", 50.0),
+    ("host/memory of a further JavaScript file", 480.0),
+    ("host/memory of a further Rust component", 80.0),
+    ("host/save to reloaded", 60.0),
+    ("host/a look for handlers without extensions", 0.000_1),
+    ("host/memory without extensions", 64.0),
+];
+
+/// The benches that criterion runs, by name: only so the crates are built with the features that they have in the
+/// product.
+const BENCHES: [&str; 8] =
+    ["sse", "models", "text", "workspace", "ledger", "sessions", "subagents", "extensions"];
 
 /// Our search may take this many times as long as ripgrep.
 const SEARCH_FACTOR: f64 = 1.3;
 
 pub(super) fn measure() -> Result<Vec<Figure>> {
-    let crates = ["kit-provider", "kit-text", "kit-workspace", "kit-review", "kit-session", "kit-extension"];
-    let crates = crates.map(|name| ["--package", name]).concat();
-    run::succeed(run::cargo().args(["bench", "--quiet", "--benches"]).args(crates))?;
+    let benches = BENCHES.map(|name| ["--bench", name]).concat();
+    run::succeed(run::cargo().args(["bench", "--quiet", "--workspace"]).args(benches))?;
     let metadata = run::output(run::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let target = metadata["target_directory"].as_str().context("cargo names no target folder")?;
@@ -75,6 +92,7 @@ pub(super) fn measure() -> Result<Vec<Figure>> {
             None => println!("{name} is not measured (rustup target add wasm32-wasip2)"),
         }
     }
+    figures.extend(host()?);
     let ripgrep = Command::new("rg").arg("--version").output().is_ok_and(|output| output.status.success());
     if !ripgrep {
         println!("rg is not installed, so searching is not compared with it (apt-get install ripgrep)");
@@ -88,6 +106,25 @@ pub(super) fn measure() -> Result<Vec<Figure>> {
                 theirs * SEARCH_FACTOR,
                 "ms",
             ));
+        }
+    }
+    Ok(figures)
+}
+
+/// What the bench of the host of extensions prints, a name, a value and a unit in each line.
+fn host() -> Result<Vec<Figure>> {
+    let arguments = ["bench", "--quiet", "--workspace", "--bench", "host"];
+    let printed = run::output(run::cargo().args(arguments))?;
+    let mut figures = Vec::new();
+    for (name, target) in TARGETS_OF_HOST {
+        let found =
+            printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t')?.split_once('\t'));
+        match found {
+            Some((value, "ms")) => figures.push(Figure::new(*name, value.parse()?, *target, "ms")),
+            Some((value, "KiB")) => figures.push(Figure::new(*name, value.parse()?, *target, "KiB")),
+            Some((value, "MiB")) => figures.push(Figure::new(*name, value.parse()?, *target, "MiB")),
+            Some((_, unit)) => anyhow::bail!("{name} has a unit that nobody knows, {unit}"),
+            None => println!("{name} is not measured (rustup target add wasm32-wasip2)"),
         }
     }
     Ok(figures)
