@@ -1,18 +1,11 @@
 //! What extensions do with the agent itself: ask models, start subagents, write into the session and move in its tree,
 //! choose its tools. What that costs belongs to the session.
 
-use e2e::{launch, run_call};
-use kit_testkit::{Gate, LanguageClient, ModelServer, Reply, TokenCount};
+use e2e::{launch, run_call, start};
+use kit_testkit::{Gate, ModelServer, Reply, TokenCount};
 use serde_json::{Value, json};
 
-use crate::extensions::{listed, project, start};
-
-async fn run(client: &LanguageClient, name: &str, args: &str) -> Value {
-    let answer = client.command("kit.command.run", json!({ "name": name, "args": args })).await;
-    let output = answer.unwrap_or_else(|error| panic!("{name}: {error:?}"))["output"].clone();
-    let text = output.as_str().unwrap_or_default();
-    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
-}
+use crate::extension_scene::{listed, live, project, run};
 
 const ASK: &str = r#"
 export default function (kit) {
@@ -31,9 +24,7 @@ export default function (kit) {
 #[tokio::test]
 async fn a_completion_is_streamed_paid_by_the_session_and_leaves_no_trace_in_it() {
     let project = project(&[("ask.js", ASK)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     model.reply(Reply::new().text("hello").tokens(TokenCount {
         input: 5,
         output: 1,
@@ -111,9 +102,7 @@ export default function (kit) {
 #[tokio::test]
 async fn entries_summaries_and_collapsed_branches_are_the_sessions() {
     let project = project(&[("tree.js", TREE)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     model.reply(Reply::new().text("good day"));
     client.run("good morning").await;
     let id = run(&client, "log", "greeted").await;
@@ -175,9 +164,7 @@ export default function (kit) {
 #[tokio::test]
 async fn a_subagent_of_an_extension_is_waited_for_and_its_cost_is_the_sessions() {
     let project = project(&[("crew.js", CREW)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     model.reply(Reply::new().text("hello"));
     client.run("hi").await;
     run(&client, "only", "read ls subagent").await;
@@ -214,9 +201,7 @@ async fn a_subagent_of_an_extension_is_waited_for_and_its_cost_is_the_sessions()
 #[tokio::test]
 async fn a_subagent_in_the_background_is_heard_listed_and_killed() {
     let project = project(&[("crew.js", CREW)]).file("a.txt", "alpha\n");
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     model.reply_to("look", Reply::new().call("read", json!({ "path": "a.txt" })));
     model.reply_to("look", Reply::new().text("alpha"));
     client.command("kit.session.new", json!({})).await.expect("a session");
@@ -249,9 +234,7 @@ async fn a_subagent_in_the_background_is_heard_listed_and_killed() {
 #[tokio::test]
 async fn a_subagent_that_stores_nothing_leaves_no_file() {
     let project = project(&[("crew.js", CREW)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     model.reply(Reply::new().text("hello"));
     client.run("hi").await;
     model.reply_to("whisper", Reply::new().text("psst"));
@@ -263,9 +246,7 @@ async fn a_subagent_that_stores_nothing_leaves_no_file() {
 #[tokio::test]
 async fn what_a_crash_left_of_a_subagent_that_stores_nothing_is_gone_after_the_next_start() {
     let project = project(&[("crew.js", CREW)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     model.reply(Reply::new().text("hello"));
     client.run("hi").await;
     let gate = Gate::new();
@@ -298,9 +279,7 @@ export default function (kit) {
 #[tokio::test]
 async fn an_extension_watches_the_plan() {
     let project = project(&[("watch.js", WATCH)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     let look = json!({ "content": "look", "status": "completed", "priority": "high" });
     let mend = json!({ "content": "mend", "status": "in_progress" });
     run_call(&client, &model, Reply::new().call("update_plan", json!({ "entries": [look, mend] }))).await;
@@ -322,9 +301,7 @@ export default function (kit) {
 #[tokio::test]
 async fn a_compaction_that_an_extension_asks_for_is_over_when_it_says_so() {
     let project = project(&[("squeeze.js", SQUEEZE)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     client.command("kit.session.new", json!({})).await.expect("a session");
     let nothing = run(&client, "squeeze", "").await;
     assert!(
@@ -364,9 +341,7 @@ async fn a_compaction_that_an_extension_asks_for_is_over_when_it_says_so() {
 #[tokio::test]
 async fn subagents_that_the_model_asks_for_are_told_from_beginning_to_end() {
     let project = project(&[("crew.js", CREW)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     model.reply_to("count", Reply::new().text("1 2 3"));
     run_call(&client, &model, Reply::new().call("subagent", json!({ "task": "count" }))).await;
     client.notification("kit/ui", |update| update["text"] == "start count").await;
@@ -377,9 +352,7 @@ async fn subagents_that_the_model_asks_for_are_told_from_beginning_to_end() {
 #[tokio::test]
 async fn tools_that_an_extension_switches_off_are_refused_and_named() {
     let project = project(&[("crew.js", CREW)]).file("a.txt", "alpha\n");
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     client.command("kit.session.new", json!({})).await.expect("a session");
     run(&client, "only", "ls").await;
     let read = || Reply::new().call("read", json!({ "path": "a.txt" }));
@@ -387,6 +360,65 @@ async fn tools_that_an_extension_switches_off_are_refused_and_named() {
     assert_eq!(report.tool_result(), ("Error: tool \"read\" is currently disabled", true));
     run(&client, "only", "").await;
     assert!(!run_call(&client, &model, read()).await.tool_result().1);
+    client.close().await;
+}
+
+const SKILLED: &str = r#"
+export default (kit) => kit.registerCommand({ name: "inject", description: "i", execute: async (args, ctx) => { await ctx.injectSkillAsContext(args); return "sent"; } });
+"#;
+
+#[tokio::test]
+async fn a_skill_that_an_extension_starts_runs_in_its_session_and_the_user_stays_in_theirs() {
+    let project = project(&[("skilled.js", SKILLED)]).file(
+        ".agents/skills/deploy/SKILL.md",
+        "---\nname: deploy\ndescription: d\n---\nAsk before you push.\n",
+    );
+    let (model, client) = live(&project).await;
+    let new = || client.command("kit.session.new", json!({}));
+    let first = new().await.expect("a session")["session"].clone();
+    let second = new().await.expect("a session")["session"].clone();
+    let inject = |name: &str| {
+        client.command("kit.command.run", json!({ "name": "inject", "args": name, "session": first }))
+    };
+    model.reply(Reply::new().text("deployed"));
+    inject("deploy").await.expect("it is sent");
+    client.event(|event| event["session"] == first && event["type"] == "turn_end").await;
+    let request = model.request(0).await;
+    let texts = request.user_texts().join("\n");
+    assert!(texts.contains("/skill:deploy") && texts.contains("Ask before you push."), "{texts}");
+    model.reply(Reply::new().text("hello"));
+    assert_eq!(client.run("hi").await.end()["session"], second);
+    let unknown = inject("deplyo").await.expect_err("there is no such skill");
+    assert!(unknown.message.contains("there is no skill deplyo; there are deploy"), "{unknown:?}");
+    client.close().await;
+}
+
+const CLUMSY: &str = r#"
+export default (kit) => {
+  kit.onMessageEnd(() => {
+    undefined.x;
+  });
+};
+"#;
+
+#[tokio::test]
+async fn what_an_observer_throws_is_shown_at_its_line_once() {
+    let project = project(&[("clumsy.js", CLUMSY)]);
+    let (model, client) = live(&project).await;
+    for _ in 0..2 {
+        model.reply(Reply::new().text("hello"));
+        client.run("hi").await;
+    }
+    let uri = project.uri(".kit/extensions/clumsy.js");
+    let marks = || -> Vec<Value> {
+        let told = client.notifications("textDocument/publishDiagnostics").into_iter();
+        let marks = told.filter(|told| told["uri"] == uri.as_str());
+        marks.flat_map(|told| told["diagnostics"].as_array().cloned().unwrap_or_default()).collect()
+    };
+    kit_testkit::eventually("the mistake is shown", || !marks().is_empty()).await;
+    let marks = marks();
+    assert_eq!((marks.len(), &marks[0]["range"]["start"]["line"]), (1, &json!(3)), "{marks:?}");
+    assert!(marks[0]["message"].to_string().contains("failed in message_end"), "{marks:?}");
     client.close().await;
 }
 

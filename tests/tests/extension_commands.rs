@@ -3,6 +3,8 @@
 use e2e::launch;
 use kit_testkit::{Finished, ModelServer, Project};
 
+use crate::extension_scene::{component, users_project};
+
 async fn run(project: &Project, arguments: &[&str]) -> Finished {
     let model = ModelServer::start().await;
     let words: Vec<&str> = ["extensions"].iter().chain(arguments).copied().collect();
@@ -56,6 +58,21 @@ async fn validation_names_file_line_and_reason_and_fails() {
             "1 right, 4 wrong",
         ],
     );
+}
+
+/// Statement 30: the same component is tested and run.
+#[tokio::test]
+async fn the_tests_of_a_component_see_what_it_registers_blocks_rewrites_and_shows() {
+    const SHOWS: &str = "export default function (kit) {\n  kit.onToolCall((event) => event.toolName === \"bash\" ? { block: true, reason: \"no\" } : undefined);\n  kit.onToolResult((event) => ({ content: event.content + \"!\" }));\n  kit.onAgentEnd((_, ctx) => { ctx.print(\"ended\"); ctx.setStatus(\"turns\", \"one\"); });\n}\n";
+    const TEST: &str = "import { test } from \"kit:test\";\ntest(\"it does all that\", async (t) => {\n  t.blocked(await t.emit(\"tool_call\", { toolName: \"bash\" }), \"no\");\n  t.notBlocked(await t.emit(\"tool_call\", { toolName: \"read\" }));\n  t.rewritten(await t.emit(\"tool_result\", { content: \"a\" }), \"a!\");\n  await t.emit(\"agent_end\", {});\n  t.hasPrinted(\"ended\");\n  t.hasStatus(\"turns\", \"one\");\n});\n";
+    const OF_COMPONENT: &str = "import { test } from \"kit:test\";\ntest(\"it says so\", async (t) => {\n  t.registered(\"tool\", \"say\");\n  t.equal((await t.tool(\"say\")).content, \"still here\");\n  t.notBlocked(await t.emit(\"tool_call\", { toolName: \"read\" }));\n});\n";
+    let project =
+        Project::new().file(".kit/extensions/shows.js", SHOWS).file(".kit/extensions/shows.test.js", TEST);
+    holds(&run(&project, &["test"]).await, 0, &["ok   it does all that", "1 passed, 0 failed"]);
+    let Some(component) = component("faults") else { return };
+    project.write("compiled/faults.wasm", std::fs::read(component).expect("the component"));
+    project.write("compiled/faults.test.js", OF_COMPONENT);
+    holds(&run(&project, &["test", "compiled"]).await, 0, &["ok   it says so", "1 passed, 0 failed"]);
 }
 
 #[tokio::test]
@@ -113,9 +130,66 @@ async fn installing_shows_what_is_asked_for_and_records_what_was_installed() {
     holds(&run(&project, &["remove", "gate"]).await, 1, &["nothing was installed from gate"]);
 }
 
+/// Statement 29.
 #[tokio::test]
 async fn the_list_says_what_loads_here_and_what_does_not() {
-    let project = Project::new().file(".kit/extensions/a.js", "export default function (kit) {}\n");
-    let listed = run(&project, &["list"]).await;
-    assert_eq!(listed.code, Some(0), "{listed:?}");
+    const GATE: &str = "export const version = \"1.2.0\";\nexport const permissions = { exec: [\"git *\"] };\nexport default function (kit) {\n  kit.onInput(() => {});\n  kit.registerTool({ name: \"shout\", description: \"s\", execute: () => \"\" });\n  kit.registerCommand({ name: \"louder\", description: \"l\", execute: () => \"\" });\n}\n";
+    let project = users_project(&[
+        ("gate.js", GATE),
+        ("broken.js", "export default function (kit) {\n  kit.onInput((;\n}\n"),
+    ])
+    .file(".kit/extensions/a.js", "export default function (kit) {}\n");
+    holds(
+        &run(&project, &["list"]).await,
+        0,
+        &[
+            "gate 1.2.0  (",
+            "1 event, 1 tool, 1 command",
+            "events: input",
+            "tools: shout",
+            "commands: louder",
+            "asks: runs git * (not granted yet: `kit-ls extensions grant`)",
+            "broken.js\n  does not load: ",
+            "broken.js:2: ",
+            "The extensions of this folder do not load, because it is not trusted",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_installed_or_begun_says_why() {
+    let project = Project::new()
+        .file("empty/readme.md", "nothing\n")
+        .file("repository/a.js", "export default () => {};\n");
+    let git = |words: &[&str]| {
+        let folder = project.path("repository");
+        let done =
+            std::process::Command::new("git").args(words).current_dir(folder).output().expect("git runs");
+        assert!(done.status.success(), "{done:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "first"]);
+    git(&["tag", "v1"]);
+    let source = format!("file://{}", project.path("repository").display());
+    let at = |reference: &str| format!("{source}@{reference}");
+    let says: &[(&[&str], &str)] = &[
+        (&["install", ""], "a source is a git address, github.com/OWNER/REPOSITORY, or a folder or file"),
+        (&["install", "./nowhere"], "there is no folder or file ./nowhere"),
+        (&["install", "empty"], "there is no extension in "),
+        (&["install", &at("v2")], "has no tag, branch or commit v2"),
+        (&["install", &at("")], "a tag, branch or commit stands behind the @ of "),
+        (&["init", "a b"], "a b cannot be the name of a file; use letters, digits, - and _"),
+        (&["init", "3d", "--rust"], "3d cannot be the name of a crate; it begins with a letter"),
+        (&["update", "nothing"], "nothing was installed from nothing"),
+        (&["remove", "nothing"], "nothing was installed from nothing"),
+    ];
+    for (words, why) in says {
+        holds(&run(&project, words).await, 1, &[why]);
+    }
+    // A tag stays where it is, whatever comes after it.
+    holds(&run(&project, &["install", &at("v1"), "--yes"]).await, 0, &["Installed a at "]);
+    holds(&run(&project, &["update"]).await, 0, &["stays at v1."]);
+    holds(&run(&project, &["install", &at("v1"), "--yes"]).await, 1, &["is installed already"]);
+    holds(&run(&project, &["remove", &source]).await, 0, &["Removed a.js."]);
 }

@@ -1,30 +1,15 @@
 //! Extensions behind a real Neovim: they take part in its turns, and are loaded again when it saves them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use e2e::editor_or_skip;
-use kit_testkit::{ModelServer, Project, Reply, eventually};
+use kit_testkit::{Nvim, Project, Reply, cache, eventually};
 use serde_json::{Value, json};
 
-use crate::neovim::start;
+use crate::extension_scene::{component, shares_compiled, users_project};
+use crate::neovim::open;
 
-/// A project whose user has these extensions, which need no trust of a project.
 fn project(extensions: &[(&str, &str)]) -> Project {
-    let project = Project::new().file("a.txt", "alpha\n");
-    let cache = project.kit_home().join("cache");
-    std::fs::create_dir_all(&cache).expect("the cache");
-    #[cfg(unix)]
-    {
-        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-extensions");
-        std::fs::create_dir_all(&shared).expect("the shared folder");
-        std::os::unix::fs::symlink(shared, cache.join("extensions")).expect("a link");
-    }
-    for (name, source) in extensions {
-        let file = file(&project, name);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder");
-        std::fs::write(file, source).expect("the extension");
-    }
-    project
+    users_project(extensions).file("a.txt", "alpha\n")
 }
 
 fn file(project: &Project, name: &str) -> PathBuf {
@@ -51,10 +36,8 @@ export default function (kit) {
 /// Statements 23 to 26 and 31.
 #[tokio::test]
 async fn extensions_veto_rewrite_and_keep_state_in_a_turn_of_neovim() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = project(&[("one.js", ONE), ("two.js", TWO)]);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "a.txt").await;
+    let Some((model, nvim)) = open(&project, "a.txt").await else { return };
     model.reply(Reply::new().call("read", json!({ "path": "a.txt" })));
     model.reply(Reply::new().call("bash", json!({ "command": "echo hi" })));
     model.reply(Reply::new().text("That was all."));
@@ -85,11 +68,9 @@ async fn extensions_veto_rewrite_and_keep_state_in_a_turn_of_neovim() {
 /// Statement 28.
 #[tokio::test]
 async fn saving_an_extension_in_neovim_loads_it_again_and_marks_what_is_wrong() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let source = "export default (kit) => {\n  kit.on(\"input\", (event) => ({ action: \"handled\", text: \"the first version\" }));\n};\n";
     let project = project(&[("one.js", source)]);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "a.txt").await;
+    let Some((model, nvim)) = open(&project, "a.txt").await else { return };
     nvim.command("Kit ask which").await;
     nvim.shows("the first version").await;
     nvim.command(&format!("tabedit {}", file(&project, "one.js").display())).await;
@@ -113,5 +94,220 @@ async fn saving_an_extension_in_neovim_loads_it_again_and_marks_what_is_wrong() 
     nvim.command("2s/kit.on(;/kit.on(/ | write").await;
     nvim.until(&format!("#{marks} == 0")).await;
     assert!(model.requests().is_empty());
+    nvim.quit().await;
+}
+
+const REACH: &str = r#"
+export const permissions = { fs: { read: ["docs"] }, exec: ["echo *"], env: ["HOME"] };
+export default function (kit) {
+  const command = (name, execute) => kit.registerCommand({ name, description: name, execute });
+  command("docs", async (_, ctx) => (await ctx.fs.read("docs/a.md")).text);
+  command("secret", async (_, ctx) => (await ctx.fs.read("docs/../secret.txt")).text);
+  command("say", async (_, ctx) => (await ctx.exec.run({ command: "echo spoken" })).stdout);
+  command("chain", async (_, ctx) => (await ctx.exec.run({ command: "echo hi; touch made" })).stdout);
+  command("home", (_, ctx) => "home is " + ctx.env.get("HOME"));
+  command("fetch", async (_, ctx) => String((await ctx.http.fetch({ url: "http://127.0.0.1:9/" })).status));
+}
+"#;
+
+/// Waits until the extension with this command is loaded.
+async fn offers(nvim: &Nvim, command: &str) {
+    nvim.until(&format!("vim.list_contains(vim.fn.getcompletion('Kit run ', 'cmdline'), '{command}')")).await;
+}
+
+/// Runs a command of an extension in the session; what it says, or why it failed.
+async fn run(nvim: &Nvim, name: &str) -> String {
+    let code = format!(
+        "local said
+         require('kit.client').execute('kit.command.run', {{ name = '{name}' }},
+           function(answer) said = answer.output or '' end, function(problem) said = problem.message end)
+         vim.wait(30000, function() return said ~= nil end, 20)
+         return said or 'no answer'"
+    );
+    nvim.lua_text(&code).await
+}
+
+/// Statement 27.
+#[tokio::test]
+async fn what_an_extension_asks_for_is_granted_in_neovim_and_nothing_more_is_reached() {
+    let project =
+        project(&[("reach.js", REACH)]).file("docs/a.md", "the docs\n").file("secret.txt", "secret\n");
+    let Some((_model, nvim)) = open(&project, "a.txt").await else { return };
+    nvim.shows("The extension reach wants to").await;
+    let commands = ["docs", "secret", "say", "chain", "home", "fetch"];
+    for command in commands {
+        let said = run(&nvim, command).await;
+        assert!(said.contains("was not granted"), "{command}: {said}");
+    }
+    nvim.command("Kit permit allow-version").await;
+    nvim.screen_until("no question", |screen| !screen.text().contains("Kit asks")).await;
+    let mut outcomes = Vec::new();
+    for command in commands {
+        let said = run(&nvim, command).await;
+        outcomes.push(if said.contains("was not granted") {
+            "refused".into()
+        } else {
+            said.trim().to_owned()
+        });
+    }
+    let home = format!("home is {}", project.home().display());
+    assert_eq!(outcomes, ["the docs", "refused", "spoken", "refused", home.as_str(), "refused"]);
+    assert!(!project.exists("made"));
+
+    // Another content of the file is another question.
+    let source = REACH.replace("\"HOME\"", "\"HOME\", \"USER\"");
+    std::fs::write(file(&project, "reach.js"), source).expect("it is saved");
+    nvim.shows("The extension reach wants to").await;
+    assert!(run(&nvim, "docs").await.contains("was not granted"));
+    nvim.command("Kit permit deny").await;
+    nvim.command("Kit extensions revoke reach").await;
+    nvim.shows("granted   nothing").await;
+    nvim.quit().await;
+}
+
+/// What a program prints that Neovim runs in the project, with its exit code at the end.
+async fn shell(nvim: &Nvim, words: &[&str]) -> String {
+    let server = cache::kit_ls().display().to_string();
+    let words: Vec<String> =
+        [server.as_str()].iter().chain(words).map(|word| format!("[[{word}]]")).collect();
+    let code = format!(
+        "local run = vim.system({{ {} }}, {{ text = true }}):wait()
+         return run.stdout .. run.stderr .. 'exit ' .. run.code",
+        words.join(", ")
+    );
+    nvim.lua_text(&code).await
+}
+
+/// Statements 29 and 30.
+#[tokio::test]
+async fn an_extension_is_begun_tested_listed_and_checked_from_neovim() {
+    let project = shares_compiled(Project::new()).file("a.txt", "alpha\n");
+    let Some((model, nvim)) = open(&project, "a.txt").await else { return };
+    nvim.command("Kit trust").await;
+    nvim.shows("is trusted.").await;
+    let made = shell(&nvim, &["extensions", "init", "hello"]).await;
+    assert!(made.contains(".kit/extensions/hello.js") && made.ends_with("exit 0"), "{made}");
+    let tested = shell(&nvim, &["extensions", "test"]).await;
+    assert!(tested.contains("2 passed, 0 failed") && tested.ends_with("exit 0"), "{tested}");
+    offers(&nvim, "greetings").await;
+    model.reply(Reply::new().call("greet", json!({ "name": "Ada" })));
+    model.reply(Reply::new().text("Greeted."));
+    nvim.command("Kit ask greet Ada").await;
+    nvim.shows("Greeted.").await;
+    assert_eq!(model.request(1).await.last_result(), "Hello, Ada! That was greeting number 1.");
+    nvim.command("Kit extensions").await;
+    nvim.shows("● hello · 1 tool · 1 command · 1 event").await;
+    nvim.shows("/greetings").await;
+
+    // What was compiled is tested by the same means.
+    if let Some(component) = component("faults") {
+        project.write("compiled/faults.wasm", std::fs::read(component).expect("the component"));
+        project.write(
+            "compiled/faults.test.js",
+            "import { test } from \"kit:test\";\ntest(\"it says so\", async (t) => {\n  t.registered(\"tool\", \"say\");\n  t.equal((await t.tool(\"say\")).content, \"still here\");\n  t.notBlocked(await t.emit(\"tool_call\", { toolName: \"read\" }));\n});\n",
+        );
+        let tested = shell(&nvim, &["extensions", "test", "compiled"]).await;
+        assert!(tested.contains("1 passed, 0 failed") && tested.ends_with("exit 0"), "{tested}");
+    }
+
+    nvim.command("tabedit .kit/extensions/hello.js").await;
+    nvim.command("%s/kit.registerOption(/kit.registerOption(;/ | write").await;
+    nvim.until("#vim.diagnostic.get(0) == 1 and vim.diagnostic.get(0)[1].lnum == 11").await;
+    let checked = shell(&nvim, &["extensions", "validate"]).await;
+    assert!(
+        checked.contains("wrong .kit/extensions/hello.js:12: ") && checked.ends_with("exit 1"),
+        "{checked}"
+    );
+    nvim.quit().await;
+}
+
+const COUNT: &str = r#"
+export default function (kit) {
+  kit.registerCommand({ name: "count", description: "counts", execute: async (_, ctx) => {
+    const count = Number(ctx.getState("count") ?? 0) + 1;
+    await ctx.setState("count", String(count));
+    return `count ${count}`;
+  } });
+  kit.registerCommand({ name: "look", description: "looks", execute: (_, ctx) => ctx.getState("count") ?? "nothing" });
+  kit.registerCommand({ name: "writers", description: "writes", execute: async (_, ctx) => {
+    const writer = async (key) => { for (let n = 1; n <= 100; n++) await ctx.setState(key, String(n)); };
+    await Promise.all(Array.from({ length: 16 }, (_, n) => writer(`w${n}`)));
+    return "all written";
+  } });
+}
+"#;
+
+/// Statement 32, and the restart of 31.
+#[tokio::test]
+async fn state_survives_a_killed_server_in_neovim_and_a_damaged_file_stays_until_the_next_value() {
+    let project = project(&[("count.js", COUNT)]);
+    let Some((model, nvim)) = open(&project, "a.txt").await else { return };
+    model.reply(Reply::new().text("Begun."));
+    nvim.command("Kit ask begin").await;
+    nvim.shows("Begun.").await;
+    nvim.until("require('kit.status').get().state == 'idle'").await;
+    let state = || {
+        let file = project.session_files()[0].with_extension("ext-state.json");
+        std::fs::read_to_string(file).expect("the state's file")
+    };
+    offers(&nvim, "count").await;
+    assert_eq!(run(&nvim, "count").await, "count 1");
+    assert_eq!(run(&nvim, "writers").await, "all written");
+    let written: Value = serde_json::from_str(&state()).expect("a whole file");
+    let values: Vec<&Value> = (0..16).map(|writer| &written[format!("count:w{writer}")]).collect();
+    assert_eq!(values, [&json!("100"); 16]);
+    assert_eq!(run(&nvim, "count").await, "count 2");
+
+    let session = nvim.lua_text("return require('kit.session').current").await;
+    nvim.lua("vim.lsp.get_clients({ name = 'kit' })[1]:stop(true)").await;
+    nvim.until("#vim.lsp.get_clients({ name = 'kit' }) == 0").await;
+    let damaged = project.session_files()[0].with_extension("ext-state.json");
+    std::fs::write(&damaged, "{ torn").expect("it is written");
+    nvim.command("edit").await;
+    nvim.until("require('kit.status').get() ~= nil and #vim.lsp.get_clients({ name = 'kit' }) == 1").await;
+    offers(&nvim, "count").await;
+    let opened = format!(
+        "local opened
+         require('kit.client').execute('kit.session.open', {{ session = '{session}' }}, function() opened = true end)
+         return vim.wait(30000, function() return opened end, 20)"
+    );
+    assert_eq!(nvim.lua(&opened).await.as_bool(), Some(true));
+    assert_eq!(run(&nvim, "look").await, "nothing");
+    nvim.until(&format!("#vim.diagnostic.get(vim.fn.bufadd('{}')) == 1", damaged.display())).await;
+    assert_eq!(state(), "{ torn");
+    assert_eq!(run(&nvim, "count").await, "count 1");
+    assert_eq!(serde_json::from_str::<Value>(&state()).expect("JSON"), json!({ "count:count": "1" }));
+    nvim.quit().await;
+}
+
+const GATE: &str = r#"
+export default function (kit) {
+  kit.registerTool({ name: "shout", description: "s", execute: () => "LOUD" });
+  kit.onToolCall((event) => event.toolName === "read" ? { block: true, reason: "not even for helpers" } : undefined);
+}
+"#;
+
+/// Statement 36.
+#[tokio::test]
+async fn subagents_in_neovim_have_tools_and_gates_of_extensions_unless_their_list_leaves_them_out() {
+    let project = project(&[("gate.js", GATE)]);
+    let Some((model, nvim)) = open(&project, "a.txt").await else { return };
+    let asks =
+        |task: &str, agent: &str| Reply::new().call("subagent", json!({ "task": task, "agent": agent }));
+    model.reply(asks("Look around", "general"));
+    model.reply_to("Look around", Reply::new().call("read", json!({ "path": "a.txt" })));
+    model.reply_to("Look around", Reply::new().text("I may not."));
+    model.reply(asks("Search it", "explore"));
+    model.reply_to("Search it", Reply::new().text("Nothing."));
+    model.reply(Reply::new().text("Then not."));
+    nvim.command("Kit ask go").await;
+    nvim.shows("Then not.").await;
+    let (parent, general, explore) = (model.request(0).await, model.request(1).await, model.request(4).await);
+    let mut tools = parent.tools();
+    assert!(tools.contains(&"shout") && tools.contains(&"subagent"), "{tools:?}");
+    tools.retain(|tool| *tool != "subagent");
+    assert_eq!(general.tools(), tools);
+    assert!(model.request(2).await.last_result().contains("not even for helpers"));
+    assert_eq!(explore.tools(), ["find", "grep", "ls", "read"]);
     nvim.quit().await;
 }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use e2e::run_call;
+use e2e::{run_call, start};
 use kit_testkit::{LanguageClient, ModelServer, Project, Reply};
 use serde_json::{Value, json};
 
-use crate::extensions::{listed, project, start};
+use crate::extension_scene::{listed, live, project};
 
 const KEEP: &str = r#"
 export default function (kit) {
@@ -19,9 +19,7 @@ export default function (kit) {
 
 async fn started() -> (Project, ModelServer, LanguageClient) {
     let project = project(&[("keep.js", KEEP)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     (project, model, client)
 }
 

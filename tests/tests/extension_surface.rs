@@ -1,11 +1,11 @@
 //! What extensions bring to an editor beside tools: keys, the look of tool calls, arguments that complete, code actions,
 //! messages with a look of their own; and what keeps them from flooding it.
 
-use e2e::run_call;
+use e2e::{run_call, start};
 use kit_testkit::{ModelServer, Reply};
 use serde_json::{Value, json};
 
-use crate::extensions::{listed, project, start};
+use crate::extension_scene::{listed, live, project};
 
 const KEYS: &str = r#"
 export default function (kit) {
@@ -58,9 +58,7 @@ export default function (kit) {
 #[tokio::test]
 async fn a_tool_call_is_shown_as_its_renderer_says_also_after_a_restart() {
     let project = project(&[("look.js", LOOK)]).file("a.txt", "alpha\n");
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     let report = run_call(&client, &model, Reply::new().call("read", json!({ "path": "a.txt" }))).await;
     let displays = |event: &Value, field: &str| event["type"] == "tool_display" && event[field].is_string();
     let header = client.event(|event| displays(event, "header")).await;
@@ -103,9 +101,7 @@ async fn a_tool_call_is_shown_as_its_renderer_says_also_after_a_restart() {
 #[tokio::test]
 async fn a_renderer_that_hangs_leaves_the_call_as_usual_and_the_turn_goes_on() {
     let project = project(&[("look.js", LOOK)]).file("a.txt", "alpha\n");
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (model, client) = live(&project).await;
     let report = run_call(&client, &model, Reply::new().call("ls", json!({}))).await;
     assert!(report.tool_result().0.contains("a.txt"));
     listed(&client, |list| list[0]["error"].as_str().is_some_and(|error| error.contains("render_tool ls")))
@@ -130,9 +126,7 @@ export default function (kit) {
 #[tokio::test]
 async fn arguments_of_commands_complete_while_they_are_typed() {
     let project = project(&[("notes.js", NOTES)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (_model, client) = live(&project).await;
     let complete = async |text: &str| {
         let answer =
             client.command("kit.prompt.complete", json!({ "text": text })).await.expect("completions");
@@ -155,9 +149,7 @@ async fn arguments_of_commands_complete_while_they_are_typed() {
 #[tokio::test]
 async fn commands_that_ask_for_it_are_code_actions_and_learn_what_is_selected() {
     let project = project(&[("notes.js", NOTES)]).file("src/a.txt", "one\ntwo\nthree\n");
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (_model, client) = live(&project).await;
     client.open("src/a.txt");
     let uri = project.uri("src/a.txt");
     let range = json!({ "start": { "line": 1, "character": 0 }, "end": { "line": 1, "character": 3 } });
@@ -198,9 +190,7 @@ export default function (kit) {
 #[tokio::test]
 async fn a_flood_of_output_ends_its_call_and_what_is_replaced_quickly_is_sent_once() {
     let project = project(&[("flood.js", FLOOD)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (_model, client) = live(&project).await;
     let run = |name: &str| client.command("kit.command.run", json!({ "name": name }));
     run("widgets").await.expect("replacing is no flood");
     client.notification("kit/ui", |update| update["id"] == "w" && update["text"] == "300").await;
@@ -217,9 +207,7 @@ async fn a_flood_of_output_ends_its_call_and_what_is_replaced_quickly_is_sent_on
 #[tokio::test]
 async fn long_texts_are_cut_and_messages_are_shown_by_their_renderer() {
     let project = project(&[("flood.js", FLOOD)]);
-    let model = ModelServer::start().await;
-    let client = start(&project, &model).await;
-    listed(&client, |list| list.len() == 1).await;
+    let (_model, client) = live(&project).await;
     let run = |name: &str| client.command("kit.command.run", json!({ "name": name }));
     run("long").await.expect("it runs");
     let long = client.notification("kit/ui", |update| update["slot"] == "print").await;

@@ -1,51 +1,10 @@
 //! Extensions: single files that change what the agent does, while it runs.
 
-use std::time::Duration;
-
-use e2e::{launch, permit, run_call};
-use kit_testkit::{Answer, LanguageClient, ModelServer, Project, Reply, deadline};
+use e2e::{launch, permit, run_call, start};
+use kit_testkit::{Answer, ModelServer, Reply};
 use serde_json::{Value, json};
 
-/// A project whose extensions are these files of `.kit/extensions`. All projects share what was compiled before, where
-/// the system has links.
-pub(crate) fn project(extensions: &[(&str, &str)]) -> Project {
-    let project = Project::new();
-    #[cfg(unix)]
-    {
-        let shared = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-extensions");
-        let cache = project.kit_home().join("cache");
-        std::fs::create_dir_all(&shared).expect("the shared folder");
-        std::fs::create_dir_all(&cache).expect("the cache");
-        std::os::unix::fs::symlink(shared, cache.join("extensions")).expect("a link");
-    }
-    extensions
-        .iter()
-        .fold(project, |project, (name, source)| project.file(&format!(".kit/extensions/{name}"), source))
-}
-
-pub(crate) async fn start(project: &Project, model: &ModelServer) -> LanguageClient {
-    launch(project, model).start().await
-}
-
-pub(crate) async fn list(client: &LanguageClient) -> Vec<Value> {
-    let answer = client.command("kit.extension.list", json!({})).await.expect("extensions are listed");
-    answer["extensions"].as_array().cloned().unwrap_or_default()
-}
-
-/// Waits until the list of extensions is as wanted.
-pub(crate) async fn listed(client: &LanguageClient, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let looking = async {
-        let mut interval = tokio::time::interval(Duration::from_millis(20));
-        loop {
-            let list = list(client).await;
-            if wanted(&list) {
-                return list;
-            }
-            interval.tick().await;
-        }
-    };
-    tokio::time::timeout(deadline(), looking).await.expect("the list of extensions in time")
-}
+use crate::extension_scene::{list, listed, project};
 
 const SHOUT: &str = r#"
 export const version = "1.2.0";

@@ -1,7 +1,5 @@
 //! The main job in a real Neovim with the real client and the real server; what is checked is the screen.
 
-use std::path::PathBuf;
-
 use e2e::editor_or_skip;
 use kit_testkit::{Gate, KitNvim, ModelServer, Nvim, Project, Reply, TokenCount, Wire, cache};
 use serde_json::json;
@@ -16,17 +14,16 @@ fn main() {
 }
 ";
 
-pub(crate) async fn start(neovim: PathBuf, project: &Project, model: &ModelServer, file: &str) -> Nvim {
+/// A Neovim with a file of a project open, and the model that its agent has; nothing where there is no Neovim.
+pub(crate) async fn open(project: &Project, file: &str) -> Option<(ModelServer, Nvim)> {
+    let program = editor_or_skip("neovim")?;
+    let model = ModelServer::start().await;
     let mut environment = Wire::Messages.environment(&model.url());
     environment.push(("KIT_MODEL".into(), Wire::Messages.model().into()));
-    let options = KitNvim {
-        program: neovim,
-        server: cache::kit_ls(),
-        project,
-        environment,
-        repository: cache::repository(),
-    };
-    options.start(file).await
+    let options =
+        KitNvim { program, server: cache::kit_ls(), project, environment, repository: cache::repository() };
+    let nvim = options.start(file).await;
+    Some((model, nvim))
 }
 
 /// Two changes, at the first and the last function of the sample.
@@ -40,10 +37,8 @@ fn two_edits() -> Reply {
 
 #[tokio::test]
 async fn a_prompt_becomes_a_reviewed_edit_of_an_unsaved_buffer() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = Project::new().file("greet.rs", GREET);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "greet.rs").await;
+    let Some((model, nvim)) = open(&project, "greet.rs").await else { return };
     nvim.input("ggO// typed, not saved<Esc>").await;
     nvim.shows("// typed, not saved").await;
 
@@ -103,10 +98,8 @@ async fn a_prompt_becomes_a_reviewed_edit_of_an_unsaved_buffer() {
 
 #[tokio::test]
 async fn native_undo_takes_an_edit_of_the_agent_back_and_its_hunk_with_it() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = Project::new().file("greet.rs", GREET);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "greet.rs").await;
+    let Some((model, nvim)) = open(&project, "greet.rs").await else { return };
     model.reply(two_edits());
     model.reply(Reply::new().text("Finished."));
     nvim.command("Kit ask make greet polite").await;
@@ -123,10 +116,8 @@ async fn native_undo_takes_an_edit_of_the_agent_back_and_its_hunk_with_it() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_permission_is_asked_without_stealing_the_focus() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = Project::new().file("greet.rs", GREET);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "greet.rs").await;
+    let Some((model, nvim)) = open(&project, "greet.rs").await else { return };
     model.reply(Reply::new().call("bash", json!({ "command": "echo allowed > made.txt" })));
     model.reply(Reply::new().text("Finished."));
     nvim.input("Go").await;
@@ -144,10 +135,8 @@ async fn a_permission_is_asked_without_stealing_the_focus() {
 /// The review is the server's: another Neovim finds it, and nothing was written meanwhile.
 #[tokio::test]
 async fn a_review_is_there_again_after_neovim_was_started_anew() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = Project::new().file("greet.rs", GREET);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim.clone(), &project, &model, "greet.rs").await;
+    let Some((model, nvim)) = open(&project, "greet.rs").await else { return };
     model.reply(two_edits());
     model.reply(Reply::new().text("Finished."));
     nvim.command("Kit ask make greet polite").await;
@@ -158,7 +147,7 @@ async fn a_review_is_there_again_after_neovim_was_started_anew() {
     let saved = project.text("greet.rs");
     nvim.quit().await;
 
-    let nvim = start(neovim, &project, &model, "greet.rs").await;
+    let Some((_model, nvim)) = open(&project, "greet.rs").await else { return };
     nvim.shows("2 hunks").await;
     nvim.shows("Hello {name}").await;
     assert_eq!(project.text("greet.rs"), saved);
@@ -170,10 +159,8 @@ async fn a_review_is_there_again_after_neovim_was_started_anew() {
 
 #[tokio::test]
 async fn the_client_is_healthy() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = Project::new().file("greet.rs", GREET);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "greet.rs").await;
+    let Some((_model, nvim)) = open(&project, "greet.rs").await else { return };
     nvim.command("checkhealth kit").await;
     let report =
         nvim.lua_text("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true), '\\n')").await;

@@ -1,10 +1,10 @@
 //! What a real Neovim shows of subagents, the session's tree, budgets, extensions and completion.
 
 use e2e::editor_or_skip;
-use kit_testkit::{Gate, ModelServer, Nvim, Project, Reply, Screen, TokenCount};
+use kit_testkit::{Gate, Nvim, Project, Reply, Screen, TokenCount};
 use serde_json::json;
 
-use crate::neovim::start;
+use crate::neovim::open;
 
 fn notes() -> Project {
     Project::new().file("notes.txt", "the answer is 42\n")
@@ -26,10 +26,8 @@ async fn trust(nvim: &Nvim) {
 
 #[tokio::test]
 async fn a_subagent_is_shown_below_the_call_that_started_it_and_its_transcript_opens() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = notes();
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    let Some((model, nvim)) = open(&project, "notes.txt").await else { return };
     let gate = Gate::new();
     model.reply(asks_subagent("explore", "Read the notes"));
     model.reply_to(
@@ -70,10 +68,8 @@ async fn a_subagent_is_shown_below_the_call_that_started_it_and_its_transcript_o
 #[cfg(unix)]
 #[tokio::test]
 async fn one_subagent_is_stopped_with_what_it_asks() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = notes();
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    let Some((model, nvim)) = open(&project, "notes.txt").await else { return };
     model.reply(asks_subagent("general", "Write the log"));
     model.reply_to("Write the log", Reply::new().call("bash", json!({ "command": "echo made > made.txt" })));
     model.reply(Reply::new().text("Then without it."));
@@ -90,10 +86,8 @@ async fn one_subagent_is_stopped_with_what_it_asks() {
 
 #[tokio::test]
 async fn a_session_goes_on_from_an_entry_of_its_tree() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = notes();
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    let Some((model, nvim)) = open(&project, "notes.txt").await else { return };
     for (prompt, answer) in [("one", "First answer."), ("two", "Second answer.")] {
         model.reply(Reply::new().text(answer));
         nvim.command(&format!("Kit ask {prompt}")).await;
@@ -128,10 +122,8 @@ async fn a_session_goes_on_from_an_entry_of_its_tree() {
 
 #[tokio::test]
 async fn a_budget_is_in_the_status_line_and_asks_when_it_is_used_up() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = notes().file(".kit.yml", "budget:\n  session: { tokens: 10000 }\n");
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    let Some((model, nvim)) = open(&project, "notes.txt").await else { return };
     trust(&nvim).await;
     let tokens = TokenCount { input: 6000, output: 10, ..TokenCount::default() };
     model.reply(Reply::new().call("read", json!({ "path": "notes.txt" })).tokens(tokens));
@@ -158,10 +150,8 @@ export default function (kit) {
 
 #[tokio::test]
 async fn what_an_extension_shows_is_drawn_and_goes_with_it() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = notes().file(".kit/extensions/clock.js", CLOCK);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    let Some((model, nvim)) = open(&project, "notes.txt").await else { return };
     trust(&nvim).await;
     nvim.until("vim.list_contains(vim.fn.getcompletion('Kit run ti', 'cmdline'), 'tick')").await;
     assert_eq!(nvim.lua_text("return vim.fn.getcompletion('Kit /ti', 'cmdline')[1]").await, "/tick");
@@ -195,10 +185,8 @@ export default function (kit) {
 
 #[tokio::test]
 async fn an_extension_shows_a_call_in_its_own_way_and_has_a_key_in_the_session() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project = notes().file(".kit/extensions/look.js", LOOK);
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    let Some((model, nvim)) = open(&project, "notes.txt").await else { return };
     trust(&nvim).await;
     nvim.until("vim.list_contains(vim.fn.getcompletion('Kit shortcut ', 'cmdline'), 'ctrl+k')").await;
     model.reply(Reply::new().call("read", json!({ "path": "notes.txt" })));
@@ -218,13 +206,12 @@ async fn an_extension_shows_a_call_in_its_own_way_and_has_a_key_in_the_session()
 
 #[tokio::test]
 async fn mcp_servers_are_listed_with_what_they_bring_and_what_is_wrong() {
-    let (Some(neovim), Some(bin)) = (editor_or_skip("neovim"), editor_or_skip("mcp")) else { return };
+    let Some(bin) = editor_or_skip("mcp") else { return };
     let everything = json!({ "command": bin.join("everything") });
     let servers =
         json!({ "mcpServers": { "everything": everything, "gone": { "command": "no-such-program" } } });
     let project = notes().file(".kit.yml", servers.to_string());
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    let Some((_model, nvim)) = open(&project, "notes.txt").await else { return };
     trust(&nvim).await;
     nvim.until("vim.list_contains(vim.fn.getcompletion('Kit mcp reconnect ', 'cmdline'), 'everything')")
         .await;
@@ -248,11 +235,9 @@ async fn mcp_servers_are_listed_with_what_they_bring_and_what_is_wrong() {
 
 #[tokio::test]
 async fn a_prompt_completes_files_and_templates_while_it_is_written() {
-    let Some(neovim) = editor_or_skip("neovim") else { return };
     let project =
         notes().file(".kit/prompts/review.md", "---\ndescription: Reviews a topic\n---\nReview $1.\n");
-    let model = ModelServer::start().await;
-    let nvim = start(neovim, &project, &model, "notes.txt").await;
+    let Some((model, nvim)) = open(&project, "notes.txt").await else { return };
     trust(&nvim).await;
     nvim.command("Kit").await;
     nvim.shows("Ask about notes.txt").await;

@@ -53,7 +53,10 @@ pub(crate) fn run() -> Result<()> {
     let _llama = parts.install("llama.cpp", "llama");
 
     parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS)));
-    parts.add("Rust and black-box tests", rust_tests);
+    parts.add("Rust and black-box tests", || {
+        extensions::add_target()?;
+        rust_tests()
+    });
     let server = run::server_path("debug")?;
     parts.add("Extensions in Rust", extensions::crates);
     parts.add("Extensions as components", || extensions::components(&server));

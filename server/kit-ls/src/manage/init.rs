@@ -22,6 +22,9 @@ pub(super) fn run(place: &Place, name: &str, rust: bool) -> anyhow::Result<i32> 
         bail!("{name} cannot be the name of a file; use letters, digits, - and _");
     }
     if rust {
+        if name.starts_with(|first: char| first.is_ascii_digit()) {
+            bail!("{name} cannot be the name of a crate; it begins with a letter");
+        }
         let folder = place.cwd.join(name);
         write_new(&folder.join("Cargo.toml"), &manifest(name))?;
         write_new(&folder.join("src/lib.rs"), CRATE)?;
@@ -48,7 +51,7 @@ pub(super) fn run(place: &Place, name: &str, rust: bool) -> anyhow::Result<i32> 
     }
     say(&format!("wrote {} and its test", place.shown(&file)))?;
     say(
-        "\n  kit-ls extensions test\n\nruns the test. In a trusted folder the extension is live as soon as Kit is.",
+        "\n  kit-ls extensions test\n\nruns the test. The extension is live in every editor that has this folder open and trusts it.",
     )?;
     Ok(0)
 }

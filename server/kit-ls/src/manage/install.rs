@@ -164,7 +164,16 @@ fn address(source: &str) -> String {
 }
 
 fn fetch(place: &Place, source: &str, reference: Option<&str>) -> anyhow::Result<Fetched> {
+    if source.trim().is_empty() {
+        bail!("a source is a git address, github.com/OWNER/REPOSITORY, or a folder or file");
+    }
+    if reference.is_some_and(str::is_empty) {
+        bail!("a tag, branch or commit stands behind the @ of {source}@");
+    }
     let local = place.cwd.join(source);
+    if !local.exists() && (source.starts_with('.') || Path::new(source).is_absolute()) {
+        bail!("there is no folder or file {source}");
+    }
     if local.exists() && reference.is_none() && !source.starts_with("git:") {
         let root = local.canonicalize().with_context(|| format!("cannot read {source}"))?;
         return Ok(Fetched { root, commit: None, _clone: None });
@@ -175,14 +184,24 @@ fn fetch(place: &Place, source: &str, reference: Option<&str>) -> anyhow::Result
     let address = if local.exists() { local.to_string_lossy().into_owned() } else { address(source) };
     let is_commit =
         |reference: &str| reference.len() >= 7 && reference.chars().all(|c| c.is_ascii_hexdigit());
-    match reference {
+    let clone_with =
+        |options: &[&str]| git(&[&["clone", "--quiet"], options, &["--", &address, &target]].concat());
+    let fetched = match reference {
         Some(commit) if is_commit(commit) => {
-            git(&["clone", "--quiet", "--", &address, &target])?;
-            git(&["-C", &target, "checkout", "--quiet", "--detach", commit])?;
+            clone_with(&[]).and_then(|_said| git(&["-C", &target, "checkout", "--quiet", "--detach", commit]))
         }
-        Some(named) => git(&["clone", "--quiet", "--depth", "1", "--branch", named, "--", &address, &target])
-            .map(|_said| ())?,
-        None => git(&["clone", "--quiet", "--depth", "1", "--", &address, &target]).map(|_said| ())?,
+        Some(named) => clone_with(&["--depth", "1", "--branch", named]),
+        None => clone_with(&["--depth", "1"]),
+    };
+    if let Err(error) = fetched {
+        let said = error.to_string();
+        match reference {
+            // Git has its own words for each kind of reference, and none that name it.
+            Some(reference) if said.contains("Remote branch") || root.exists() => {
+                bail!("{source} has no tag, branch or commit {reference}")
+            }
+            Some(_) | None => bail!("{source} cannot be fetched: {}", said.trim_start_matches("fatal: ")),
+        }
     }
     let commit = git(&["-C", &target, "rev-parse", "HEAD"])?;
     Ok(Fetched { root, commit: Some(commit.trim().to_owned()), _clone: Some(clone) })

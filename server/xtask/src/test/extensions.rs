@@ -29,9 +29,14 @@ pub(super) fn crates() -> Result<Outcome> {
     Ok(Outcome::Ran(sum))
 }
 
+/// Installs what components are compiled for; black-box tests build some of their own.
+pub(super) fn add_target() -> Result<()> {
+    succeed(program("rustup", &["target", "add", TARGET]).stdout(std::process::Stdio::null()))
+}
+
 /// Builds the components and runs the tests beside them in the sandbox.
 pub(super) fn components(server: &Path) -> Result<Outcome> {
-    succeed(program("rustup", &["target", "add", TARGET]).stdout(std::process::Stdio::null()))?;
+    add_target()?;
     let place = target().join("components");
     fs::create_dir_all(&place)?;
     for name in EXAMPLES {
