@@ -93,7 +93,10 @@ async fn a_mistake_says_what_is_near_and_changes_nothing() {
     let told = failed(&["login", "antropic"], "sk").await;
     assert_eq!(told, "kit-ls: there is no provider `antropic`; did you mean anthropic?\n");
     let told = failed(&["login", "anthropic"], "sk-wrong").await;
-    assert_eq!(told, "kit-ls: this is no key of anthropic: those begin with sk-ant- and are longer\n");
+    assert_eq!(
+        told,
+        "kit-ls: this is no key of anthropic: those begin with sk-ant- and are longer; copy it again from where the provider shows it\n"
+    );
     let told = failed(&["login", "groq"], "\n").await;
     assert_eq!(told, "kit-ls: no key came on stdin; for example: kit-ls auth login PROVIDER < key.txt\n");
     let told = failed(&["login", "groq", "--account"], "").await;
@@ -147,7 +150,7 @@ async fn the_default_model_is_the_only_line_that_changes() {
 }
 
 /// A gateway whose logins the OAuth server makes, and whose models are a model server's.
-fn gateway(project: &Project, oidc: &Oidc, model: &ModelServer, flow: &str, path: &str) -> Launch {
+pub(crate) fn gateway(project: &Project, oidc: &Oidc, model: &ModelServer, flow: &str, path: &str) -> Launch {
     let at = |path: &str| format!("{}{path}", oidc.url());
     let mut login = json!({
         "clientId": "kit-tests", "scopes": "openid offline_access", "tokenUrl": at("/token"),
@@ -163,7 +166,7 @@ fn gateway(project: &Project, oidc: &Oidc, model: &ModelServer, flow: &str, path
 }
 
 /// Logs in at the gateway from a terminal, with the user in the browser.
-async fn log_in(launch: &Launch, oidc: &Oidc) -> String {
+pub(crate) async fn log_in(launch: &Launch, oidc: &Oidc) -> String {
     let program = launch.begin(&["auth", "login", "gateway", "--account"]);
     let page =
         |told: &str| told.lines().map(str::trim).find(|line| line.starts_with("http")).map(str::to_owned);

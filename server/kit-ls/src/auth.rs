@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::application::Kit;
 use crate::arguments::Options;
-use crate::logins::{described, unknown};
+use crate::logins::described;
 use crate::{default_model, runtime, say};
 
 /// What to do with logins.
@@ -82,7 +82,11 @@ pub(crate) fn run(auth: &Auth, options: Options, paths: Paths) -> anyhow::Result
                 }
                 Way::Account => with_account(&models, &provider)?,
             };
-            let place = models.logins_path().map(|path| format!(" in {}", path.display()));
+            let in_keychain = made.stored.as_ref().is_some_and(|stored| stored.in_keychain);
+            let place = match models.logins_path() {
+                _ if in_keychain => Some(" in the system keychain".to_owned()),
+                path => path.map(|path| format!(" in {}", path.display())),
+            };
             say(&format!(
                 "{}: {} (stored{})",
                 made.provider,
@@ -120,7 +124,7 @@ pub(crate) fn run(auth: &Auth, options: Options, paths: Paths) -> anyhow::Result
 }
 
 fn find(models: &Models, provider: &str) -> anyhow::Result<LoginStatus> {
-    models.login(provider).map_err(|error| unknown(models, provider, error).into())
+    Ok(models.login(provider)?)
 }
 
 fn tell(models: &Models, provider: Option<&str>, json: bool) -> anyhow::Result<i32> {
@@ -164,6 +168,9 @@ fn way(status: &LoginStatus, key: bool, account: bool) -> anyhow::Result<Way> {
         return Ok(Way::Key);
     };
     match (key, account) {
+        (true, _) if offered.only_way => {
+            bail!("{} takes no keys; leave --key out", status.name)
+        }
         (true, _) => return Ok(Way::Key),
         (_, true) => return Ok(Way::Account),
         (false, false) if offered.only_way => return Ok(Way::Account),

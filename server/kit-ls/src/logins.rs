@@ -51,7 +51,7 @@ impl Logins {
     /// How it is: at one provider, or at all that matter.
     pub(crate) fn status(&self, models: &Models, provider: Option<&str>) -> Result<AuthAnswer, KitError> {
         let found = match provider {
-            Some(provider) => vec![models.login(provider).map_err(|error| unknown(models, provider, error))?],
+            Some(provider) => vec![models.login(provider).map_err(to_kit)?],
             None => models.logins(),
         };
         let running = self.lock();
@@ -71,7 +71,7 @@ impl Logins {
             self.lock().tasks.spawn(async move { logins.pick(&with).await });
             return self.status(models, None);
         };
-        let status = models.login(provider).map_err(|error| unknown(models, provider, error))?;
+        let status = models.login(provider).map_err(to_kit)?;
         let Some(account) = &status.account else {
             let text = format!(
                 "keys are not typed into an editor, where they may be recorded; run `kit-ls auth login {}` in a terminal",
@@ -96,11 +96,13 @@ impl Logins {
             let text = "name the `provider` whose login is to be forgotten; kit.auth.status lists them";
             return Err(KitError::new(ErrorKind::InvalidRequest, text));
         };
-        let status = with.models.login(provider).map_err(|error| unknown(&with.models, provider, error))?;
+        let status = with.models.login(provider).map_err(to_kit)?;
         if let Some(cancel) = self.lock().by_provider.get(&status.provider) {
             cancel.cancel();
         }
-        if with.models.log_out(&status.provider).map_err(to_kit)? {
+        // A locked file or the system keychain may let this wait.
+        let forgotten = tokio::task::block_in_place(|| with.models.log_out(&status.provider));
+        if forgotten.map_err(to_kit)? {
             with.sessions.logins_changed();
         }
         self.status(&with.models, Some(provider))
@@ -272,16 +274,6 @@ fn to_kit(error: ModelError) -> KitError {
     KitError::new(error.kind, error.message)
 }
 
-/// The error about a provider, with the names that are near to one that nobody knows.
-pub(crate) fn unknown(models: &Models, provider: &str, error: ModelError) -> KitError {
-    let near = models.similar_providers(provider);
-    if error.kind == ErrorKind::NotFound && !near.is_empty() {
-        let text = format!("there is no provider `{provider}`; did you mean {}?", near.join(" or "));
-        return KitError::new(ErrorKind::NotFound, text);
-    }
-    to_kit(error)
-}
-
 /// A login as clients and people are told about it.
 pub(crate) fn described(status: &LoginStatus, pending: bool) -> AuthProvider {
     let stored = status.stored.as_ref();
@@ -372,6 +364,7 @@ mod tests {
     fn stored(kind: LoginKind, expires: Option<i64>) -> Option<StoredLogin> {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         Some(StoredLogin {
+            in_keychain: false,
             kind,
             account: (kind == LoginKind::Account).then(|| "acc".into()),
             created: Some(at(1_795_255_200)),

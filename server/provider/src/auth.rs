@@ -6,8 +6,9 @@
 //! everything that is returned.
 //!
 //! `service` has the providers with accounts as data, `login` the steps of a login, `proof`, `callback` and `device` their
-//! parts, and `errand` those of a login whose tokens are not ours; `oauth` and `request` speak to the endpoints; `store` is the file, `keychain` its other place, `tokens` keeps
-//! what is stored current, and `account` and `dress` bring it into requests.
+//! parts, and `errand` those of a login whose tokens are not ours; `oauth` and `request` speak to the endpoints; `store` is
+//! the file as `private` keeps it, `keychain` its other place, `tokens` keeps what is stored current, and `account` and
+//! `dress` bring it into requests.
 
 mod account;
 mod callback;
@@ -21,6 +22,7 @@ mod expiry;
 mod keychain;
 mod login;
 mod oauth;
+mod private;
 mod proof;
 mod request;
 mod service;
@@ -82,6 +84,8 @@ pub struct LoginStatus {
 pub struct StoredLogin {
     /// A key, or the tokens of an account.
     pub kind: LoginKind,
+    /// The secrets are in the system keychain, and the rest in the file.
+    pub in_keychain: bool,
     /// The account's id at the provider, where it has one.
     pub account: Option<String>,
     /// When the login was made.

@@ -34,13 +34,15 @@ pub enum AuthError {
         path: PathBuf,
     },
     /// The system keychain does not do what is asked.
-    #[error("the system keychain cannot be used ({reason}); unlock it, or set credential-store to file")]
+    #[error(
+        "the system keychain cannot be used ({reason}); unlock it, or set credential-store to file and log in again"
+    )]
     Keychain {
         /// What it says.
         reason: String,
     },
     /// The text cannot be a key of the provider.
-    #[error("this is no key of {provider}: {reason}")]
+    #[error("this is no key of {provider}: {reason}; copy it again from where the provider shows it")]
     Key {
         /// The provider.
         provider: String,

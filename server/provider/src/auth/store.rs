@@ -1,17 +1,14 @@
 //! The credentials file, in the place and shape of upstream Kit, so that a login of one is a login of the other.
 //!
-//! The file is read when it is asked, so that a login in another process counts at once. Changes read, change and replace
-//! it under a lock that all processes take, and they keep everything that this version does not know. The file is for the
-//! user alone: 0600 in a folder of 0700, and looser rights are tightened.
+//! `private` reads and changes the file, so that a login in another process counts at once and everything that this version
+//! does not know stays.
 //!
 //! Where the settings say so, the secrets of new logins go into the system keychain instead: the entry in the file then
 //! has everything else and `"keychain": true`, so that listing and looking up need no keychain.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -19,9 +16,9 @@ use serde_json::{Map, Value, json};
 
 use super::error::AuthError;
 use super::keychain::{SystemVault, Vault};
+use super::private::PrivateFile;
 use crate::copilot;
 use crate::environment::Environment;
-use crate::files::{Access, create_folder, replace, restrict};
 use crate::providers;
 
 /// What marks an entry whose secrets are elsewhere.
@@ -29,11 +26,6 @@ const ELSEWHERE: &str = "keychain";
 /// The fields that go there.
 const SECRETS: [&str; 5] =
     ["api_key", "access_token", "refresh_token", "github_token", "copilot_access_token"];
-/// How long another process may keep a renewal to itself: longer than the slowest one takes.
-const RENEWAL_PATIENCE: Duration = Duration::from_secs(90);
-/// How often the lock of a renewal is tried.
-const RENEWAL_STEP: Duration = Duration::from_millis(50);
-
 /// One stored login.
 #[derive(Clone, Debug)]
 pub enum Credential {
@@ -63,6 +55,8 @@ pub enum Credential {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outline {
     pub(crate) kind: Kind,
+    /// The secrets are in the system keychain.
+    pub(crate) in_keychain: bool,
     pub(crate) expires: Option<Timestamp>,
     pub(crate) account: Option<String>,
     pub(crate) created: Option<Timestamp>,
@@ -78,7 +72,7 @@ pub(crate) enum Kind {
 /// The credentials file.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    path: PathBuf,
+    file: PrivateFile,
     vault: Arc<dyn Vault>,
     place: Place,
 }
@@ -93,7 +87,7 @@ enum Place {
 impl Credentials {
     /// The logins in that file, which need not exist.
     pub fn at(path: PathBuf) -> Self {
-        Self { path, vault: Arc::new(SystemVault), place: Place::File }
+        Self { file: PrivateFile { path }, vault: Arc::new(SystemVault), place: Place::File }
     }
 
     /// The logins in the place of upstream Kit, or below `KIT_HOME` when that is set.
@@ -113,12 +107,12 @@ impl Credentials {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.file.path
     }
 
     /// The login at a provider, if there is one. May ask the system keychain, which may ask the user.
     pub fn get(&self, provider: &str) -> Result<Option<Credential>, AuthError> {
-        match self.read()?.get(name(provider)) {
+        match self.file.read()?.get(name(provider)) {
             Some(entry) => Ok(credential(&self.whole(provider, entry)?)),
             None => Ok(None),
         }
@@ -126,12 +120,12 @@ impl Credentials {
 
     /// What the file alone says of the login at a provider.
     pub(crate) fn outline(&self, provider: &str) -> Result<Option<Outline>, AuthError> {
-        Ok(self.read()?.get(name(provider)).and_then(outline))
+        Ok(self.file.read()?.get(name(provider)).and_then(outline))
     }
 
     /// The ids of the providers with a login.
     pub fn providers(&self) -> Result<Vec<String>, AuthError> {
-        let stored = self.read()?;
+        let stored = self.file.read()?;
         let found = stored.iter().filter(|(_, entry)| outline(entry).is_some());
         Ok(found.map(|(name, _)| name.clone()).collect())
     }
@@ -163,7 +157,7 @@ impl Credentials {
             return Err(AuthError::Key { provider: provider.to_owned(), reason });
         }
         let entry = json!({"type": "api_key", "api_key": text, "created_at": now.as_second()});
-        self.change(|stored| self.put(stored, provider, entry))
+        self.file.change(|stored| self.put(stored, provider, entry))
     }
 
     /// Stores the tokens of a new login in the place of whatever was there.
@@ -172,7 +166,7 @@ impl Credentials {
         let mut entry = Map::new();
         fill(&mut entry, provider, tokens);
         entry.insert("created_at".into(), created.map_or(0, Timestamp::as_second).into());
-        self.change(|stored| self.put(stored, provider, Value::Object(entry)))
+        self.file.change(|stored| self.put(stored, provider, Value::Object(entry)))
     }
 
     /// Stores renewed tokens; the time of the login and fields that are not known stay. Nothing changes when the login that
@@ -183,7 +177,7 @@ impl Credentials {
         refresh: &SecretString,
         tokens: &Credential,
     ) -> Result<(), AuthError> {
-        self.change(|stored| {
+        self.file.change(|stored| {
             let Some(entry) = stored.get(name(provider)) else { return Ok(()) };
             let Value::Object(mut entry) = self.whole(provider, entry)? else { return Ok(()) };
             let [_, field] = token_fields(provider);
@@ -197,90 +191,25 @@ impl Credentials {
 
     /// Forgets the login at a provider and tells whether there was one. The file goes with the last login.
     pub fn remove(&self, provider: &str) -> Result<bool, AuthError> {
-        let mut removed = None;
-        self.change(|stored| {
-            removed = stored.remove(name(provider));
-            Ok(())
+        let mut was_there = false;
+        self.file.change(|stored| {
+            let removed = stored.remove(name(provider));
+            was_there = removed.is_some();
+            // A keychain that cannot be used keeps the entry too, so that the secret in it is not forgotten there.
+            if removed.as_ref().is_some_and(is_elsewhere) {
+                self.vault.delete(&self.item(provider))
+            } else {
+                Ok(())
+            }
         })?;
-        if removed.as_ref().is_some_and(is_elsewhere) {
-            self.vault.delete(&self.item(provider))?;
-        }
-        Ok(removed.is_some())
-    }
-
-    /// Takes the lock that keeps other processes from changing the file, until the result is dropped.
-    fn lock(&self) -> Result<File, AuthError> {
-        let lock = || {
-            let file = self.lock_file("lock")?;
-            file.lock()?;
-            Ok(file)
-        };
-        lock().map_err(|error| self.file_error(error))
+        Ok(was_there)
     }
 
     /// Takes the lock that keeps other processes from renewing the tokens of a provider, until the result is dropped.
     pub(crate) async fn lock_renewal(&self, provider: &str) -> Result<File, AuthError> {
         let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
-        let suffix = format!("{}.lock", name(provider).chars().map(plain).collect::<String>());
-        let file = self.lock_file(&suffix).map_err(|error| self.file_error(error))?;
-        let deadline = tokio::time::Instant::now() + RENEWAL_PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(RENEWAL_STEP).await;
-                }
-                Err(TryLockError::WouldBlock) => return Err(AuthError::Locked { path: self.path.clone() }),
-                Err(TryLockError::Error(error)) => return Err(self.file_error(error)),
-            }
-        }
-    }
-
-    fn lock_file(&self, suffix: &str) -> io::Result<File> {
-        create_folder(self.path.parent().unwrap_or(Path::new(".")), Access::Private)?;
-        let path = self.path.with_extension(format!("json.{suffix}"));
-        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-        restrict(&path, 0o600)?;
-        Ok(file)
-    }
-
-    fn change(
-        &self,
-        change: impl FnOnce(&mut Map<String, Value>) -> Result<(), AuthError>,
-    ) -> Result<(), AuthError> {
-        let _lock = self.lock()?;
-        let before = self.read()?;
-        let mut stored = before.clone();
-        change(&mut stored)?;
-        if stored == before {
-            return Ok(());
-        }
-        let written = if stored.is_empty() {
-            fs::remove_file(&self.path)
-        } else {
-            let text = serde_json::to_string_pretty(&stored).unwrap_or_default();
-            replace(&self.path, text.as_bytes(), Access::Private)
-        };
-        written.map_err(|error| self.file_error(error))
-    }
-
-    fn read(&self) -> Result<Map<String, Value>, AuthError> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Map::new()),
-            Err(error) => return Err(self.file_error(error)),
-        };
-        // A file that others may read is closed to them; that it cannot be changed is no reason not to use it.
-        if let Err(error) = restrict(&self.path, 0o600) {
-            tracing::warn!(%error, "others may read the stored logins");
-        }
-        let damaged = |reason: String| AuthError::Damaged { path: self.path.clone(), reason };
-        match serde_json::from_str(&text) {
-            Ok(Value::Object(stored)) => Ok(stored),
-            Ok(_) => Err(damaged("no object".to_owned())),
-            // The text of the error would quote the file.
-            Err(error) => Err(damaged(format!("line {} is not JSON", error.line()))),
-        }
+        let provider = name(provider).chars().map(plain).collect::<String>();
+        self.file.lock(&provider).await
     }
 
     /// Puts an entry where new secrets go.
@@ -289,7 +218,12 @@ impl Credentials {
         let was_elsewhere = stored.get(name(provider)).is_some_and(is_elsewhere);
         entry.shift_remove(ELSEWHERE);
         match self.place {
-            Place::File if was_elsewhere => self.vault.delete(&self.item(provider))?,
+            Place::File if was_elsewhere => {
+                // The way out of a keychain that cannot be used must not lead through it.
+                if let Err(error) = self.vault.delete(&self.item(provider)) {
+                    tracing::warn!(%error, provider, "the old login stays in the keychain");
+                }
+            }
             Place::File => {}
             Place::Keychain => {
                 let found = SECRETS.into_iter().filter_map(|field| entry.shift_remove_entry(field));
@@ -323,11 +257,7 @@ impl Credentials {
 
     /// The name of a provider's secrets in the keychain. Files in other places are other logins.
     fn item(&self, provider: &str) -> String {
-        format!("{} of {}", name(provider), self.path.display())
-    }
-
-    fn file_error(&self, error: io::Error) -> AuthError {
-        AuthError::File { path: self.path.clone(), error }
+        format!("{} of {}", name(provider), self.file.path.display())
     }
 }
 
@@ -406,6 +336,7 @@ fn outline(entry: &Value) -> Option<Outline> {
     };
     Some(Outline {
         kind,
+        in_keychain: is_elsewhere(entry),
         expires: time(entry, "expires_at"),
         account: text(entry, "account_id").map(str::to_owned),
         created: time(entry, "created_at"),
@@ -414,6 +345,8 @@ fn outline(entry: &Value) -> Option<Outline> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn store(folder: &tempfile::TempDir) -> Credentials {
@@ -465,14 +398,17 @@ mod tests {
         let refused = |provider: &str, key: &str| {
             store.set_key_at(provider, &key.into(), now()).unwrap_err().to_string()
         };
-        assert_eq!(refused("openai", " "), "this is no key of openai: it is empty");
+        assert_eq!(
+            refused("openai", " "),
+            "this is no key of openai: it is empty; copy it again from where the provider shows it"
+        );
         assert_eq!(
             refused("openai", "a b"),
-            "this is no key of openai: it holds spaces or control characters"
+            "this is no key of openai: it holds spaces or control characters; copy it again from where the provider shows it"
         );
         assert_eq!(
             refused("anthropic", "sk-1"),
-            "this is no key of anthropic: those begin with sk-ant- and are longer"
+            "this is no key of anthropic: those begin with sk-ant- and are longer; copy it again from where the provider shows it"
         );
         assert!(!store.path().exists());
         store.set_key_at("anthropic", &"cmd:pass show anthropic".into(), now()).unwrap();
