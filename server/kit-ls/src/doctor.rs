@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kit_protocol::{Check, FileProblem};
+use kit_protocol::{Check, FileProblem, Secret};
 use kit_provider::{ConnectionStats, Models};
 use kit_session::Projects;
 use kit_tools::sandbox::{self, SandboxStatus};
@@ -84,7 +84,7 @@ fn certificates(configuration: &Configuration) -> Check {
         0 => String::new(),
         files => format!(" and of {files} files of the settings"),
     };
-    let proxy = match settings.proxy.as_deref() {
+    let proxy = match settings.proxy.as_ref().map(Secret::expose) {
         None => "proxies as the environment has them",
         Some("none") => "no proxy",
         Some(_) => "the proxy of the settings",

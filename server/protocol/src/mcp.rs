@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Secret;
 
 /// A server of the Model Context Protocol: a program that is started (`command`), or an address (`url`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct McpServer {
     /// How it is reached; follows from `command` or `url` unless set.
@@ -94,7 +94,7 @@ pub enum McpCommand {
 }
 
 /// Headers of requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
 pub enum McpHeaders {

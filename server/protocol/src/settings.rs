@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{McpServer, Mode, ThinkingLevel};
 
 /// The settings of one layer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// The model, written as provider/name, for example anthropic/claude-sonnet-4-6.
@@ -57,7 +57,7 @@ pub struct Settings {
     pub ca_certificates: Option<Vec<String>>,
     /// The proxy for requests to model providers, instead of the one of the environment; `none` for no proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proxy: Option<String>,
+    pub proxy: Option<Secret>,
     /// Providers (anthropic, openai, github-copilot) at which requests may carry the name of the vendor's own product, as
     /// subscriptions there demand. Their terms may forbid it to others: the account is at risk.
     #[serde(default, alias = "borrowed-identity", skip_serializing_if = "Option::is_none")]
@@ -145,8 +145,9 @@ pub struct Settings {
     pub save_after_edit: Option<SaveAfterEdit>,
 }
 
-/// A text that may hold a key. `Debug` does not show it; whoever needs it takes it out by name.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A text that may hold a key. It can be read and not be written: `Debug` does not show it, nothing that holds it can be
+/// serialized, and whoever needs it takes it out by name.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Secret(String);
@@ -248,7 +249,7 @@ pub struct RepeatedCalls {
 }
 
 /// Address, wire and keys of a provider.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderOverride {
     /// The name for people.
@@ -302,7 +303,7 @@ pub struct LoginSettings {
 }
 
 /// A model that the catalogue does not know.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomModel {
     /// The name for people.
@@ -379,7 +380,7 @@ mod tests {
     #[test]
     fn debug_of_settings_shows_no_key() {
         let text = r#"{
-            "providerApiKey": "planted",
+            "providerApiKey": "planted", "proxy": "http://me:planted@proxy:1",
             "providers": {"p": {"headers": {"x-token": "planted"}}},
             "customModels": {"m": {"api-key": "planted"}}
         }"#;

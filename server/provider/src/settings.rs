@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kit_protocol::{ModelId, Settings};
+use kit_protocol::{ModelId, Secret, Settings};
 use secrecy::SecretString;
 
 pub use kit_protocol::{CustomModel, ProviderOverride};
@@ -37,7 +37,7 @@ pub struct ConnectionSettings {
     /// Files with further certificates to trust.
     pub certificates: Vec<PathBuf>,
     /// The proxy, instead of the one of the environment; `none` for no proxy.
-    pub proxy: Option<String>,
+    pub proxy: Option<Secret>,
 }
 
 impl From<&Settings> for ProviderSettings {

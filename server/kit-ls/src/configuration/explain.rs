@@ -60,7 +60,8 @@ impl Configuration {
             | Value::Number(_)
             | Value::String(_)
             | Value::Array(_) => {
-                let shown = if SECRETS.contains(&key) { Value::from(HIDDEN) } else { value.clone() };
+                let shown =
+                    if SECRETS.contains(&key) { Value::from(HIDDEN) } else { without_user(key, value) };
                 into.push(Explained { name: path.to_owned(), value: shown, place: self.place(path) });
             }
         }
@@ -78,6 +79,19 @@ impl Configuration {
             }
         }
     }
+}
+
+/// An address without the user and password in it; any other value as it is. A proxy may be named without a scheme.
+fn without_user(key: &str, value: &Value) -> Value {
+    let hidden = || {
+        let text = value.as_str()?;
+        let split = text.split_once("://").or_else(|| (key == "proxy").then_some(("http", text)));
+        let (scheme, rest) = split?;
+        let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let (_, host) = host.rsplit_once('@')?;
+        Some(format!("{scheme}://{HIDDEN}@{host}{path}").into())
+    };
+    hidden().unwrap_or_else(|| value.clone())
 }
 
 #[cfg(test)]
@@ -114,5 +128,18 @@ mod tests {
         assert_eq!(configuration.explain(None).into_iter().map(told).collect::<Vec<_>>(), expected);
         let one = configuration.explain(Some("providers.x"));
         assert_eq!(one.len(), 2);
+    }
+
+    #[test]
+    fn an_address_is_told_without_its_password() {
+        let check = |key: &str, address: &str, expected: &str| {
+            assert_eq!(without_user(key, &json!(address)), json!(expected));
+        };
+        check("proxy", "http://me:planted@proxy:3128", "http://(not shown)@proxy:3128");
+        check("proxy", "me:planted@proxy:3128", "http://(not shown)@proxy:3128");
+        check("proxy", "none", "none");
+        check("baseUrl", "https://me:pl@nted@host/v1?a=b@c", "https://(not shown)@host/v1?a=b@c");
+        check("baseUrl", "https://host/v1/me@home", "https://host/v1/me@home");
+        check("systemPrompt", "mail me@home", "mail me@home");
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kit_protocol::ErrorKind;
+use kit_protocol::{ErrorKind, Secret};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, Client, ClientBuilder, NoProxy, Proxy, Url};
 use tokio::time::Instant;
@@ -130,7 +130,7 @@ impl Pool {
     }
 
     fn proxied(&self, builder: ClientBuilder, url: &Url) -> Result<ClientBuilder, ModelError> {
-        match self.settings.proxy.as_deref() {
+        match self.settings.proxy.as_ref().map(Secret::expose) {
             _ if is_loopback(url) => Ok(builder.no_proxy()),
             None => Ok(builder),
             Some("none") => Ok(builder.no_proxy()),
@@ -269,7 +269,8 @@ mod tests {
         let error = |settings: ConnectionSettings| {
             pool(settings).lease(&url("https://api.example")).unwrap_err().message
         };
-        let proxy = ConnectionSettings { proxy: Some("::".to_owned()), ..ConnectionSettings::default() };
+        let proxy =
+            ConnectionSettings { proxy: Some("::".to_owned().into()), ..ConnectionSettings::default() };
         assert!(error(proxy).starts_with("the setting `proxy` is no URL"));
         let missing = || vec![PathBuf::from("/nowhere/ca.pem")];
         let certificates = ConnectionSettings { certificates: missing(), ..ConnectionSettings::default() };
