@@ -69,12 +69,44 @@ fn answer(wire: &str, pieces: usize) -> String {
     start + &frame(piece).repeat(pieces) + &end
 }
 
+/// The same of Bedrock: binary messages, each with its headers and two checksums.
+fn binary_answer(pieces: usize) -> Vec<u8> {
+    let message = |name: &str, payload: Value| {
+        let mut head = Vec::new();
+        for (header, value) in [(":message-type", "event"), (":event-type", name)] {
+            head.extend([u8::try_from(header.len()).expect("a short name")]);
+            head.extend(header.as_bytes());
+            head.extend([7, 0, u8::try_from(value.len()).expect("a short value")]);
+            head.extend(value.as_bytes());
+        }
+        let payload = payload.to_string();
+        let length = |length: usize| u32::try_from(length).expect("a small message").to_be_bytes();
+        let mut message = [length(16 + head.len() + payload.len()), length(head.len())].concat();
+        message.extend(crc32fast::hash(&message).to_be_bytes());
+        message.extend(head);
+        message.extend(payload.as_bytes());
+        message.extend(crc32fast::hash(&message).to_be_bytes());
+        message
+    };
+    let piece =
+        message("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": {"text": "some words"}}));
+    let end = [
+        message("contentBlockStop", json!({"contentBlockIndex": 0})),
+        message("messageStop", json!({"stopReason": "end_turn"})),
+        message("metadata", json!({"usage": {"inputTokens": 1, "outputTokens": 1}})),
+    ];
+    piece.repeat(pieces).into_iter().chain(end.concat()).collect()
+}
+
 /// A recording of one such answer in one piece.
 fn recording(wire: &str, pieces: usize) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     let lines = [
         json!({"type": "call", "wire": wire, "provider": "nobody", "model": "m", "requestId": null, "answered": true}),
-        json!({"type": "text", "at": 0, "text": answer(wire, pieces)}),
+        match wire {
+            "bedrock" => json!({"type": "bytes", "at": 0, "bytes": binary_answer(pieces)}),
+            _ => json!({"type": "text", "at": 0, "text": answer(wire, pieces)}),
+        },
         json!({"type": "end", "at": 0}),
     ];
     for line in lines {
@@ -96,7 +128,7 @@ fn request() -> Request {
 fn streams(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut group = criterion.benchmark_group("model stream");
-    for wire in ["messages", "chat-completions", "responses", "gemini", "ollama"] {
+    for wire in ["messages", "chat-completions", "responses", "gemini", "ollama", "bedrock"] {
         for (name, pieces) in [("1,000 events", EVENTS), ("one event", 1)] {
             let file = recording(wire, pieces);
             let id = format!("recorded/{}", file.path().display());

@@ -17,7 +17,7 @@ const TARGETS: &[(&str, f64)] = &[
     ("keystroke in a document of 100,000 lines", 0.2),
     ("hunks of 50,000 lines with 500 changes", 30.0),
     ("user edit with 500 hunks pending in 50,000 lines", 30.0),
-    // 500 MB each second.
+    // 500 MB each second, which is 4.6 million short events.
     ("event stream/10 MB of short events", 20.0),
     ("event stream/10 MB of long lines", 20.0),
     // 5 µs for each event, from its bytes to the model's event.
@@ -26,7 +26,14 @@ const TARGETS: &[(&str, f64)] = &[
     ("model stream/1,000 events of responses", 5.0),
     ("model stream/1,000 events of gemini", 5.0),
     ("model stream/1,000 events of ollama", 5.0),
+    ("model stream/1,000 events of bedrock", 5.0),
+    // From the last byte to the model's event.
     ("model stream/one event of messages", 0.1),
+    ("model stream/one event of chat-completions", 0.1),
+    ("model stream/one event of responses", 0.1),
+    ("model stream/one event of gemini", 0.1),
+    ("model stream/one event of ollama", 0.1),
+    ("model stream/one event of bedrock", 0.1),
     ("catalogue/first look-up", 1.0),
     ("resume of a session of 100,000 entries", 300.0),
     ("list of 1,000 sessions", 50.0),

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use kit_testkit::{Gate, LanguageClient, Launch, ModelServer, Project, Reply, Wire};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::Figure;
 
@@ -15,6 +17,8 @@ const KEYSTROKES: usize = 2000;
 const LINES: usize = 100_000;
 const ENTRIES: usize = 100_000;
 const SESSIONS: usize = 1000;
+/// Megabytes of an answer that is almost all padding.
+const FLOOD: usize = 100;
 
 pub(super) async fn measure(server: &Path) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
@@ -25,6 +29,8 @@ pub(super) async fn measure(server: &Path) -> Result<Vec<Figure>> {
     println!("typing {KEYSTROKES} keys");
     figures.push(stream_lines(server).await);
     figures.push(typing(server).await);
+    println!("streaming {FLOOD} MB");
+    figures.extend(flood(server).await?);
     println!("resuming {ENTRIES} entries, listing {SESSIONS} sessions");
     figures.push(resume(server).await?);
     figures.push(list(server).await?);
@@ -82,8 +88,12 @@ async fn start(server: &Path) -> Result<Vec<Figure>> {
 }
 
 fn resident_mebibytes(process: u32) -> Option<f64> {
+    mebibytes(process, "VmRSS:")
+}
+
+fn mebibytes(process: u32, field: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kibibytes / 1024.0)
 }
@@ -156,6 +166,47 @@ async fn stream(server: &Path) -> Figure {
     client.finish(&turn).await;
     client.close().await;
     Figure::new("received byte to notification, p99", quantile(times, 0.99), 5.0, "ms")
+}
+
+/// How long the program reads an answer of that size, and how much more memory it needs for it at most.
+async fn flood(server: &Path) -> Result<Vec<Figure>> {
+    const PADDING: usize = 64 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let serving = tokio::spawn(async move {
+        let padding = "x".repeat(PADDING);
+        let event = format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}}}}],\"obfuscation\":\"{padding}\"}}\n\n"
+        );
+        let (mut stream, _) = listener.accept().await?;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        stream.write_all(head.as_bytes()).await?;
+        for _ in 0..FLOOD * 1_000_000 / event.len() {
+            stream.write_all(event.as_bytes()).await?;
+        }
+        let end = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+        stream.write_all(end.as_bytes()).await?;
+        stream.shutdown().await?;
+        // Closing with a part of the request unread would take the answer back.
+        let mut rest = [0; PADDING];
+        while stream.read(&mut rest).await? > 0 {}
+        anyhow::Ok(())
+    });
+    let project = Project::new();
+    let client = launch(server, &project).model_at(&address, Wire::ChatCompletions).start().await;
+    let before = mebibytes(client.process_id(), "VmHWM:");
+    let begin = Instant::now();
+    let report = client.run("go").await;
+    let took = milliseconds(begin.elapsed());
+    anyhow::ensure!(report.stop_reason() == "end_turn", "the flood ended with {:?}", report.end());
+    let after = mebibytes(client.process_id(), "VmHWM:");
+    client.close().await;
+    serving.await??;
+    let mut figures = vec![Figure::new(format!("answer of {FLOOD} MB, read to its end"), took, 1000.0, "ms")];
+    figures.extend(before.zip(after).map(|(before, after)| {
+        Figure::new(format!("more memory for an answer of {FLOOD} MB"), after - before, 16.0, "MiB")
+    }));
+    Ok(figures)
 }
 
 /// A keystroke is followed by a request, because a notification has no answer; what such a request takes by itself is
