@@ -1022,6 +1022,8 @@ export interface ModelInfo {
   reasoning: boolean;
   /** Prices, where they are published. */
   price?: Price;
+  /** What people should know about using it, such as how it counts in a plan. */
+  note?: string;
 }
 
 /** Answer of `kit.model.list`. */

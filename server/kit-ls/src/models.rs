@@ -58,13 +58,16 @@ pub(crate) async fn run(command: &ModelsCommand, models: &Models) -> anyhow::Res
 fn text(listings: &[ProviderListing]) -> String {
     let mut text = String::new();
     for listing in listings {
-        let ProviderListing { id, name, origin, is_usable, models } = listing;
+        let ProviderListing { id, name, origin, is_usable, models, remark } = listing;
         let key = match (origin, is_usable) {
             (Some(origin), _) => format!("key from {}", origin.describe()),
             (None, true) => "no key needed".to_owned(),
             (None, false) => "no key".to_owned(),
         };
         let _never = writeln!(text, "{id} ({name}, {key})");
+        if let Some(remark) = remark {
+            let _never = writeln!(text, "  as known here, because {remark}");
+        }
         let width = models.iter().map(|model| model.id.name().chars().count()).max().unwrap_or_default();
         for model in models {
             let _never = writeln!(text, "  {}", line(model, width));
@@ -82,10 +85,13 @@ fn line(model: &ModelInfo, width: usize) -> String {
         model.id.name(),
         size(model.context_window),
         size(model.max_output),
-        model.price.map_or_else(|| "price unknown".to_owned(), price),
+        model.price.map_or_else(|| if model.note.is_some() { "" } else { "price unknown" }.to_owned(), price),
     );
     if model.reasoning {
         line.push_str("  reasons");
+    }
+    if let Some(note) = &model.note {
+        let _never = write!(line, "  {note}");
     }
     line.trim_end().to_owned()
 }
@@ -144,6 +150,7 @@ mod tests {
             max_output: 64_000,
             reasoning: true,
             price: Some(Price { input: 3_000_000, output: 150_000, cache_read: None, cache_write: None }),
+            note: None,
         };
         assert_eq!(
             line(&model, 12),

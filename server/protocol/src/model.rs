@@ -145,6 +145,9 @@ pub struct ModelInfo {
     /// Prices, where they are published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// What people should know about using it, such as how it counts in a plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Prices in micro-USD per million tokens.

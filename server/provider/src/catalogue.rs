@@ -3,9 +3,11 @@
 //!
 //! The table is text that is embedded and scanned when a model is looked up; nothing is parsed at start. A file in the
 //! format of models.dev, which the user refreshes, is read at the first look-up and wins, except for abilities, which it
-//! does not have. A model that neither knows may be used all the same: its limits and price are then unknown.
+//! does not have. What the server of GitHub Copilot lists wins over both. A model that nobody knows may be used all the
+//! same: its limits and price are then unknown.
 
 mod refreshed;
+mod served;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,27 +17,33 @@ use std::sync::{Arc, OnceLock};
 
 use kit_protocol::{ModelId, ModelInfo, Price};
 
+use crate::copilot;
 use crate::providers::{self, Auth, Key, Provider};
 use crate::usage::{Prices, Tier};
 use crate::wire::Wire;
 use crate::wire::chat::{Effort, Quirks};
 
 pub(crate) use refreshed::check;
+pub(crate) use served::Served;
+
+use served::ServedModel;
 
 const TABLE: &str = include_str!("../data/models.tsv");
 
 /// The models that are known. Clones share what was read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Catalogue {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     /// The user's file.
     file: Option<PathBuf>,
     /// Its content; empty when there is none.
     refreshed: OnceLock<Table>,
+    /// What GitHub Copilot lists.
+    served: Served,
 }
 
 /// A table that is cut into the sections of its providers. Their lines are read when they are needed.
@@ -54,6 +62,8 @@ pub(crate) struct Entry {
     pub(crate) max_output: u64,
     pub(crate) abilities: Abilities,
     pub(crate) prices: Option<Prices>,
+    /// What people should know about using it.
+    pub(crate) note: Option<String>,
     /// The place of its route in the line of its provider.
     route: usize,
 }
@@ -137,6 +147,7 @@ impl Entry {
             max_output,
             abilities: Abilities::parse(flags),
             prices,
+            note: None,
             route: usize::try_from(route).unwrap_or_default(),
         })
     }
@@ -151,6 +162,7 @@ impl Entry {
             max_output: self.max_output,
             reasoning: self.abilities.reasoning,
             price: self.prices.as_ref().map(|prices| prices.base),
+            note: self.note.clone(),
         }
     }
 }
@@ -208,10 +220,30 @@ impl Table {
     }
 }
 
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
 impl Catalogue {
-    /// The catalogue with the user's file, which need not exist.
+    /// The catalogue with the user's file, which need not exist. Copilot's list lies beside it.
     pub(crate) fn with_file(file: PathBuf) -> Self {
-        Self { shared: Arc::new(Shared { file: Some(file), refreshed: OnceLock::new() }) }
+        Self::new(Some(file))
+    }
+
+    fn new(file: Option<PathBuf>) -> Self {
+        let served = file.as_deref().map(|file| file.with_file_name(format!("{}.json", copilot::ID)));
+        Self { shared: Arc::new(Shared { file, refreshed: OnceLock::new(), served: Served::at(served) }) }
+    }
+
+    /// What GitHub Copilot lists.
+    pub(crate) fn served(&self) -> &Served {
+        &self.shared.served
+    }
+
+    fn served_model(&self, provider: &str, id: &str) -> Option<ServedModel> {
+        if providers::canonical(provider) == copilot::ID { self.shared.served.find(id) } else { None }
     }
 
     /// The user's file.
@@ -224,8 +256,16 @@ impl Catalogue {
         self.shared.refreshed.get_or_init(|| Table::new(Cow::Owned(read())))
     }
 
-    /// All models of a provider: those of the table in its order, then those that only the user's file has.
+    /// All models of a provider: those that its server listed, else those of the table in its order and then those that only
+    /// the user's file has.
     pub(crate) fn entries(&self, provider: &str) -> Vec<Entry> {
+        if providers::canonical(provider) == copilot::ID {
+            let offered = self.shared.served.offered();
+            if !offered.is_empty() {
+                let known = |model: &ServedModel| self.known(provider, model.id());
+                return offered.into_iter().map(|model| model.clone().entry(known(&model))).collect();
+            }
+        }
         let embedded = Table::embedded().lines(provider).filter_map(Entry::parse);
         let refreshed = self.refreshed();
         if refreshed.sections.is_empty() {
@@ -241,6 +281,16 @@ impl Catalogue {
 
     /// The model of that name or alias.
     pub(crate) fn find(&self, provider: &str, name: &str) -> Option<Entry> {
+        let known = self.known(provider, name);
+        let id = known.as_ref().map_or(name, |known| &known.id);
+        match self.served_model(provider, id) {
+            Some(served) => Some(served.entry(known)),
+            None => known,
+        }
+    }
+
+    /// The model of that name or alias in the table and the user's file.
+    fn known(&self, provider: &str, name: &str) -> Option<Entry> {
         let embedded = Table::embedded().find(provider, name);
         let id = embedded.as_ref().map_or(name, |entry| &entry.id);
         let newer = self.refreshed().find(provider, id);
@@ -282,7 +332,14 @@ impl Catalogue {
 
     /// The wire of a model that the provider of the table reaches by another one than the rest of its models.
     pub(crate) fn wire(&self, provider: &str, model: &str) -> Option<Wire> {
-        let entry = self.find(provider, model)?;
+        let entry = self.known(provider, model);
+        let id = entry.as_ref().map_or(model, |entry| &entry.id);
+        let served = self.served_model(provider, id);
+        let routed = entry.and_then(|entry| Self::routed(provider, &entry));
+        served.and_then(|served| served.wire(routed)).or(routed)
+    }
+
+    fn routed(provider: &str, entry: &Entry) -> Option<Wire> {
         let (line, _) = Table::embedded().section(provider)?;
         let route = line.split('\t').skip(3).nth(entry.route)?;
         Some(wire_of(route.split(' ').next()?))

@@ -23,14 +23,23 @@ pub(crate) const IDENTITY: [(&str, &str); 6] = [
     ("openai-intent", "conversation-agent"),
 ];
 
-/// The headers of a request, or why there can be none.
-pub(crate) fn headers(request: &Request, is_allowed: bool) -> Result<HeaderMap, ModelError> {
+/// The path of the list of models.
+pub(crate) const LIST: &str = "/models";
+
+/// The headers that name the product, or why there can be none.
+pub(crate) fn identity(is_allowed: bool) -> Result<HeaderMap, ModelError> {
     if !is_allowed {
         let message = format!(
             "GitHub Copilot answers to its own extensions only; the setting `borrowed-identity: [{ID}]` sends requests under the name of its extension for VS Code, which the terms of GitHub may forbid"
         );
         return Err(ModelError::new(ErrorKind::Auth, message));
     }
+    Ok(map(IDENTITY))
+}
+
+/// The headers of a request for an answer, or why there can be none.
+pub(crate) fn headers(request: &Request, is_allowed: bool) -> Result<HeaderMap, ModelError> {
+    let mut headers = identity(is_allowed)?;
     let last = request.messages.last();
     let says = last.is_some_and(|message| {
         message.role == Role::User && !message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
@@ -39,8 +48,13 @@ pub(crate) fn headers(request: &Request, is_allowed: bool) -> Result<HeaderMap, 
     let sees = parts.any(|part| matches!(part, Part::Image(_)));
     let own = [("x-initiator", if says { "user" } else { "agent" })];
     let vision = sees.then_some(("copilot-vision-request", "true"));
-    let pairs = IDENTITY.into_iter().chain(own).chain(vision);
-    Ok(pairs.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect())
+    headers.extend(map(own.into_iter().chain(vision)));
+    Ok(headers)
+}
+
+fn map(pairs: impl IntoIterator<Item = (&'static str, &'static str)>) -> HeaderMap {
+    let header = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+    pairs.into_iter().map(header).collect()
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ fn read(provider: &str, listed: &Value) -> Vec<ModelInfo> {
             max_output: 0,
             reasoning: true,
             price: None,
+            note: None,
         })
     });
     models.collect()

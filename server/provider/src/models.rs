@@ -2,6 +2,7 @@
 
 mod listing;
 mod logins;
+mod served;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -310,6 +311,7 @@ fn unknown_info(id: &ModelId) -> ModelInfo {
         max_output,
         reasoning: true,
         price: None,
+        note: None,
     }
 }
 
@@ -323,6 +325,7 @@ fn custom_info(id: &ModelId, custom: &CustomModel) -> ModelInfo {
         max_output: limit.output,
         reasoning: custom.reasoning,
         price: custom.cost.and_then(custom_price),
+        note: None,
     }
 }
 

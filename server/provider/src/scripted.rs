@@ -75,6 +75,7 @@ impl Scripted {
             max_output: options.max_output.unwrap_or(MAX_OUTPUT),
             reasoning: true,
             price: options.price,
+            note: None,
         };
         Ok(Self { info, source, attempts: Mutex::default() })
     }

@@ -99,6 +99,7 @@ mod tests {
             max_output,
             reasoning: false,
             price: None,
+            note: None,
         }
     }
 

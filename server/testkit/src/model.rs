@@ -80,6 +80,8 @@ struct State {
     dropped: Vec<bool>,
     calls: usize,
     violations: Vec<String>,
+    /// What a question for the models is answered with; with `None` the server is out of order for such questions.
+    listed: Option<Value>,
 }
 
 struct Shared {
@@ -105,17 +107,28 @@ impl Shared {
 }
 
 impl ModelServer {
-    /// Starts a server without replies.
+    /// Starts a server without replies, which speaks the wires that most servers have: messages and chat completions.
     pub async fn start() -> ModelServer {
+        ModelServer::start_with(Wire::of_path).await
+    }
+
+    /// Starts a server without replies, which speaks every wire at the paths of every provider.
+    pub async fn start_on_every_wire() -> ModelServer {
+        ModelServer::start_with(Wire::of_any_path).await
+    }
+
+    async fn start_with(wire_of: fn(&str) -> Option<Wire>) -> ModelServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let address = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: watch::channel(0).0 });
+        let listed = json!({ "object": "list", "data": [{ "id": "claude-sonnet-4-5" }, { "id": "gpt-4o" }], "has_more": false });
+        let state = State { listed: Some(listed), ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: watch::channel(0).0 });
         let accepted = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&accepted);
                 tokio::spawn(async move {
-                    if let Err(why) = serve(stream, &shared).await {
+                    if let Err(why) = serve(stream, &shared, wire_of).await {
                         shared.lock().violations.push(why);
                     }
                     shared.wake();
@@ -142,6 +155,11 @@ impl ModelServer {
             Some((_, replies)) => replies.push_back(reply),
             None => state.routed.push((needle.to_owned(), VecDeque::from([reply]))),
         }
+    }
+
+    /// Lists these models from now on, in the form that the provider has; `None` makes the list fail.
+    pub fn list(&self, listed: Option<Value>) {
+        self.shared.lock().listed = listed;
     }
 
     /// All requests so far.
@@ -194,16 +212,21 @@ impl Drop for ModelServer {
     }
 }
 
-async fn serve(mut stream: TcpStream, shared: &Shared) -> Result<(), String> {
+async fn serve(
+    mut stream: TcpStream,
+    shared: &Shared,
+    wire_of: fn(&str) -> Option<Wire>,
+) -> Result<(), String> {
     let Some((line, headers, body)) = read_request(&mut stream).await? else { return Ok(()) };
     let mut words = line.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = path.split('?').next().unwrap_or_default();
     if method == "GET" {
-        let models = json!({ "object": "list", "data": [{ "id": "claude-sonnet-4-5" }, { "id": "gpt-4o" }], "has_more": false });
-        return write_whole(&mut stream, 200, &[], "application/json", &models.to_string()).await;
+        let listed = shared.lock().listed.clone();
+        let (status, models) = listed.map_or((503, json!({})), |listed| (200, listed));
+        return write_whole(&mut stream, status, &[], "application/json", &models.to_string()).await;
     }
-    let Some(wire) = Wire::of_path(path) else {
+    let Some(wire) = wire_of(path) else {
         write_whole(&mut stream, 404, &[], "application/json", "{}").await?;
         return Err(format!("a request to {line}"));
     };
@@ -261,8 +284,9 @@ async fn stream_reply(
     model: &str,
     first_call: usize,
 ) -> bool {
-    let mut head = String::from(
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\nrequest-id: req_test\r\n",
+    let mut head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\nconnection: close\r\nrequest-id: req_test\r\n",
+        wire.content_type()
     );
     reply.headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     head.push_str("\r\n");
@@ -271,9 +295,11 @@ async fn stream_reply(
     }
     for chunk in wire.chunks(reply, model, first_call) {
         match chunk {
-            Chunk::Bytes(text) => {
-                let framed = format!("{:x}\r\n{text}\r\n", text.len());
-                if stream.write_all(framed.as_bytes()).await.is_err() || stream.flush().await.is_err() {
+            Chunk::Bytes(bytes) => {
+                let mut framed = format!("{:x}\r\n", bytes.len()).into_bytes();
+                framed.extend(bytes);
+                framed.extend(b"\r\n");
+                if stream.write_all(&framed).await.is_err() || stream.flush().await.is_err() {
                     return false;
                 }
             }

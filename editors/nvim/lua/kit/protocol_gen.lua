@@ -492,6 +492,7 @@ M.commands = {
 ---@field maxOutput number Largest answer in tokens; 0 when unknown.
 ---@field reasoning boolean Whether the model can reason.
 ---@field price? kit.Price Prices, where they are published.
+---@field note? string What people should know about using it, such as how it counts in a plan.
 
 --- Answer of `kit.model.list`.
 ---@class kit.ModelListAnswer

@@ -81,6 +81,7 @@ fn reads_every_column() {
                 },
             }],
         }),
+        note: None,
         route: 0,
     };
     assert_eq!(find("anthropic", "claude-haiku-latest"), Some(expected));

@@ -1,10 +1,12 @@
 //! Providers with their models, for people who look for one.
 
-use kit_protocol::{ErrorKind, ModelInfo};
+use kit_protocol::ModelInfo;
 
 use super::Models;
+use super::served::Asking;
 use crate::auth::KeyOrigin;
-use crate::endpoint::Endpoint;
+use crate::copilot;
+use crate::endpoint::{Endpoint, unknown_provider};
 use crate::error::ModelError;
 use crate::local;
 use crate::providers::{self, PROVIDERS};
@@ -22,19 +24,22 @@ pub struct ProviderListing {
     pub is_usable: bool,
     /// Its models, by name.
     pub models: Vec<ModelInfo>,
+    /// Why its server could not tell its models, so that they are those that are known here.
+    pub remark: Option<String>,
 }
 
 impl Models {
-    /// The providers that can be used now, with their models. Servers on this machine are asked.
+    /// The providers that can be used now, with their models. Servers on this machine are asked, and GitHub Copilot once a
+    /// day.
     pub async fn usable_providers(&self) -> Vec<ProviderListing> {
         let mut listings = self.all_providers().await;
         listings.retain(|listing| listing.is_usable);
         listings
     }
 
-    /// Every provider that is known, with its models. Servers on this machine are asked.
+    /// Every provider that is known, with its models. Servers on this machine are asked, and GitHub Copilot once a day.
     pub async fn all_providers(&self) -> Vec<ProviderListing> {
-        self.list_local().await;
+        let (_, remark) = futures::join!(self.list_local(), self.ask_copilot(Asking::WhenOld));
         let mut ids: Vec<String> = PROVIDERS.iter().map(|provider| provider.id.to_owned()).collect();
         let more = self.settings.providers.keys().cloned();
         let more = more.chain(self.catalogue.providers().map(str::to_owned));
@@ -43,38 +48,30 @@ impl Models {
                 ids.push(id);
             }
         }
-        ids.iter().filter_map(|id| self.listing(id)).collect()
+        let mut listings: Vec<ProviderListing> = ids.iter().filter_map(|id| self.listing(id)).collect();
+        if let Some(listing) = listings.iter_mut().find(|listing| listing.id == copilot::ID) {
+            listing.remark = remark;
+        }
+        listings
     }
 
-    /// One provider with its models. Fails when there is no such provider.
+    /// One provider with its models, which GitHub Copilot and servers on this machine are asked for. Fails when there is no
+    /// such provider.
     pub async fn provider(&self, id: &str) -> Result<ProviderListing, ModelError> {
         let id = providers::canonical(id);
         if local::PROVIDERS.contains(&id) {
             self.list_local().await;
         }
-        let unknown = || {
-            let mut known: Vec<String> = self.catalogue.providers().map(str::to_owned).collect();
-            known.extend(PROVIDERS.iter().map(|provider| provider.id.to_owned()));
-            known.extend(self.settings.providers.keys().cloned());
-            known.extend(providers::ALIASES.iter().map(|(alias, _)| (*alias).to_owned()));
-            known.sort_unstable();
-            known.dedup();
-            known.retain(|known| {
-                known.contains(id) || id.contains(known.as_str()) || known.starts_with(start(id))
-            });
-            let near =
-                if known.is_empty() { String::new() } else { format!(" (similar: {})", known.join(", ")) };
-            let message =
-                format!("there is no provider `{id}`{near}; `kit-ls models --all` lists all of them");
-            ModelError::new(ErrorKind::NotFound, message)
-        };
+        let unknown = || unknown_provider(id, &self.settings, &self.catalogue);
         let is_known = providers::find(id).is_some()
             || self.settings.providers.contains_key(id)
             || self.catalogue.providers().any(|known| known == id);
         if !is_known {
             return Err(unknown());
         }
-        self.listing(id).ok_or_else(unknown)
+        let remark = if id == copilot::ID { self.ask_copilot(Asking::Always).await } else { None };
+        let listing = self.listing(id).ok_or_else(unknown)?;
+        Ok(ProviderListing { remark, ..listing })
     }
 
     fn listing(&self, id: &str) -> Option<ProviderListing> {
@@ -91,11 +88,13 @@ impl Models {
             return None;
         }
         let answers = !local::PROVIDERS.contains(&id) || !models.is_empty();
-        Some(ProviderListing { id: id.to_owned(), name, origin, is_usable: is_usable && answers, models })
+        Some(ProviderListing {
+            id: id.to_owned(),
+            name,
+            origin,
+            is_usable: is_usable && answers,
+            models,
+            remark: None,
+        })
     }
-}
-
-/// The first letters of a name, which a typing mistake seldom hits.
-fn start(name: &str) -> &str {
-    name.char_indices().nth(3).map_or(name, |(end, _)| name.get(..end).unwrap_or(name))
 }

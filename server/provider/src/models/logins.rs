@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::Models;
+use super::served::Asking;
 use crate::auth::{
     self, Account, AccountLogin, AuthError, Credentials, Flow, Kind, LoginKind, LoginStatus, LoginUi,
     Service, StoredLogin, Tokens,
@@ -54,6 +55,7 @@ impl Models {
             name: endpoint.name,
             variables: endpoint.variables,
             stored: stored.map(|stored| StoredLogin {
+                in_keychain: stored.in_keychain,
                 kind: match stored.kind {
                     Kind::Key => LoginKind::Key,
                     Kind::Tokens => LoginKind::Account,
@@ -103,12 +105,22 @@ impl Models {
             .ok_or_else(|| AuthError::NoAccounts { provider: status.provider.clone() })?;
         service.permitted(&self.settings)?;
         auth::log_in(&self.http, &service, self.stored_logins()?, ui, cancel).await?;
+        if status.provider == copilot::ID {
+            // Another account may have other models. That they are not known yet is no failure of the login.
+            self.catalogue.served().forget();
+            let _told_when_listed = self.ask_copilot(Asking::Always).await;
+        }
         self.login(provider)
     }
 
     /// Forgets the stored login at a provider and tells whether there was one.
     pub fn log_out(&self, provider: &str) -> Result<bool, ModelError> {
-        Ok(self.stored_logins()?.remove(providers::canonical(provider))?)
+        let provider = providers::canonical(provider);
+        let was_there = self.stored_logins()?.remove(provider)?;
+        if was_there && provider == copilot::ID {
+            self.catalogue.served().forget();
+        }
+        Ok(was_there)
     }
 
     /// Where logins are stored, if there is a place.
@@ -126,15 +138,6 @@ impl Models {
     pub fn is_signed_in(&self, model: &ModelId) -> bool {
         let found = Endpoint::find(model.provider(), model.name(), self.sources());
         found.map_or(true, |endpoint| endpoint.is_usable())
-    }
-
-    /// The ids of providers whose names are close to one that nobody knows.
-    pub fn similar_providers(&self, provider: &str) -> Vec<String> {
-        let known = providers::PROVIDERS.iter().map(|provider| provider.id);
-        let mut known: Vec<&str> = known.chain(WITH_ACCOUNTS).chain(self.catalogue.providers()).collect();
-        known.sort_unstable();
-        known.dedup();
-        crate::catalogue::nearest(provider, known)
     }
 
     fn stored_logins(&self) -> Result<&Credentials, ModelError> {

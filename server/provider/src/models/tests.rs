@@ -216,7 +216,13 @@ async fn a_login_says_where_its_key_comes_from() {
         origin: Some(KeyOrigin::Stored),
         required: true,
         variables: vec!["OPENAI_API_KEY".into()],
-        stored: Some(StoredLogin { kind: LoginKind::Key, account: None, created: Some(now), expires: None }),
+        stored: Some(StoredLogin {
+            kind: LoginKind::Key,
+            in_keychain: false,
+            account: None,
+            created: Some(now),
+            expires: None,
+        }),
         account: Some(AccountLogin {
             name: "a ChatGPT subscription".into(),
             only_way: false,
@@ -232,7 +238,8 @@ async fn a_login_says_where_its_key_comes_from() {
         .collect();
     assert_eq!(with_key, ["openai", "groq", "mistral"]);
     assert!(models.login("nobody").is_err());
-    assert_eq!(models.similar_providers("antropic"), ["anthropic"]);
+    let error = models.login("antropic").unwrap_err();
+    assert_eq!(error.message, "there is no provider `antropic`; did you mean anthropic?");
     let listed = models.list(None);
     assert!(listed.iter().any(|info| info.provider == "mistral"));
     assert!(!listed.iter().any(|info| info.provider == "xai"));
