@@ -20,13 +20,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use kit_protocol::{ErrorKind, ImagePart, Message, Part, ReasoningPart, Role, StopReason, TextPart};
+use kit_protocol::{
+    ErrorKind, ImagePart, Message, Part, ReasoningPart, Role, StopReason, TextPart, ToolResultPart,
+};
 use kit_provider::{
     Completion, Environment, Model, ModelError, ModelEvent, Models, Parameters, ProviderOverride,
     ProviderSettings, Request, Retry, ToolDefinition,
 };
 use kit_testkit::cache::{Installed, install};
-use kit_testkit::{Aimock, Gate, Habit, LLAMA_CONTEXT, Llama, ModelServer, Reply, TokenCount, Wire};
+use kit_testkit::{Aimock, Gate, Habit, LLAMA_CONTEXT, Llama, ModelServer, Reply, TokenCount};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +40,7 @@ enum Feature {
     Tools,
     ParallelTools,
     Images,
+    Pdfs,
     Usage,
     Cache,
     Overflow,
@@ -46,12 +49,13 @@ enum Feature {
     Cancel,
 }
 
-const FEATURES: [(Feature, &str); 11] = [
+const FEATURES: [(Feature, &str); 12] = [
     (Feature::Text, "text"),
     (Feature::Reasoning, "reasoning"),
     (Feature::Tools, "tools"),
     (Feature::ParallelTools, "parallel tools"),
     (Feature::Images, "images"),
+    (Feature::Pdfs, "PDFs"),
     (Feature::Usage, "usage"),
     (Feature::Cache, "cache"),
     (Feature::Overflow, "overflow"),
@@ -74,11 +78,16 @@ struct Subject {
 const PICTURE: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
+/// A PDF as far as a server that does not look into it can tell.
+const PDF: &str = "JVBERi0xLjQKJSVFT0YK";
+
 impl Subject {
     fn new(wire: &'static str, peer: &'static str, id: &str, variables: &[(&str, String)]) -> Self {
         let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
         let environment = Environment::from_iter(variables);
-        let models = Models::new(&ProviderSettings::default(), environment);
+        let settings =
+            ProviderSettings { borrowed_identity: vec!["copilot".to_owned()], ..ProviderSettings::default() };
+        let models = Models::new(&settings, environment);
         Self { wire, peer, model: models.resolve(&id.parse().unwrap()).unwrap() }
     }
 
@@ -139,9 +148,9 @@ fn with_tool(prompt: &str) -> Request {
     Request { tools: [tool].into(), ..request(prompt) }
 }
 
-fn shown_picture(prompt: &str) -> Request {
+fn showing(prompt: &str, data: &str, media_type: &str) -> Request {
     let text = Part::Text(TextPart { text: prompt.into() });
-    let picture = Part::Image(ImagePart { data: PICTURE.into(), media_type: "image/png".into() });
+    let picture = Part::Image(ImagePart { data: data.into(), media_type: media_type.into() });
     Request { messages: [Message { role: Role::User, parts: vec![picture, text] }].into(), ..request("") }
 }
 
@@ -221,7 +230,10 @@ async fn check_aimock(subject: &Subject, url: &str, shown: &mut Shown) {
         subject.show(shown, feature);
     }
 
-    let saw = subject.ask(shown_picture("look at it")).await.unwrap_or_else(|error| panic!("{who}: {error}"));
+    let saw = subject
+        .ask(showing("look at it", PICTURE, "image/png"))
+        .await
+        .unwrap_or_else(|error| panic!("{who}: {error}"));
     assert_eq!(saw.message.joined_text(), "I see a point.", "{who}");
     subject.show(shown, Feature::Images);
 
@@ -269,58 +281,56 @@ fn health(url: &str) -> bool {
     }) && answer.starts_with("HTTP/1.1 200")
 }
 
-fn of_aimock(url: &str) -> Vec<Subject> {
+/// Every wire of every provider that has one of its own, behind a peer that speaks all of them.
+fn subjects(peer: &'static str, url: &str) -> Vec<Subject> {
     let at = |path: &str| format!("{url}{path}");
     let key = || "planted".to_owned();
-    let new = |wire, id: &str, variables: &[(&str, String)]| Subject::new(wire, "aimock", id, variables);
+    let new = |wire, id: &str, variables: &[(&str, String)]| Subject::new(wire, peer, id, variables);
+    let openai = [("OPENAI_BASE_URL", at("/v1")), ("OPENAI_API_KEY", key())];
+    let copilot = [("COPILOT_BASE_URL", at("/v1")), ("GITHUB_COPILOT_TOKEN", key())];
+    let azure = |path: &str| [("AZURE_OPENAI_BASE_URL", at(path)), ("AZURE_API_KEY", key())];
+    let vertex = [
+        ("GOOGLE_VERTEX_BASE_URL", at("/v1/projects/p/locations/l/publishers/google")),
+        ("GOOGLE_VERTEX_ACCESS_TOKEN", key()),
+    ];
+    let bedrock = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", at(""));
     vec![
         new(
             "messages",
             "anthropic/claude-sonnet-4-5",
             &[("ANTHROPIC_BASE_URL", at("")), ("ANTHROPIC_API_KEY", key())],
         ),
-        new(
-            "chat-completions",
-            "openai/gpt-4o",
-            &[("OPENAI_BASE_URL", at("/v1")), ("OPENAI_API_KEY", key())],
-        ),
-        new("responses", "openai/gpt-5.4", &[("OPENAI_BASE_URL", at("/v1")), ("OPENAI_API_KEY", key())]),
+        new("messages of GitHub Copilot", "copilot/claude-haiku-5.5", &copilot),
+        new("messages on Vertex AI", "google-vertex/claude-sonnet-4-5", &vertex),
+        new("chat-completions", "openai/gpt-4o", &openai),
+        new("chat-completions of GitHub Copilot", "copilot/gpt-4.1", &copilot),
+        new("chat-completions on Azure", "azure/gpt-4o", &azure("/openai/deployments/gpt-4o")),
+        new("responses", "openai/gpt-5.4", &openai),
+        new("responses of GitHub Copilot", "copilot/gpt-5.3-codex", &copilot),
+        new("responses on Azure", "azure/gpt-5.4", &azure("/openai/v1")),
         new(
             "gemini",
             "google/gemini-3.8-flash",
             &[("GOOGLE_GEMINI_BASE_URL", at("/v1beta")), ("GEMINI_API_KEY", key())],
         ),
-        new(
-            "gemini on Vertex AI",
-            "google-vertex/gemini-3.8-flash",
-            &[
-                ("GOOGLE_VERTEX_BASE_URL", at("/v1/projects/p/locations/l/publishers/google")),
-                ("GOOGLE_VERTEX_ACCESS_TOKEN", key()),
-            ],
-        ),
+        new("gemini on Vertex AI", "google-vertex/gemini-3.8-flash", &vertex),
         new("ollama", "ollama/qwen3:8b", &[("OLLAMA_BASE_URL", at(""))]),
-        new(
-            "chat-completions on Azure",
-            "azure/gpt-4o",
-            &[("AZURE_OPENAI_BASE_URL", at("/openai/deployments/gpt-4o")), ("AZURE_API_KEY", key())],
-        ),
         // The mock knows no cache marks among tools, which models of Anthropic get.
         new(
             "bedrock, signed",
             "amazon-bedrock/us.amazon.nova-pro-v1:0",
-            &[
-                ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", at("")),
-                ("AWS_ACCESS_KEY_ID", key()),
-                ("AWS_SECRET_ACCESS_KEY", key()),
-            ],
+            &[bedrock.clone(), ("AWS_ACCESS_KEY_ID", key()), ("AWS_SECRET_ACCESS_KEY", key())],
         ),
         new(
             "bedrock, with a key",
             "amazon-bedrock/amazon.nova-pro-v1:0",
-            &[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", at("")), ("AWS_BEARER_TOKEN_BEDROCK", key())],
+            &[bedrock, ("AWS_BEARER_TOKEN_BEDROCK", key())],
         ),
     ]
 }
+
+/// What the mock does not serve.
+const NOT_OF_AIMOCK: [&str; 2] = ["messages on Vertex AI", "responses on Azure"];
 
 /// A real server: what it says means nothing, what it counts is true.
 async fn check_llama(program: &Path, shown: &mut Shown) {
@@ -361,68 +371,97 @@ async fn check_llama(program: &Path, shown: &mut Shown) {
     }
 }
 
-/// Our own server, whose chunks wait for us.
+/// Our own server, whose chunks wait for us. Ollama knows no cache and takes no PDFs.
 async fn check_gated(shown: &mut Shown) {
-    for (name, wire, id) in [
-        ("messages", Wire::Messages, "anthropic/claude-sonnet-4-5"),
-        ("chat-completions", Wire::ChatCompletions, "openai/gpt-4o"),
-    ] {
-        let server = ModelServer::start().await;
-        let variables: Vec<(String, String)> = wire.environment(&server.url());
-        let variables: Vec<(&str, String)> =
-            variables.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        let subject = Subject::new(name, "gated server", id, &variables);
-        let tokens = TokenCount { input: 7, output: 5, cache_read: 100, cache_write: 0 };
-        let spoken = Reply::new().reasoning("Let me think.").text("Hello.");
-        server.reply(
-            spoken
-                .call("read", json!({ "path": "a.txt" }))
-                .call("read", json!({ "path": "b.txt" }))
-                .tokens(tokens),
-        );
-        let answer = subject.ask(with_tool("go")).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(answer.message.joined_text(), "Hello.", "{name}");
-        subject.show(shown, Feature::Text);
-        assert!(
-            matches!(&answer.message.parts[0], Part::Reasoning(part) if part.thinking == "Let me think."),
-            "{answer:?}"
-        );
-        subject.show(shown, Feature::Reasoning);
-        assert_eq!(calls(&answer).len(), 2, "{name}");
-        subject.show(shown, Feature::Tools);
-        subject.show(shown, Feature::ParallelTools);
-        assert_eq!(
-            (answer.tokens.input, answer.tokens.cache_read, answer.tokens.output),
-            (7, 100, 5),
-            "{name}"
-        );
-        subject.show(shown, Feature::Usage);
-        subject.show(shown, Feature::Cache);
-        server.reply(Reply::new().text("I see a point."));
-        subject.ask(shown_picture("look")).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(server.request(1).await.body.to_string().contains(PICTURE), "{name}");
-        subject.show(shown, Feature::Images);
-        server.reply(Reply::context_overflow());
-        let overflow = subject.ask(request("go")).await.expect_err(name);
-        assert_eq!((overflow.kind, overflow.retry), (ErrorKind::ContextOverflow, Retry::Never), "{name}");
-        subject.show(shown, Feature::Overflow);
-        server.reply(Reply::new().text("half").cut());
-        let cut = subject.ask(request("go")).await.expect_err(name);
-        assert_eq!(
-            (cut.kind, cut.retry, cut.started),
-            (ErrorKind::Unavailable, Retry::Backoff, true),
-            "{name}"
-        );
-        subject.show(shown, Feature::Cut);
-        server.reply(Reply::status(429).header("retry-after", "7").body("slow down"));
-        let busy = subject.ask(request("go")).await.expect_err(name);
-        assert_eq!(busy.retry, Retry::After(std::time::Duration::from_secs(7)), "{name}");
-        subject.show(shown, Feature::Retry);
-        let gate = Gate::new();
-        server.reply(Reply::new().text("half").gate(&gate).text("never"));
-        check_cancel(&subject, request("go"), shown).await;
-        server.dropped(5).await;
+    let server = ModelServer::start_on_every_wire().await;
+    for subject in subjects("gated server", &server.url()) {
+        check_gate(&subject, &server, shown).await;
     }
+}
+
+async fn check_gate(subject: &Subject, server: &ModelServer, shown: &mut Shown) {
+    let who = format!("{} of {}", subject.wire, subject.peer);
+    let is_ollama = subject.wire == "ollama";
+    let tokens = TokenCount { input: 7, output: 5, cache_read: 100, cache_write: 0 };
+    let spoken = Reply::new().reasoning("Let me think.").text("Hello.");
+    let called = spoken.call("read", json!({ "path": "a.txt" })).call("read", json!({ "path": "b.txt" }));
+    server.reply(called.tokens(tokens));
+    let answer = subject.ask(with_tool("go")).await.unwrap_or_else(|error| panic!("{who}: {error}"));
+    assert_eq!(answer.message.joined_text(), "Hello.", "{who}");
+    subject.show(shown, Feature::Text);
+    assert!(
+        matches!(&answer.message.parts[0], Part::Reasoning(part) if part.thinking == "Let me think."),
+        "{who}: {answer:?}"
+    );
+    subject.show(shown, Feature::Reasoning);
+    let path = |name: &str| ("read".to_owned(), json!({ "path": name }), true);
+    assert_eq!(calls(&answer), [path("a.txt"), path("b.txt")], "{who}");
+    assert_eq!(answer.stop, StopReason::ToolUse, "{who}");
+    subject.show(shown, Feature::Tools);
+    subject.show(shown, Feature::ParallelTools);
+    let counted = (answer.tokens.input, answer.tokens.cache_read, answer.tokens.output);
+    assert_eq!(counted, if is_ollama { (107, 0, 5) } else { (7, 100, 5) }, "{who}");
+    subject.show(shown, Feature::Usage);
+    if !is_ollama {
+        subject.show(shown, Feature::Cache);
+    }
+    // What the model said goes back with the results, in the form of its wire, and the server pairs the two.
+    let results = answer.message.tool_calls().map(|call| {
+        Part::ToolResult(ToolResultPart {
+            tool_call_id: call.id.clone(),
+            name: call.name.clone(),
+            content: "text".into(),
+            is_error: false,
+        })
+    });
+    let results = Message { role: Role::User, parts: results.collect() };
+    let asked = with_tool("go");
+    let history: Vec<Message> =
+        asked.messages.iter().cloned().chain([answer.message.clone(), results]).collect();
+    server.reply(Reply::new().text("I see."));
+    let next = Request { messages: history.into(), ..asked };
+    subject.ask(next).await.unwrap_or_else(|error| panic!("{who}: {error}"));
+    let told = server.requests().pop().unwrap();
+    assert_eq!(told.results(), [("text", false), ("text", false)], "{who}");
+
+    for (data, media_type, feature) in
+        [(PICTURE, "image/png", Feature::Images), (PDF, "application/pdf", Feature::Pdfs)]
+    {
+        server.reply(Reply::new().text("I see a point."));
+        subject.ask(showing("look", data, media_type)).await.unwrap_or_else(|error| panic!("{who}: {error}"));
+        let arrived = server.requests().pop().unwrap().body.to_string().contains(data);
+        assert!(arrived || (is_ollama && feature == Feature::Pdfs), "{who}: {media_type}");
+        if arrived {
+            subject.show(shown, feature);
+        }
+    }
+    server.reply(Reply::context_overflow());
+    let overflow = subject.ask(request("go")).await.expect_err(&who);
+    assert_eq!(
+        (overflow.kind, overflow.retry),
+        (ErrorKind::ContextOverflow, Retry::Never),
+        "{who}: {overflow}"
+    );
+    subject.show(shown, Feature::Overflow);
+    server.reply(Reply::new().text("half").cut());
+    let cut = subject.ask(request("go")).await.expect_err(&who);
+    assert_eq!(
+        (cut.kind, cut.retry, cut.started),
+        (ErrorKind::Unavailable, Retry::Backoff, true),
+        "{who}: {cut}"
+    );
+    server.reply(Reply::new().text("half").error("overloaded_error", "Overloaded"));
+    let broken = subject.ask(request("go")).await.expect_err(&who);
+    assert!(broken.started && broken.retry != Retry::Never, "{who}: {broken:?}");
+    subject.show(shown, Feature::Cut);
+    server.reply(Reply::status(429).header("retry-after", "7").body("slow down"));
+    let busy = subject.ask(request("go")).await.expect_err(&who);
+    assert_eq!(busy.retry, Retry::After(std::time::Duration::from_secs(7)), "{who}");
+    subject.show(shown, Feature::Retry);
+    let gate = Gate::new();
+    server.reply(Reply::new().text("half").gate(&gate).text("never"));
+    check_cancel(subject, request("go"), shown).await;
+    server.dropped(server.requests().len() - 1).await;
 }
 
 fn table(shown: &Shown) -> String {
@@ -451,7 +490,10 @@ async fn every_wire_shows_its_features_against_peers_of_others() {
     };
     let mut shown = Shown::new();
     let mock = Aimock::start(&aimock, &fixtures());
-    for subject in of_aimock(mock.url()) {
+    for subject in subjects("aimock", mock.url()) {
+        if NOT_OF_AIMOCK.contains(&subject.wire) {
+            continue;
+        }
         check_aimock(&subject, mock.url(), &mut shown).await;
     }
     check_llama(&llama, &mut shown).await;

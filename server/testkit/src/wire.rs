@@ -1,7 +1,13 @@
-//! The two wires of the model server: a reply as stream chunks, a request as a conversation.
+//! The wires of the model server: a reply as stream chunks, a request as a conversation.
 //!
-//! The conversation form is what tests look at, so one test serves both wires. It is also where the pairing of calls
-//! and results is checked: a provider refuses a request in which either stands alone, and so does the model server.
+//! The conversation form is what tests look at, so one test serves every wire. It is also where the pairing of calls
+//! and results is checked: a provider refuses a request in which either stands alone, and so does the model server. The
+//! two wires that most tests speak are here, the others in their own modules.
+
+mod bedrock;
+mod gemini;
+mod ollama;
+mod responses;
 
 use std::collections::HashSet;
 
@@ -17,6 +23,14 @@ pub enum Wire {
     Messages,
     /// OpenAI's chat completions.
     ChatCompletions,
+    /// OpenAI's responses.
+    Responses,
+    /// Google's Gemini.
+    Gemini,
+    /// Ollama's own.
+    Ollama,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
 }
 
 /// One item of a conversation.
@@ -50,8 +64,15 @@ pub enum Item {
 
 /// A piece of a response as it is written.
 pub(crate) enum Chunk {
-    Bytes(String),
+    Bytes(Vec<u8>),
     Gate(Gate),
+}
+
+impl Chunk {
+    /// An event of a stream without a name.
+    fn data(value: &Value) -> Chunk {
+        Chunk::Bytes(format!("data: {value}\n\n").into_bytes())
+    }
 }
 
 impl Wire {
@@ -60,6 +81,10 @@ impl Wire {
         match self {
             Wire::Messages => "anthropic/claude-sonnet-4-5",
             Wire::ChatCompletions => "openai/gpt-4o",
+            Wire::Responses => "openai/gpt-5.4",
+            Wire::Gemini => "google/gemini-3.8-flash",
+            Wire::Ollama => "ollama/qwen3:8b",
+            Wire::Bedrock => "amazon-bedrock/us.amazon.nova-pro-v1:0",
         }
     }
 
@@ -68,14 +93,23 @@ impl Wire {
         let [(anthropic, first), (openai, second), _] = PLANTED;
         let pairs = match self {
             Wire::Messages => [(anthropic, first.to_owned()), ("ANTHROPIC_BASE_URL", address.to_owned())],
-            Wire::ChatCompletions => {
+            Wire::ChatCompletions | Wire::Responses => {
                 [(openai, second.to_owned()), ("OPENAI_BASE_URL", format!("{address}/v1"))]
             }
+            Wire::Gemini => [
+                ("GEMINI_API_KEY", second.to_owned()),
+                ("GOOGLE_GEMINI_BASE_URL", format!("{address}/v1beta")),
+            ],
+            Wire::Ollama => [("OLLAMA_API_KEY", second.to_owned()), ("OLLAMA_BASE_URL", address.to_owned())],
+            Wire::Bedrock => [
+                ("AWS_BEARER_TOKEN_BEDROCK", second.to_owned()),
+                ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", address.to_owned()),
+            ],
         };
         pairs.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
-    /// Both wires.
+    /// The two wires that every server speaks.
     pub fn all() -> [Wire; 2] {
         [Wire::Messages, Wire::ChatCompletions]
     }
@@ -85,6 +119,29 @@ impl Wire {
             "/v1/messages" => Some(Wire::Messages),
             "/v1/chat/completions" => Some(Wire::ChatCompletions),
             _ => None,
+        }
+    }
+
+    /// The wire of a path of any provider.
+    pub(crate) fn of_any_path(path: &str) -> Option<Wire> {
+        let ends = [
+            ("/messages", Wire::Messages),
+            (":streamRawPredict", Wire::Messages),
+            ("/chat/completions", Wire::ChatCompletions),
+            ("/responses", Wire::Responses),
+            (":streamGenerateContent", Wire::Gemini),
+            ("/api/chat", Wire::Ollama),
+            ("/converse-stream", Wire::Bedrock),
+        ];
+        ends.into_iter().find(|(end, _)| path.ends_with(end)).map(|(_, wire)| wire)
+    }
+
+    /// The type of a streamed answer.
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Wire::Messages | Wire::ChatCompletions | Wire::Responses | Wire::Gemini => "text/event-stream",
+            Wire::Ollama => "application/x-ndjson",
+            Wire::Bedrock => "application/vnd.amazon.eventstream",
         }
     }
 
@@ -98,7 +155,10 @@ impl Wire {
         };
         match self {
             Wire::Messages => json!({ "type": "error", "error": { "type": kind, "message": message } }),
-            Wire::ChatCompletions => {
+            Wire::Gemini => json!({ "error": { "code": status, "message": message, "status": kind } }),
+            Wire::Ollama => json!({ "error": message }),
+            Wire::Bedrock => json!({ "message": message }),
+            Wire::ChatCompletions | Wire::Responses => {
                 let code = message.starts_with("prompt is too long").then_some("context_length_exceeded");
                 json!({ "error": { "message": message, "type": kind, "code": code } })
             }
@@ -111,6 +171,10 @@ impl Wire {
         match self {
             Wire::Messages => messages_chunks(reply, model, first_call),
             Wire::ChatCompletions => chat_chunks(reply, model, first_call),
+            Wire::Responses => responses::chunks(reply, model, first_call),
+            Wire::Gemini => gemini::chunks(reply, model),
+            Wire::Ollama => ollama::chunks(reply, model),
+            Wire::Bedrock => bedrock::chunks(reply, first_call),
         }
     }
 
@@ -119,6 +183,10 @@ impl Wire {
         match self {
             Wire::Messages => messages_items(body),
             Wire::ChatCompletions => chat_items(body),
+            Wire::Responses => responses::items(body),
+            Wire::Gemini => gemini::items(body),
+            Wire::Ollama => ollama::items(body),
+            Wire::Bedrock => bedrock::items(body),
         }
     }
 }
@@ -163,7 +231,7 @@ fn messages_chunks(reply: &Reply, model: &str, first_call: usize) -> Vec<Chunk> 
     let mut chunks = Vec::new();
     let event = |chunks: &mut Vec<Chunk>, value: Value| {
         let name = value["type"].as_str().unwrap_or_default();
-        chunks.push(Chunk::Bytes(format!("event: {name}\ndata: {value}\n\n")));
+        chunks.push(Chunk::Bytes(format!("event: {name}\ndata: {value}\n\n").into_bytes()));
     };
     let usage = json!({
         "input_tokens": reply.tokens.input,
@@ -267,7 +335,7 @@ fn chat_chunks(reply: &Reply, model: &str, first_call: usize) -> Vec<Chunk> {
     let id = format!("chatcmpl-{first_call}");
     let chunk = |choices: Value, usage: Value| {
         let value = json!({ "id": id, "object": "chat.completion.chunk", "created": 1_700_000_000, "model": model, "choices": choices, "usage": usage });
-        Chunk::Bytes(format!("data: {value}\n\n"))
+        Chunk::data(&value)
     };
     let delta =
         |delta: Value| chunk(json!([{ "index": 0, "delta": delta, "finish_reason": null }]), Value::Null);
@@ -289,10 +357,7 @@ fn chat_chunks(reply: &Reply, model: &str, first_call: usize) -> Vec<Chunk> {
             }
             Part::Gate(gate) => chunks.push(Chunk::Gate(gate.clone())),
             Part::Error { kind, message } => {
-                chunks.push(Chunk::Bytes(format!(
-                    "data: {}\n\n",
-                    json!({ "error": { "type": kind, "message": message } })
-                )));
+                chunks.push(Chunk::data(&json!({ "error": { "type": kind, "message": message } })));
                 return chunks;
             }
         }
