@@ -112,6 +112,30 @@ async fn the_cost_of_a_model_without_a_price_is_unknown() {
     client.close().await;
 }
 
+/// Statement 38: what a plan pays for costs nothing and says so.
+#[tokio::test]
+async fn calls_with_the_login_of_a_subscription_cost_nothing() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let folder = project.kit_home().join("config/.kit");
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let login = json!({ "type": "oauth", "access_token": "at-planted", "refresh_token": "rt-planted", "expires_at": 4_950_928_800_u64 });
+    std::fs::write(folder.join("credentials.json"), json!({ "anthropic": login }).to_string())
+        .expect("a file");
+    let client = launch(&project, &model)
+        .without_env("ANTHROPIC_API_KEY")
+        .setting("borrowedIdentity", json!(["anthropic"]))
+        .start()
+        .await;
+    let report = two_calls(&client, &model).await;
+    for usage in report.all("step_usage").into_iter().chain([&report.end()["usage"]]) {
+        let cost = usage["costMicros"].as_u64().unwrap_or_default();
+        assert_eq!((&usage["costKind"], cost), (&json!("subscription"), 0), "{usage}");
+    }
+    assert_eq!(model.request(0).await.header("authorization"), Some("Bearer at-planted"));
+    client.close().await;
+}
+
 #[tokio::test]
 async fn the_other_wire_counts_cached_tokens_once() {
     let project = Project::new();

@@ -19,6 +19,9 @@ use crate::overflow::is_overflow;
 /// The longest part of a provider's own text that goes into a sentence.
 const LONGEST_TEXT: usize = 300;
 
+/// How a sentence about a conversation that is too large ends, for callers that have tried that already.
+pub const OVERFLOW_MEND: &str = "; compact it or choose a model with a larger window";
+
 /// Who failed, for the sentence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
@@ -163,9 +166,7 @@ pub(crate) fn classify(
         _ if too_large => (
             ErrorKind::ContextOverflow,
             Retry::Never,
-            format!(
-                "the conversation does not fit into the context window of {model}{said}; compact it or choose a model with a larger window"
-            ),
+            format!("the conversation does not fit into the context window of {model}{said}{OVERFLOW_MEND}"),
         ),
         _ if no_quota => (
             ErrorKind::RateLimit,
@@ -184,10 +185,14 @@ pub(crate) fn classify(
         Some(403) => (
             ErrorKind::Auth,
             Retry::Never,
-            format!("the key from {key_source} has no right to use {model} at {name}{said}"),
+            format!(
+                "the key from {key_source} has no right to use {model} at {name}{said}; use another key, or choose another model"
+            ),
         ),
         Some(404) => {
-            let near = catalogue.suggestions(provider, model).join(", ");
+            let mut near = catalogue.suggestions(provider, model);
+            near.retain(|near| near != model);
+            let near = near.join(", ");
             let near = if near.is_empty() { String::new() } else { format!(" (similar: {near})") };
             let message = format!(
                 "{name} does not know {model}{said}; choose another model{near} or check the base URL"
@@ -200,13 +205,18 @@ pub(crate) fn classify(
             Retry::Backoff,
             format!("{name} could not take the request in time{said}"),
         ),
-        Some(status) if status < 500 => (
-            ErrorKind::InvalidRequest,
+        Some(407) => (
+            ErrorKind::Unavailable,
             Retry::Never,
             format!(
-                "{name} refused the request with status {status}{said}; change what was sent, or choose another model"
+                "the proxy on the way to {name} wants a login; put user and password into the setting `proxy`"
             ),
         ),
+        Some(status) if status < 500 => {
+            let mend = refusal_mend(&report);
+            let message = format!("{name} refused the request with status {status}{said}; {mend}");
+            (ErrorKind::InvalidRequest, Retry::Never, message)
+        }
         Some(status) => (
             ErrorKind::Unavailable,
             Retry::Backoff,
@@ -221,6 +231,27 @@ pub(crate) fn classify(
         (Some(true) | None, None, _) => Retry::Backoff,
     };
     ModelError { retry, status, ..ModelError::new(kind, message) }
+}
+
+/// What mends a refused request. The provider's words choose nothing but these words.
+fn refusal_mend(report: &Report) -> &'static str {
+    let text = report.text.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&[
+        "support tool",
+        "tool use is not",
+        "tools is not supported",
+        "tools are not supported",
+        "function calling is not",
+    ]) {
+        "choose a model that calls tools"
+    } else if report.is(&["invalid_function_parameters"])
+        || says(&["schema for function", "input_schema", "tool schema"])
+    {
+        "leave that tool out with exclude-core-tools or by turning its server or extension off, or choose another model"
+    } else {
+        "change the prompt or the settings, or choose another model"
+    }
 }
 
 /// A provider's text as part of a sentence: one line, not too long, without its full stop and without keys.

@@ -1,6 +1,7 @@
 //! Where a provider is reached and with which key: settings first, then the environment, then the table.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,12 +12,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::{self, Credential, Credentials, Dress, Key, KeyOrigin};
 use crate::aws::{self, Account, Identity, Scope};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, nearest};
 use crate::copilot;
 use crate::environment::Environment;
 use crate::error::ModelError;
 use crate::model::Request;
 use crate::providers::{self, Auth, Provider};
+use crate::scripted;
 use crate::settings::ProviderSettings;
 use crate::token::{Token, TokenSource, TokenSources};
 use crate::wire::Wire;
@@ -85,7 +87,7 @@ impl Endpoint {
             (None, Some(_)) => {
                 Provider { base_url_variables: &[], key_variables: Cow::Borrowed(&[]), ..providers::CUSTOM }
             }
-            (None, None) => return Err(unknown_provider(provider)),
+            (None, None) => return Err(unknown_provider(provider, settings, catalogue)),
         };
         // The settings' URL and key belong to the configured model, and without one to the custom provider.
         let chosen = settings.model.as_ref().map_or(providers::CUSTOM.id, ModelId::provider) == provider;
@@ -271,6 +273,16 @@ impl Endpoint {
         Ok(headers)
     }
 
+    /// The headers of a request for the list of models of GitHub Copilot.
+    pub(crate) fn headers_for_list(&self) -> Result<HeaderMap, ModelError> {
+        let mut headers = self.headers()?;
+        headers.extend(copilot::identity(self.borrows_identity)?);
+        if let Some(token) = &self.token {
+            token.dress.apply(None, &mut headers);
+        }
+        Ok(headers)
+    }
+
     /// The URL of the wire's path below the base URL, for a model as the provider names it. A base URL may or may not end
     /// with the version already.
     pub(crate) fn url(&self, model: &str) -> Url {
@@ -323,11 +335,16 @@ impl Endpoint {
             let other = match self.auth {
                 Auth::Google => ", run `gcloud auth application-default login`",
                 Auth::Aws => ", set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
-                Auth::Copilot => ", run `kit-ls auth login copilot`",
-                Auth::Wire | Auth::ApiKey => "",
+                Auth::Copilot | Auth::Wire | Auth::ApiKey => "",
+            };
+            let login = match self.auth {
+                Auth::Google => String::new(),
+                Auth::Aws | Auth::Copilot | Auth::Wire | Auth::ApiKey => {
+                    format!(", run `kit-ls auth login {}`", self.provider)
+                }
             };
             let message = format!(
-                "no key for {name}: set the environment variable {key_source}{other}, or choose another model"
+                "no key for {name}: set the environment variable {key_source}{other}{login}, or choose another model"
             );
             return Err(ModelError::new(ErrorKind::Auth, message));
         }
@@ -484,13 +501,26 @@ fn parse_url(provider: &str, text: &str) -> Result<Url, ModelError> {
     Ok(url)
 }
 
-fn unknown_provider(provider: &str) -> ModelError {
-    let known: Vec<&str> = providers::PROVIDERS.iter().map(|provider| provider.id).collect();
-    let message = format!(
-        "there is no provider `{provider}`; known are {} and scripted, and others can be set under `providers`",
-        known.join(", ")
-    );
-    ModelError::new(ErrorKind::NotFound, message)
+/// The error about a provider that nobody knows, with the names that are near.
+pub(crate) fn unknown_provider(
+    provider: &str,
+    settings: &ProviderSettings,
+    catalogue: &Catalogue,
+) -> ModelError {
+    let mut known: BTreeSet<&str> = settings.providers.keys().map(String::as_str).collect();
+    known.extend(providers::PROVIDERS.iter().map(|provider| provider.id));
+    known.extend(providers::ALIASES.iter().map(|(alias, _)| *alias));
+    for id in catalogue.providers() {
+        known.insert(id);
+    }
+    known.insert(scripted::PROVIDER);
+    let near = nearest(provider, known);
+    let mend = if near.is_empty() {
+        "`kit-ls models --all` lists all of them, and others can be set under `providers`".to_owned()
+    } else {
+        format!("did you mean {}?", near.join(" or "))
+    };
+    ModelError::new(ErrorKind::NotFound, format!("there is no provider `{provider}`; {mend}"))
 }
 
 fn unknown_wire(setting: &str, name: &str) -> ModelError {
@@ -632,10 +662,7 @@ mod tests {
             error(wire(None, Some("ftp://m"))),
             "the base URL of mine is not an http or https URL; correct it"
         );
-        assert!(
-            error(ProviderSettings::default())
-                .starts_with("there is no provider `mine`; known are anthropic, openai")
-        );
+        assert!(error(ProviderSettings::default()).starts_with("there is no provider `mine`; "));
     }
 
     #[test]
@@ -646,7 +673,7 @@ mod tests {
         assert_eq!(anthropic.kind, ErrorKind::Auth);
         assert_eq!(
             anthropic.message,
-            "no key for Anthropic: set the environment variable ANTHROPIC_API_KEY, or choose another model"
+            "no key for Anthropic: set the environment variable ANTHROPIC_API_KEY, run `kit-ls auth login anthropic`, or choose another model"
         );
         assert!(
             error("google")

@@ -48,8 +48,9 @@ pub(crate) struct Limits {
     pub(crate) grace: Duration,
     /// The longest time from one whole event to the next, however many bytes come.
     pub(crate) event: Duration,
-    /// The largest answer in bytes. The largest ones of models have a few megabytes.
-    pub(crate) largest: usize,
+    /// The largest answer in bytes, with and without what surrounds its words. The largest ones of models have a few
+    /// megabytes.
+    pub(crate) largest: [usize; 2],
 }
 
 impl Default for Limits {
@@ -59,7 +60,7 @@ impl Default for Limits {
             idle: Duration::from_secs(300),
             grace: Duration::from_secs(5),
             event: Duration::from_secs(600),
-            largest: 256 * 1024 * 1024,
+            largest: [256 * 1024 * 1024, 16 * 1024 * 1024],
         }
     }
 }
@@ -222,10 +223,14 @@ fn clock_skew(headers: &HeaderMap, now: Timestamp) -> Option<String> {
     let date = headers.get(DATE)?.to_str().ok()?;
     let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
     let ahead = now.duration_since(theirs);
-    let minutes = ahead.abs().as_mins();
     let side = if ahead.is_positive() { "ahead of" } else { "behind" };
+    let by = match ahead.abs().as_mins() {
+        minutes @ ..=180 => format!("{minutes} minutes"),
+        minutes @ 181..=2880 => format!("{} hours", minutes / 60),
+        minutes => format!("{} days", minutes / 60 / 24),
+    };
     (ahead.abs() > CLOCK_TOLERANCE)
-        .then(|| format!("the clock of this machine is {minutes} minutes {side} the server's, set it"))
+        .then(|| format!("the clock of this machine is {by} {side} the server's, set it"))
 }
 
 /// The body of a server that does not stream, as one frame. Line ends in JSON are only layout.
@@ -292,12 +297,13 @@ pub(crate) fn transport_error(name: &str, url: &Url, error: &reqwest::Error) -> 
         return ModelError::unavailable(message);
     }
     if let Some(mend) = certificate_mend(&cause) {
+        let cause = certificate_words(&cause);
         let message = format!("the connection to {name} at {origin} is not safe ({cause}); {mend}");
         return ModelError { retry: Retry::Never, ..ModelError::unavailable(message) };
     }
     if error.is_connect() && is_loopback(url) {
         let message =
-            format!("no server for {name} answers at {origin} ({cause}); start it or set its base URL");
+            format!("no server for {name} answers at {origin} ({cause}); start it or correct its address");
         return ModelError { retry: Retry::Never, ..ModelError::unavailable(message) };
     }
     if error.is_connect() {
@@ -329,6 +335,17 @@ fn certificate_mend(cause: &str) -> Option<&'static str> {
     } else {
         "if a proxy of your company is on the way, add its certificate with the setting `ca-certificates`"
     })
+}
+
+/// Why a certificate is refused, in words where the library has a name of its own code.
+fn certificate_words(cause: &str) -> &str {
+    if cause.contains("UnknownIssuer") {
+        "nobody whom this machine trusts issued the certificate"
+    } else if cause.contains("CaUsedAsEndEntity") {
+        "the server issued its certificate itself"
+    } else {
+        cause
+    }
 }
 
 /// The innermost cause, which says what happened; the outer ones say where and may show the URL.
@@ -391,19 +408,34 @@ pub(crate) async fn answer_json(
     tokio::time::timeout(limit, fetching).await.map_err(|_| slow())?
 }
 
-/// Fetches a document of a limited size, or says why it cannot be had.
-pub(crate) async fn fetch_text(http: &Http, url: &Url, limit: Duration) -> Result<String, ModelError> {
-    let name = origin(url);
+/// Fetches a document of a limited size, or says by its name why it cannot be had.
+pub(crate) async fn fetch_text(
+    http: &Http,
+    name: &str,
+    url: &Url,
+    headers: HeaderMap,
+    limit: Duration,
+) -> Result<String, ModelError> {
+    let origin = origin(url);
     let fetching = async {
-        let response = http.client(url)?.get(url.clone()).send().await;
-        let response = response.map_err(|error| transport_error(&name, url, &error))?;
+        let response = http.client(url)?.get(url.clone()).headers(headers).send().await;
+        let response = response.map_err(|error| transport_error(name, url, &error))?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
-            return Err(ModelError::unavailable(format!("{name} answered with status {status}")));
+            let message = format!(
+                "{name} cannot be had: {origin} answered with status {status}; check the address, or try again later"
+            );
+            return Err(ModelError::unavailable(message));
         }
         Ok(read_text(response, LARGEST_ANSWER).await)
     };
-    let slow = || ModelError::unavailable(format!("{name} did not answer within {} s", limit.as_secs()));
+    let seconds = limit.as_secs();
+    let slow = || {
+        let message = format!(
+            "{name} cannot be had: {origin} did not answer within {seconds} s; check the network, or try again later"
+        );
+        ModelError::unavailable(message)
+    };
     tokio::time::timeout(limit, fetching).await.map_err(|_| slow())?
 }
 
@@ -444,6 +476,8 @@ mod tests {
         assert_eq!(skew("Sat, 21 Nov 2026 09:57:00 GMT"), None);
         assert_eq!(skew("Sat, 21 Nov 2026 09:30:00 GMT"), said("30 minutes ahead of"));
         assert_eq!(skew("Sat, 21 Nov 2026 12:00:00 GMT"), said("120 minutes behind"));
+        assert_eq!(skew("Sat, 21 Nov 2026 15:30:00 GMT"), said("5 hours behind"));
+        assert_eq!(skew("Wed, 21 Nov 2018 10:00:00 GMT"), said("2922 days ahead of"));
         assert_eq!(skew("yesterday"), None);
     }
 

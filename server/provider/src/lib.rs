@@ -35,6 +35,7 @@ mod update;
 mod usage;
 mod wire;
 
+pub use classify::OVERFLOW_MEND;
 pub use environment::Environment;
 pub use error::{ModelError, Retry};
 pub use fetch::{AddressGate, FetchError, FetchRequest, FetchResponse, Fetcher};

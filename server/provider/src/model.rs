@@ -115,6 +115,22 @@ pub enum ModelEvent {
     Finished(Completion),
 }
 
+impl ModelEvent {
+    /// Bytes of the answer that it brings.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::TextDelta(text) | Self::ReasoningDelta(text) | Self::ToolCallDelta { delta: text, .. } => {
+                text.len()
+            }
+            Self::Connected { .. }
+            | Self::ToolCallStart { .. }
+            | Self::ToolCallEnd { .. }
+            | Self::Usage(_)
+            | Self::Finished(_) => 0,
+        }
+    }
+}
+
 /// A complete answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {

@@ -10,7 +10,7 @@ use kit_protocol::{ErrorKind, Message, ModelId, ModelInfo, Role, StopReason};
 use tokio::time::Instant;
 
 use crate::catalogue::Catalogue;
-use crate::classify::{RetryHints, Subject, classify};
+use crate::classify::{OVERFLOW_MEND, RetryHints, Subject, classify};
 use crate::error::{ModelError, Retry};
 use crate::framing::{Decoder, Framing};
 use crate::http::{Body, Limits, Opened, idle_error};
@@ -68,6 +68,8 @@ pub(crate) struct Pump {
     received: Received,
     /// All bytes that came.
     length: usize,
+    /// Those of them that are text, reasoning or arguments, which are kept.
+    said: usize,
     /// When the last whole frame came.
     last_frame: Instant,
     /// What ends the attempt once the events that came before it are taken.
@@ -95,6 +97,7 @@ impl Pump {
             pending: VecDeque::from([connected]),
             received: Received::Nothing,
             length: 0,
+            said: 0,
             last_frame: Instant::now(),
             failure: None,
             ended: false,
@@ -150,9 +153,17 @@ impl Pump {
     /// Fails when the answer grows without end, or when bytes come and no event ever does.
     fn check_progress(&self) -> Result<(), ModelError> {
         let name = &self.call.provider_name;
-        let Limits { largest, event: limit, .. } = self.call.limits;
-        if self.length > largest {
-            let message = format!("{name} sent more than {} MiB in one answer", largest >> 20);
+        let Limits { largest: [largest, longest], event: limit, .. } = self.call.limits;
+        let largest = if self.length > largest {
+            Some(largest)
+        } else {
+            Some(longest).filter(|most| self.said > *most)
+        };
+        if let Some(largest) = largest {
+            let message = format!(
+                "{name} sent more than {} MiB in one answer; set max-tokens, or choose another model",
+                largest >> 20
+            );
             return Err(ModelError { retry: Retry::Never, ..ModelError::unavailable(message) });
         }
         if self.last_frame.elapsed() > limit {
@@ -171,8 +182,10 @@ impl Pump {
                 Ok(Some(data)) => data,
                 Ok(None) => break Ok(Flow::More),
                 Err(error) => {
-                    let message =
-                        format!("the answer of {} cannot be read: {error}", self.call.provider_name);
+                    let name = &self.call.provider_name;
+                    let message = format!(
+                        "the answer of {name} cannot be read: {error}; check the base URL, or choose another model"
+                    );
                     break Err(ModelError::new(ErrorKind::Unavailable, message));
                 }
             };
@@ -194,6 +207,7 @@ impl Pump {
                 }
             }
         };
+        self.said += events.iter().map(ModelEvent::length).sum::<usize>();
         self.pending.extend(events);
         match outcome? {
             Flow::More => Ok(()),
@@ -227,9 +241,8 @@ impl Pump {
         let full = info.context_window > 0
             && tokens.total_input() >= info.context_window - info.context_window / 100;
         if answer.stop == StopReason::MaxTokens && tokens.output == 0 && full {
-            let message = format!(
-                "the conversation fills the context window of {remote_name}; compact it or choose a model with a larger window"
-            );
+            let message =
+                format!("the conversation fills the context window of {remote_name}{OVERFLOW_MEND}");
             return Err(ModelError::new(ErrorKind::ContextOverflow, message));
         }
         let provider = &info.provider;

@@ -65,7 +65,11 @@ impl Schedule {
                 delay.as_secs()
             ),
             Retry::After(_) | Retry::Backoff if self.attempt > 0 => {
-                format!("{} (gave up after {} attempts)", error.message, self.attempt + 1)
+                format!(
+                    "{} (gave up after {} attempts; try again later, or choose another model)",
+                    error.message,
+                    self.attempt + 1
+                )
             }
             Retry::Never | Retry::After(_) | Retry::Backoff => error.message.clone(),
         }
@@ -127,6 +131,9 @@ mod tests {
             "too many requests; the provider asks to wait 300 seconds, which is longer than Kit waits by itself: send the prompt again later"
         );
         assert_eq!(schedule.next(&error(Retry::Backoff), 0.0), Some(Duration::from_millis(500)));
-        assert_eq!(schedule.failure(&error(Retry::Backoff)), "too many requests (gave up after 2 attempts)");
+        assert_eq!(
+            schedule.failure(&error(Retry::Backoff)),
+            "too many requests (gave up after 2 attempts; try again later, or choose another model)"
+        );
     }
 }

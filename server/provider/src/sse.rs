@@ -31,7 +31,7 @@ pub struct Frame<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// A line or the data of one event is longer than the limit.
-    #[error("the server sent an event of more than {limit} bytes")]
+    #[error("the server sent an event of more than {} MiB", .limit >> 20)]
     TooLong {
         /// The limit in bytes.
         limit: usize,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kit_protocol::ErrorKind;
 use reqwest::Url;
+use reqwest::header::HeaderMap;
 
 use crate::catalogue::check;
 use crate::error::ModelError;
@@ -38,9 +39,12 @@ pub(crate) async fn update(
         };
     }
     let text = match source.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
-        Some(url) => fetch_text(http, &url, LIMIT).await?,
+        Some(url) => fetch_text(http, "the list of models", &url, HeaderMap::new(), LIMIT).await?,
         None => std::fs::read_to_string(source).map_err(|error| {
-            ModelError::new(ErrorKind::NotFound, format!("the file {source} cannot be read: {error}"))
+            let message = format!(
+                "the file {source} cannot be read: {error}; name a file or an address of a list of models"
+            );
+            ModelError::new(ErrorKind::NotFound, message)
         })?,
     };
     let (_, count) = check(&text).map_err(|reason| {

@@ -45,7 +45,7 @@ const LIMITS: Limits = Limits {
     idle: Duration::from_secs(30),
     grace: Duration::from_secs(5),
     event: Duration::from_secs(200),
-    largest: 32 << 20,
+    largest: [32 << 20, 1 << 20],
 };
 
 fn model_call() -> Call {
@@ -59,6 +59,7 @@ fn model_call() -> Call {
             max_output: 0,
             reasoning: true,
             price: None,
+            note: None,
         },
         remote_name: "m".into(),
         provider_name: "Mine".into(),
@@ -201,13 +202,17 @@ async fn a_byte_a_second_without_an_event_is_a_failure() {
 
 #[tokio::test]
 async fn an_answer_without_end_is_a_failure() {
-    let comment = Bytes::from(format!(": {}\n\n", "x".repeat(1 << 16)));
-    let endless = stream::repeat_with(move || Ok(comment.clone()));
-    let error = failure(chat(), endless.boxed()).await;
-    assert_eq!(
-        (error.message.as_str(), error.retry),
-        ("Mine sent more than 32 MiB in one answer", Retry::Never)
-    );
+    let comment = format!(": {}\n\n", "x".repeat(1 << 16));
+    let word =
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(1 << 10));
+    for (piece, size) in [(comment, 32), (word, 1)] {
+        let piece = Bytes::from(piece);
+        let endless = stream::repeat_with(move || Ok(piece.clone()));
+        let error = failure(chat(), endless.boxed()).await;
+        let told =
+            format!("Mine sent more than {size} MiB in one answer; set max-tokens, or choose another model");
+        assert_eq!((error.message, error.retry), (told, Retry::Never));
+    }
 }
 
 #[tokio::test]
@@ -217,7 +222,7 @@ async fn an_endless_line_ends_in_bounded_memory() {
     assert_eq!((error.kind, error.retry), (ErrorKind::Unavailable, Retry::Never));
     assert_eq!(
         error.message,
-        "the answer of Mine cannot be read: the server sent an event of more than 16777216 bytes"
+        "the answer of Mine cannot be read: the server sent an event of more than 16 MiB; check the base URL, or choose another model"
     );
 }
 

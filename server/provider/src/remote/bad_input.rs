@@ -41,9 +41,9 @@ async fn a_wrong_clock_is_told_where_it_makes_keys_fail() {
     let body = r#"{"error": {"message": "Signature not yet current"}}"#;
     let error = failure(response("403 Forbidden", date, body)).await;
     assert_eq!((error.kind, error.retry), (ErrorKind::Auth, Retry::Never));
-    let start = "the key from OPENAI_API_KEY has no right to use gpt-4.1 at OpenAI: Signature not yet current; the clock of this machine is ";
+    let start = "the key from OPENAI_API_KEY has no right to use gpt-4.1 at OpenAI: Signature not yet current; use another key, or choose another model; the clock of this machine is ";
     assert!(
-        error.message.starts_with(start) && error.message.ends_with(" minutes ahead of the server's, set it")
+        error.message.starts_with(start) && error.message.ends_with(" days ahead of the server's, set it")
     );
 }
 
@@ -89,7 +89,7 @@ async fn a_model_without_tools_is_told_in_the_providers_words() {
     assert_eq!((error.kind, error.retry), (ErrorKind::InvalidRequest, Retry::Never));
     assert_eq!(
         error.message,
-        "OpenAI refused the request with status 400: this model does not support tools; change what was sent, or choose another model"
+        "OpenAI refused the request with status 400: this model does not support tools; choose a model that calls tools"
     );
 }
 
@@ -126,7 +126,8 @@ async fn a_huge_schema_is_sent_and_its_refusal_is_typed() {
 
 #[tokio::test]
 async fn a_proxy_that_cannot_be_used_is_named_before_anything_is_sent() {
-    let connections = ConnectionSettings { proxy: Some("::".to_owned()), ..ConnectionSettings::default() };
+    let connections =
+        ConnectionSettings { proxy: Some("::".to_owned().into()), ..ConnectionSettings::default() };
     let settings = ProviderSettings { connections, ..ProviderSettings::default() };
     let error = ask(&models("https://api.invalid", &settings), request(vec![user("go")])).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidRequest);

@@ -362,7 +362,7 @@ async fn a_refusal_that_nothing_mends_is_reported_as_it_came_first() {
     let [Err(error)] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(
         error.message,
-        "OpenAI refused the request with status 400: first; change what was sent, or choose another model"
+        "OpenAI refused the request with status 400: first; change the prompt or the settings, or choose another model"
     );
     assert_eq!(server.await.len(), 2);
 }

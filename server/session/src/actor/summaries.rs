@@ -385,7 +385,8 @@ impl Actor {
         match done {
             Ok(()) => {}
             Err(why) if overflow => {
-                let failure = overflow_failure(format!("it could not be compacted: {why}"));
+                let what = "the conversation does not fit into the model's context window";
+                let failure = overflow_failure(what, &format!("it could not be compacted: {why}"));
                 return self.input(Input::Failed(failure)).await;
             }
             Err(why) => {
@@ -446,12 +447,11 @@ fn told(done: Option<Done>, error: KitError) -> KitError {
 }
 
 /// The failure of a context that cannot be made smaller.
-pub(super) fn overflow_failure(why: String) -> Failure {
+pub(super) fn overflow_failure(what: &str, why: &str) -> Failure {
     Failure {
         kind: ErrorKind::ContextOverflow,
         message: format!(
-            "the conversation is too large for the model's context window, and {why}; start a new session, go on from \
-             an earlier entry, or choose a model with a larger window"
+            "{what}, and {why}; start a new session, go on from an earlier entry, or choose a model with a larger window"
         ),
         retry: None,
         spent: None,

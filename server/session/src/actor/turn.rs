@@ -8,7 +8,7 @@ use kit_protocol::{
     ErrorKind, EventBody, KitError, Part, Role, RunState, StopReason, TextPart, TurnId, Usage,
 };
 use kit_provider::retry::Schedule;
-use kit_provider::{ModelError, ModelEvent, Parameters, Request, ToolDefinition};
+use kit_provider::{ModelError, ModelEvent, OVERFLOW_MEND, Parameters, Request, ToolDefinition};
 use kit_tools::OutputSink;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -484,15 +484,16 @@ impl Actor {
         }
         let Some(running) = &mut self.running else { return };
         let why = if std::mem::replace(&mut running.overflowed, true) {
-            format!("compacting it did not help: {}", error.message)
+            "compacting it did not help".to_owned()
         } else {
             match self.overflowed().await {
                 Ok(true) => return,
-                Ok(false) => format!("there is nothing to compact: {}", error.message),
+                Ok(false) => "there is nothing to compact".to_owned(),
                 Err(why) => format!("it could not be compacted: {}", why.message),
             }
         };
-        self.input(Input::Failed(overflow_failure(why))).await;
+        let what = error.message.strip_suffix(OVERFLOW_MEND).unwrap_or(&error.message);
+        self.input(Input::Failed(overflow_failure(what, &why))).await;
     }
 
     pub(super) async fn retry_due(&mut self) {
