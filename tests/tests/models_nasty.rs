@@ -42,7 +42,7 @@ impl Answer {
     /// Words without end.
     fn endless_words() -> Answer {
         let word =
-            format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "word ".repeat(20));
+            format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "word ".repeat(400));
         Answer::stream("", word, usize::MAX)
     }
 }
