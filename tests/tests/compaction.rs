@@ -93,7 +93,10 @@ async fn a_second_overflow_is_an_error_and_the_session_stays_usable() {
     let error = report.only("error");
     assert_eq!(error["kind"], "context_overflow");
     let message = error["message"].as_str().unwrap_or_default();
-    assert!(message.contains("too large") && message.contains("start a new session"), "{message}");
+    assert!(
+        message.contains("compacting it did not help") && message.contains("start a new session"),
+        "{message}"
+    );
     model.reply(Reply::new().text("answer 4"));
     assert_eq!(client.run("prompt 4").await.response(), "answer 4");
     assert_eq!(seen(&model.request(5).await), (texts(&["prompt 3", "prompt 4"]), true));

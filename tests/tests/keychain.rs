@@ -39,7 +39,9 @@ async fn log_in(launch: &Launch, key: &str) -> (Option<i32>, String) {
 
 /// Runs the words and gives exit code and output.
 async fn run(launch: &Launch, words: &[&str]) -> (Option<i32>, String) {
-    launch.begin(words).ends().await
+    let mut program = launch.begin(words);
+    program.close_input();
+    program.ends().await
 }
 
 const ASK: [&str; 3] = ["run", "go", "--no-session"];

@@ -145,8 +145,8 @@ pub struct Settings {
     pub save_after_edit: Option<SaveAfterEdit>,
 }
 
-/// A text that may hold a key. It can be read and not be written: `Debug` does not show it, nothing that holds it can be
-/// serialized, and whoever needs it takes it out by name.
+/// A text that may hold a key. `Debug` does not show it; whoever needs it takes it out by name.
+// Nothing that holds one can be serialized, so that no settings are written by the way.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]

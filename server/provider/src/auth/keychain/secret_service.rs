@@ -132,6 +132,7 @@ impl Failure {
 fn is_absent(error: &Error) -> bool {
     let text = error.to_string();
     matches!(error, Error::Unavailable)
+        || text.contains("Failed to connect")
         || text.contains("ServiceUnknown")
         || text.contains("NameHasNoOwner")
         || text.contains("Connection refused")
