@@ -196,7 +196,7 @@ async fn attachments_that_cannot_be_attached_are_typed_errors() {
     let body = model.request(0).await.body.to_string();
     assert!(body.contains("image/png") && body.contains("application/pdf"), "{body}");
     for (path, kind, word) in [
-        ("large.png", "invalid_request", "more than the 5242880 that can be attached"),
+        ("large.png", "invalid_request", "more than the 5,242,880 that can be attached"),
         ("missing.png", "not_found", "it does not exist"),
     ] {
         let argument = json!({ "text": "look", "attachments": [project.uri(path)] });

@@ -26,6 +26,7 @@ mod logins;
 mod mcp;
 mod mcp_faults;
 mod mcp_remote;
+mod media;
 mod model_settings;
 mod models_bad_input;
 mod models_nasty;

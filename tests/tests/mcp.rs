@@ -110,7 +110,7 @@ async fn text_structure_images_resources_and_links_become_results() {
     let (sum, _) = called(&client, &model, "get-sum", json!({ "a": 2, "b": 3 })).await;
     assert!(sum.contains('5'), "{sum}");
     let (image, _) = called(&client, &model, "get-tiny-image", json!({})).await;
-    assert!(image.contains("[image image/png, ") && image.contains("bytes, not shown]"), "{image}");
+    assert!(image.contains("[image, attached 1: image/png, "), "{image}");
     let (weather, _) =
         called(&client, &model, "get-structured-content", json!({ "location": "New York" })).await;
     assert!(weather.contains("temperature"), "{weather}");

@@ -978,6 +978,14 @@ export type McpTransport =
   /** An address. */
   | "http";
 
+/** What a medium of a result is. Its bytes are in the session file. */
+export interface MediaFacts {
+  /** Its media type, such as `image/png`. */
+  mediaType: string;
+  /** Its size in bytes. */
+  bytes: number;
+}
+
 /** What the agent may do without asking. */
 export type Mode =
   /** Reads only; tools that change anything are not offered. */
@@ -1755,6 +1763,8 @@ export interface ToolMetadata {
   fileDiffs?: FileDiff[];
   /** The session of the subagent that ran. */
   subagentSession?: SessionId;
+  /** Images, documents and sounds of the result, which the model gets beside its text. */
+  media?: MediaFacts[];
   /** Why the call was not allowed to run; absent when it ran. */
   denied?: Denial;
 }

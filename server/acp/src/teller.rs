@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use agent_client_protocol_schema::v1::{
-    CompactionStatus, CompactionUpdate, Content, ContentBlock, ContentChunk, Diff, MessageId, Notice,
-    NoticeSeverity, Plan, PlanEntry, PlanEntryPriority, PlanEntryStatus, SessionInfoUpdate, SessionUpdate,
-    TextContent, ToolCall, ToolCallContent, ToolCallLocation, ToolCallStatus, ToolCallUpdate,
-    ToolCallUpdateFields, ToolKind,
+    AudioContent, CompactionStatus, CompactionUpdate, Content, ContentBlock, ContentChunk, Diff,
+    ImageContent, MessageId, Notice, NoticeSeverity, Plan, PlanEntry, PlanEntryPriority, PlanEntryStatus,
+    SessionInfoUpdate, SessionUpdate, TextContent, ToolCall, ToolCallContent, ToolCallLocation,
+    ToolCallStatus, ToolCallUpdate, ToolCallUpdateFields, ToolKind,
 };
 use kit_protocol::{
-    AgentId, AgentRef, Event, EventBody, KitError, PlanPriority, PlanStatus, ToolCallId, ToolDisplay,
+    AgentId, AgentRef, Event, EventBody, ImagePart, KitError, MediaKind, PlanPriority, PlanStatus, ToolCallId,
+    ToolDisplay,
     ToolMetadata, TurnId,
 };
 use kit_workspace::DocumentUri;
@@ -51,6 +52,14 @@ struct OpenCall {
     output: String,
     /// Whether the model announced it in the answer that is streaming right now.
     fresh: bool,
+}
+
+/// What a tool call ended with.
+struct Outcome<'a> {
+    result: &'a str,
+    media: &'a [ImagePart],
+    is_error: bool,
+    metadata: Option<&'a ToolMetadata>,
 }
 
 /// The memory of one session.
@@ -120,10 +129,12 @@ impl Teller {
                 result,
                 is_error,
                 metadata,
+                media,
                 ..
             } => {
                 let input = parsed_args.clone().unwrap_or_else(|| Value::String(tool_args.clone()));
-                self.result(agent, tool_call_id, &input, result, *is_error, metadata.as_ref())
+                let outcome = Outcome { result, media, is_error: *is_error, metadata: metadata.as_ref() };
+                self.result(agent, tool_call_id, &input, outcome)
             }
             EventBody::ToolDisplay(display) => shown(agent, display),
             EventBody::Notice { message } => self.notice(NoticeSeverity::Info, message),
@@ -248,16 +259,16 @@ impl Teller {
         agent: Option<&AgentRef>,
         call: &ToolCallId,
         input: &Value,
-        result: &str,
-        is_error: bool,
-        metadata: Option<&ToolMetadata>,
+        outcome: Outcome<'_>,
     ) -> Vec<SessionUpdate> {
+        let Outcome { result, media, is_error, metadata } = outcome;
         let status = if is_error { ToolCallStatus::Failed } else { ToolCallStatus::Completed };
         let mut content = diffs(metadata);
         // A diff says it all; a failure says why.
         if content.is_empty() || is_error {
             content.push(text_content(result));
         }
+        content.extend(media.iter().filter_map(media_content));
         let mut output = json!({"result": result, "isError": is_error});
         if let (Some(metadata), Some(output)) = (metadata, output.as_object_mut()) {
             output.insert("metadata".to_owned(), json!(metadata));
@@ -380,6 +391,17 @@ pub(crate) fn title_of(prompt: &str) -> String {
 /// A text as a piece of content.
 pub(crate) fn text_content(text: &str) -> ToolCallContent {
     ToolCallContent::Content(Content::new(ContentBlock::Text(TextContent::new(text))))
+}
+
+/// An image or sound as a piece of content. The text of the result names a document.
+fn media_content(medium: &ImagePart) -> Option<ToolCallContent> {
+    let (data, media_type) = (medium.data.clone(), medium.media_type.clone());
+    let block = match medium.kind() {
+        MediaKind::Image => ContentBlock::Image(ImageContent::new(data, media_type)),
+        MediaKind::Sound => ContentBlock::Audio(AudioContent::new(data, media_type)),
+        MediaKind::Document | MediaKind::Other => return None,
+    };
+    Some(ToolCallContent::Content(Content::new(block)))
 }
 
 /// A text as a piece of a message.

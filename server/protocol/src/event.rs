@@ -1,11 +1,14 @@
 //! The typed event stream of a session: `kit/event`, JSON lines and transcripts carry the same shape.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AgentId, ErrorKind, PlanEntry, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind, ToolMetadata,
+    AgentId, ErrorKind, ImagePart, PlanEntry, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind,
+    ToolMetadata,
     TurnId, Usage, UsageTotals,
 };
 
@@ -194,6 +197,9 @@ pub enum EventBody {
         /// Facts that are not for the model.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         metadata: Option<ToolMetadata>,
+        /// What the model gets beside the text. It stays within the process: clients read in the metadata what there is.
+        #[serde(skip)]
+        media: Arc<[ImagePart]>,
     },
     /// How an extension shows a tool call: its header after `tool_call`, its body after `tool_result`. A part that is
     /// absent stays as it was.

@@ -50,6 +50,51 @@ impl Message {
     pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCallPart> {
         self.parts.iter().filter_map(|part| if let Part::ToolCall(call) = part { Some(call) } else { None })
     }
+
+    /// The results of tool calls, each with the images, documents and sounds that belong to it: those that stand
+    /// directly behind it.
+    pub fn tool_results(&self) -> Vec<(&ToolResultPart, Vec<&ImagePart>)> {
+        let mut results: Vec<(&ToolResultPart, Vec<&ImagePart>)> = Vec::new();
+        let mut is_open = false;
+        for part in &self.parts {
+            match part {
+                Part::ToolResult(result) => {
+                    results.push((result, Vec::new()));
+                    is_open = true;
+                }
+                Part::Image(media) => {
+                    if let Some((_, belongings)) = results.last_mut().filter(|_| is_open) {
+                        belongings.push(media);
+                    }
+                }
+                Part::Text(_)
+                | Part::Reasoning(_)
+                | Part::ToolCall(_)
+                | Part::Finish(_)
+                | Part::Unknown(_) => {
+                    is_open = false;
+                }
+            }
+        }
+        results
+    }
+
+    /// The parts without results of tool calls and what belongs to these.
+    pub fn own_parts(&self) -> impl Iterator<Item = &Part> {
+        let mut is_open = false;
+        self.parts.iter().filter(move |part| {
+            is_open = match part {
+                Part::ToolResult(_) => true,
+                Part::Image(_) => is_open,
+                Part::Text(_)
+                | Part::Reasoning(_)
+                | Part::ToolCall(_)
+                | Part::Finish(_)
+                | Part::Unknown(_) => false,
+            };
+            !is_open
+        })
+    }
 }
 
 /// One part of a message.
@@ -63,7 +108,7 @@ pub enum Part {
     ToolCall(ToolCallPart),
     /// The result of a tool call.
     ToolResult(ToolResultPart),
-    /// An image or document.
+    /// An image, document or sound. Directly behind a result of a tool call it belongs to that result.
     Image(ImagePart),
     /// Why the model stopped.
     Finish(FinishPart),
@@ -123,13 +168,44 @@ pub struct ToolResultPart {
     pub is_error: bool,
 }
 
-/// `image`: an image or document, base64.
+/// `image`: an image, document or sound, base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImagePart {
     /// The bytes in standard base64.
     pub data: String,
     /// The media type, such as `image/png` or `application/pdf`.
     pub media_type: String,
+}
+
+/// What models take a medium for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaKind {
+    /// A picture.
+    Image,
+    /// A PDF.
+    Document,
+    /// Something to hear.
+    Sound,
+    /// Something that no model takes.
+    Other,
+}
+
+impl ImagePart {
+    /// What models take it for.
+    pub fn kind(&self) -> MediaKind {
+        match self.media_type.split('/').next() {
+            Some("image") => MediaKind::Image,
+            Some("audio") => MediaKind::Sound,
+            Some("application") if self.media_type == "application/pdf" => MediaKind::Document,
+            Some(_) | None => MediaKind::Other,
+        }
+    }
+
+    /// How many bytes the base64 stands for.
+    pub fn byte_count(&self) -> u64 {
+        let letters = u64::try_from(self.data.trim_end_matches('=').len()).unwrap_or(u64::MAX);
+        letters.saturating_mul(3) / 4
+    }
 }
 
 /// `finish`.
@@ -183,6 +259,49 @@ impl<'de> Deserialize<'de> for Part {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn media_belong_to_the_result_directly_before_them() {
+        let image = |data: &str| Part::Image(ImagePart { data: data.into(), media_type: "image/png".into() });
+        let result = |id: &str| {
+            Part::ToolResult(ToolResultPart {
+                tool_call_id: id.into(),
+                name: "read".into(),
+                content: String::new(),
+                is_error: false,
+            })
+        };
+        let text = Part::Text(TextPart { text: "t".into() });
+        let parts =
+            vec![image("AA=="), result("a"), image("AQ=="), image("Ag=="), result("b"), text, image("Aw==")];
+        let message = Message { role: Role::Tool, parts };
+        let told: Vec<(&str, Vec<&str>)> = message
+            .tool_results()
+            .into_iter()
+            .map(|(result, media)| {
+                (result.tool_call_id.as_str(), media.into_iter().map(|media| media.data.as_str()).collect())
+            })
+            .collect();
+        assert_eq!(told, [("a", vec!["AQ==", "Ag=="]), ("b", vec![])]);
+        let own: Vec<Part> = message.own_parts().cloned().collect();
+        assert_eq!(own, [image("AA=="), Part::Text(TextPart { text: "t".into() }), image("Aw==")]);
+    }
+
+    #[test]
+    fn media_know_what_they_are_and_how_large() {
+        let medium =
+            |media_type: &str, data: &str| ImagePart { data: data.into(), media_type: media_type.into() };
+        let kinds = ["image/png", "application/pdf", "audio/wav", "application/zip", ""]
+            .map(|media_type| medium(media_type, "").kind());
+        assert_eq!(
+            kinds,
+            [MediaKind::Image, MediaKind::Document, MediaKind::Sound, MediaKind::Other, MediaKind::Other]
+        );
+        assert_eq!(
+            ["", "AA==", "AAA=", "AAAA"].map(|data| medium("image/png", data).byte_count()),
+            [0, 1, 2, 3]
+        );
+    }
 
     #[test]
     fn parts_round_trip_in_upstream_shape() {

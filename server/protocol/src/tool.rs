@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::SessionId;
+use crate::{ImagePart, SessionId};
 
 /// What a tool does, for icons and permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -92,9 +92,28 @@ pub struct ToolMetadata {
     /// The session of the subagent that ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subagent_session: Option<SessionId>,
+    /// Images, documents and sounds of the result, which the model gets beside its text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<MediaFacts>,
     /// Why the call was not allowed to run; absent when it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<Denial>,
+}
+
+/// What a medium of a result is. Its bytes are in the session file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MediaFacts {
+    /// Its media type, such as `image/png`.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+impl From<&ImagePart> for MediaFacts {
+    fn from(medium: &ImagePart) -> Self {
+        Self { media_type: medium.media_type.clone(), bytes: medium.byte_count() }
+    }
 }
 
 /// Who or what kept a tool call from running.

@@ -21,7 +21,7 @@ use crate::copilot;
 use crate::providers::{self, Auth, Key, Provider};
 use crate::usage::{Prices, Tier};
 use crate::wire::Wire;
-use crate::wire::chat::{Effort, Quirks};
+use crate::wire::chat::{Effort, Quirks, ResultMedia};
 
 pub(crate) use refreshed::check;
 pub(crate) use served::Served;
@@ -370,6 +370,7 @@ fn wire_of(text: &str) -> Wire {
         "replay" => Quirks { returns_reasoning: true, ..quirks },
         "nine" => Quirks { short_ids: true, ..quirks },
         "nousage" => Quirks { asks_usage: false, ..quirks },
+        "inside" => Quirks { result_media: ResultMedia::Inside, ..quirks },
         _ => quirks,
     });
     Wire::ChatCompletions(quirks)

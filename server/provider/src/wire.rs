@@ -20,7 +20,7 @@ pub(crate) mod thinking;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use kit_protocol::{Part, StopReason, ThinkingLevel, ToolCallId};
+use kit_protocol::{ImagePart, MediaKind, Part, StopReason, ThinkingLevel, ToolCallId};
 use serde_json::Value;
 
 use crate::aws::{Slash, encoded};
@@ -64,9 +64,10 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Whether pictures are sent.
-    pub(crate) fn images(&self) -> bool {
-        self.abilities.images && !self.plain.images
+    /// Whether the model reads a medium. Sounds are the matter of the wires that carry them.
+    pub(crate) fn reads(&self, medium: &ImagePart) -> bool {
+        let shows = self.abilities.images && !self.plain.images;
+        shows && matches!(medium.kind(), MediaKind::Image | MediaKind::Document)
     }
 
     /// The schema of a tool's arguments in the form that the provider takes.
@@ -259,7 +260,7 @@ impl CallIds {
 pub(crate) mod fixtures {
     //! Requests for the tests of the wires.
 
-    use kit_protocol::{ImagePart, Message, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart};
+    use kit_protocol::{Message, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart};
     use serde_json::json;
 
     use super::*;
@@ -342,7 +343,18 @@ pub(crate) mod fixtures {
     }
 
     pub(crate) fn image() -> Part {
-        Part::Image(ImagePart { data: "AAAA".into(), media_type: "image/png".into() })
+        medium("image/png")
+    }
+
+    pub(crate) fn medium(media_type: &str) -> Part {
+        Part::Image(ImagePart { data: "AAAA".into(), media_type: media_type.into() })
+    }
+
+    /// A result with media that belong to it.
+    pub(crate) fn shown(id: &str, content: &str, is_error: bool, media: &[&str]) -> Message {
+        let mut message = results(&[(id, content, is_error)]);
+        message.parts.extend(media.iter().map(|media_type| medium(media_type)));
+        message
     }
 
     /// Reads a recorded event stream; the error is the failure of a frame.

@@ -5,18 +5,20 @@
 
 mod gathered;
 mod invocation;
-mod media;
 mod mentioned;
 mod pieces;
+mod resources;
 
 use std::path::{Path, PathBuf};
 
 use kit_protocol::{ContextItem, ErrorKind, ImagePart, KitError, Part, TextPart};
 use kit_text::Encoding;
-use kit_workspace::Workspace;
+use kit_tools::media::{self, MediaError};
+use kit_workspace::{Location, Workspace};
 
 pub(crate) use self::invocation::{Invocation, MCP, SKILL, arrived, named_skill, spelled, unknown};
 use self::pieces::Block;
+pub(crate) use self::resources::read as read_resources;
 use crate::dependencies::Shared;
 use crate::mentions;
 
@@ -55,10 +57,31 @@ pub(crate) struct Draft {
 struct Gathering {
     block: Block,
     media: Vec<ImagePart>,
+    resources: Vec<String>,
 }
 
-/// Makes the message; the user's text is its first part.
-pub(crate) async fn compose(shared: &Shared, draft: Draft) -> Result<Vec<Part>, KitError> {
+/// A prompt as its session gets it.
+pub(crate) struct Composed {
+    /// The message; the user's text is its first part.
+    pub(crate) parts: Vec<Part>,
+    /// Resources that it mentions. Whoever has them may take long, so they are read within the turn.
+    pub(crate) resources: Vec<String>,
+}
+
+impl Gathering {
+    /// Takes a file that is an image or PDF; whether it is one.
+    async fn medium(&mut self, workspace: &Workspace, location: &Location) -> Result<bool, MediaError> {
+        let Some(part) = media::of_file(workspace, location).await? else { return Ok(false) };
+        if self.media.len() >= media::MOST {
+            return Err(MediaError::TooMany);
+        }
+        self.media.push(part);
+        Ok(true)
+    }
+}
+
+/// Makes the message.
+pub(crate) async fn compose(shared: &Shared, draft: Draft) -> Result<Composed, KitError> {
     let Draft { text, invocation, context, attachments, enclosures, encoding, cwd, model } = draft;
     if text.trim().is_empty() && attachments.is_empty() && enclosures.is_empty() && invocation.is_none() {
         return Err(KitError::new(
@@ -75,7 +98,7 @@ pub(crate) async fn compose(shared: &Shared, draft: Draft) -> Result<Vec<Part>, 
     let blocks = expanded.block.into_iter().chain(gathering.block.finish());
     parts.extend(blocks.map(|text| Part::Text(TextPart { text })));
     parts.extend(gathering.media.into_iter().map(Part::Image));
-    Ok(parts)
+    Ok(Composed { parts, resources: gathering.resources })
 }
 
 /// What the client sent with the prompt.
@@ -136,9 +159,9 @@ async fn attach(
             }
             Err(error) => return Err(refused(ErrorKind::Unavailable, &error.to_string())),
         }
-        match media::read(&location.path, gathering.media.len()).await {
-            Ok(Some(part)) => gathering.media.push(part),
-            Ok(None) => {
+        match gathering.medium(workspace, &location).await {
+            Ok(true) => {}
+            Ok(false) => {
                 // A file that is no text says so here and not to the model.
                 if !is_open && let Err(error) = workspace.snapshot(&location).await {
                     return Err(refused(ErrorKind::InvalidRequest, &error.to_string()));
@@ -266,7 +289,7 @@ mod tests {
             "the image/png cannot be attached: it cannot be read: it is not base64"
         );
         let large = "A".repeat(8 << 20);
-        assert!(refused(image(&large, "image/png")).contains("6291456 bytes are more than the 5242880"));
+        assert!(refused(image(&large, "image/png")).contains("6,291,456 bytes are more than the 5,242,880"));
     }
 
     #[tokio::test]
@@ -278,7 +301,7 @@ mod tests {
         std::fs::write(folder.join("d.png"), b"\x89PNG").unwrap();
         let missing = "missing cannot be attached: it does not exist".to_owned();
         assert_eq!(fixture.refusal("missing").await, (ErrorKind::NotFound, missing));
-        let large = "b.png cannot be attached: 6291460 bytes are more than the 5242880 that can be attached; make it smaller";
+        let large = "b.png cannot be attached: 6,291,460 bytes are more than the 5,242,880 that can be attached; make it smaller";
         assert_eq!(fixture.refusal("b.png").await, (ErrorKind::InvalidRequest, large.to_owned()));
         let (kind, message) = fixture.refusal("c.bin").await;
         assert!(

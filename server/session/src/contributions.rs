@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kit_protocol::{ContextItem, KitError, NamedCommand, SessionId};
+use kit_protocol::{ContextItem, ImagePart, KitError, NamedCommand, SessionId};
 use kit_text::Encoding;
 
 /// A command that is to be run.
@@ -92,6 +92,15 @@ pub struct Resource {
     pub description: Option<String>,
 }
 
+/// What a resource holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResourceContent {
+    /// Its text, which names the media.
+    pub text: String,
+    /// Images, documents and sounds.
+    pub media: Vec<ImagePart>,
+}
+
 /// Somebody who has resources, mentioned as `@SCHEME:NAME`.
 pub trait MentionSource: Send + Sync {
     /// The word before the colon.
@@ -100,8 +109,8 @@ pub trait MentionSource: Send + Sync {
     /// The resources whose name begins with what was typed. Must return at once.
     fn resources(&self, typed: &str) -> Vec<Resource>;
 
-    /// The text of a resource.
-    fn read(&self, name: String) -> BoxFuture<'static, Result<String, KitError>>;
+    /// What a resource holds. The turn of the prompt that mentions it waits for it, and a cancel drops the future.
+    fn read(&self, name: String) -> BoxFuture<'static, Result<ResourceContent, KitError>>;
 }
 
 /// All sources of a process.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use kit_protocol::{Message, Part, Role, TextPart, ToolCallId, ToolCallPart, ToolResultPart};
+use kit_protocol::{ImagePart, Message, Part, Role, TextPart, ToolCallId, ToolCallPart, ToolResultPart};
 
 use crate::compaction::plan;
 use crate::history::{EntryIndex, History, RecordKind};
@@ -145,24 +145,27 @@ pub(crate) fn paired(messages: &[Message]) -> Vec<Message> {
 }
 
 fn results_of(calls: &[&ToolCallPart], following: &[Message]) -> Message {
-    let mut results: HashMap<&ToolCallId, Vec<&ToolResultPart>> = HashMap::new();
+    let mut results: HashMap<&ToolCallId, Vec<(&ToolResultPart, Vec<&ImagePart>)>> = HashMap::new();
     let until_next_answer = following.iter().take_while(|message| message.role != Role::Assistant);
-    for part in
-        until_next_answer.filter(|message| message.role == Role::Tool).flat_map(|message| &message.parts)
+    for result in
+        until_next_answer.filter(|message| message.role == Role::Tool).flat_map(Message::tool_results)
     {
-        if let Part::ToolResult(result) = part {
-            results.entry(&result.tool_call_id).or_default().push(result);
-        }
+        results.entry(&result.0.tool_call_id).or_default().push(result);
     }
     let mut parts = Vec::with_capacity(calls.len());
     for call in calls {
         let found = results.get_mut(&call.id).filter(|found| !found.is_empty()).map(|found| found.remove(0));
-        parts.push(Part::ToolResult(found.cloned().unwrap_or_else(|| ToolResultPart {
-            tool_call_id: call.id.clone(),
-            name: call.name.clone(),
-            content: INTERRUPTED.to_owned(),
-            is_error: true,
-        })));
+        let Some((result, media)) = found else {
+            parts.push(Part::ToolResult(ToolResultPart {
+                tool_call_id: call.id.clone(),
+                name: call.name.clone(),
+                content: INTERRUPTED.to_owned(),
+                is_error: true,
+            }));
+            continue;
+        };
+        parts.push(Part::ToolResult(result.clone()));
+        parts.extend(media.into_iter().cloned().map(Part::Image));
     }
     Message { role: Role::Tool, parts }
 }
@@ -200,6 +203,10 @@ mod tests {
         })
     }
 
+    fn image(data: &str) -> Part {
+        Part::Image(ImagePart { data: data.into(), media_type: "image/png".into() })
+    }
+
     fn message(role: Role, parts: Vec<Part>) -> Message {
         Message { role, parts }
     }
@@ -211,15 +218,28 @@ mod tests {
         let given = [
             message(Role::Tool, vec![result("z", "orphan")]),
             assistant(),
-            message(Role::Tool, vec![result("c", "3")]),
+            message(Role::Tool, vec![result("c", "3"), image("3")]),
             user(),
-            message(Role::Tool, vec![result("a", "1"), result("a", "twice")]),
+            message(
+                Role::Tool,
+                vec![result("a", "1"), image("1"), image("2"), result("a", "twice"), image("x")],
+            ),
             message(Role::Assistant, vec![]),
             message(Role::Assistant, vec![Part::Text(TextPart { text: " ".into() })]),
         ];
         let expected = [
             assistant(),
-            message(Role::Tool, vec![result("a", "1"), result("b", INTERRUPTED), result("c", "3")]),
+            message(
+                Role::Tool,
+                vec![
+                    result("a", "1"),
+                    image("1"),
+                    image("2"),
+                    result("b", INTERRUPTED),
+                    result("c", "3"),
+                    image("3"),
+                ],
+            ),
             user(),
         ];
         assert_eq!(paired(&given), expected);

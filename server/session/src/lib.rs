@@ -84,7 +84,7 @@ pub use attention::Attention;
 pub use compose::Enclosure;
 pub use contributions::{
     CommandAction, CommandCall, CommandOutcome, CommandSource, CompletionCall, Contributions, MentionSource,
-    Resource,
+    Resource, ResourceContent,
 };
 pub use dependencies::{CurrentSetup, Dependencies, Setup, Setups};
 pub use desk::ReviewDesk;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{CommandKind, KitError, NamedCommand};
-use kit_tools::mcp::{McpPrompt, McpServers};
+use kit_tools::mcp::{McpContent, McpPrompt, McpServers};
 
-use crate::contributions::{CommandCall, CommandOutcome, CommandSource, MentionSource, Resource};
+use crate::contributions::{
+    CommandCall, CommandOutcome, CommandSource, MentionSource, Resource, ResourceContent,
+};
 
 /// What MCP servers contribute to prompts.
 pub struct McpContributions(pub Arc<McpServers>);
@@ -60,8 +62,12 @@ impl MentionSource for McpContributions {
             .collect()
     }
 
-    fn read(&self, name: String) -> BoxFuture<'static, Result<String, KitError>> {
+    fn read(&self, name: String) -> BoxFuture<'static, Result<ResourceContent, KitError>> {
         let servers = Arc::clone(&self.0);
-        async move { servers.resource(&name).await }.boxed()
+        async move {
+            let McpContent { text, media } = servers.resource(&name).await?;
+            Ok(ResourceContent { text, media })
+        }
+        .boxed()
     }
 }

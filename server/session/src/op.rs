@@ -30,6 +30,8 @@ pub(crate) struct Prompt {
     pub(crate) turn: TurnId,
     /// The user's text first.
     pub(crate) parts: Vec<Part>,
+    /// Resources that it mentions.
+    pub(crate) resources: Vec<String>,
     pub(crate) delivery: Delivery,
     pub(crate) changes: Changes,
     pub(crate) source: InputSource,

@@ -5,9 +5,11 @@
 //! and a turn that a crash cut off ends with an error and its open calls with an error result.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kit_protocol::{
-    AgentRef, ErrorKind, EventBody, Message, Part, Role, SessionId, StopReason, ToolCallId, ToolCallPart,
+    AgentRef, ErrorKind, EventBody, ImagePart, Message, Part, Role, SessionId, StopReason, ToolCallId,
+    ToolCallPart,
     ToolKind, ToolResultPart, TurnId, UsageTotals,
 };
 use serde_json::Value;
@@ -19,7 +21,7 @@ use crate::journal::entry::{
 };
 use crate::journal::read::Lines;
 use crate::restore;
-use crate::turn::message;
+use crate::turn::{message, told_metadata};
 
 /// What clients are told about a turn that a crash cut off.
 pub(crate) const INTERRUPTED: &str = "Kit was stopped before this turn ended; send the prompt again to go on";
@@ -219,10 +221,8 @@ impl Teller<'_> {
             }
             Role::Assistant => self.answer(message),
             Role::Tool => {
-                for part in message.parts {
-                    if let Part::ToolResult(result) = part {
-                        self.result(result);
-                    }
+                for (result, media) in message.tool_results() {
+                    self.result(result, media.into_iter().cloned().collect());
                 }
             }
         }
@@ -271,7 +271,7 @@ impl Teller<'_> {
         }
     }
 
-    fn result(&mut self, result: ToolResultPart) {
+    fn result(&mut self, result: &ToolResultPart, media: Arc<[ImagePart]>) {
         let note = self.notes.get(&result.tool_call_id);
         let kind = note.map_or_else(|| kind_of(&result.name), |note| note.tool_kind);
         let metadata = note.and_then(|note| note.metadata.clone());
@@ -293,9 +293,10 @@ impl Teller<'_> {
             tool_kind: kind,
             parsed_args: parse(&call.input),
             tool_args: call.input,
-            result: result.content,
+            result: result.content.clone(),
             is_error: result.is_error,
-            metadata,
+            metadata: told_metadata(metadata, &media),
+            media,
         });
     }
 
@@ -393,6 +394,7 @@ impl Teller<'_> {
                 result: "interrupted".to_owned(),
                 is_error: true,
                 metadata: None,
+                media: Arc::default(),
             });
         }
     }

@@ -219,11 +219,12 @@ fn weight(event: &Event) -> usize {
         EventBody::ToolDisplay(ToolDisplay { header, body, .. }) => {
             header.as_ref().map_or(0, String::len) + body.as_ref().map_or(0, String::len)
         }
-        EventBody::ToolResult { tool_args, result, metadata, .. } => {
+        EventBody::ToolResult { tool_args, result, metadata, media, .. } => {
             let blocks =
                 metadata.iter().flat_map(|metadata| &metadata.file_diffs).flat_map(|diff| &diff.diff_blocks);
             let diffs: usize = blocks.map(|block| block.old_text.len() + block.new_text.len()).sum();
-            tool_args.len() * 2 + result.len() + diffs
+            let media: usize = media.iter().map(|medium| medium.data.len()).sum();
+            tool_args.len() * 2 + result.len() + diffs + media
         }
         EventBody::Plan { entries } => entries.iter().map(|entry| entry.content.len() + 32).sum(),
         EventBody::Compaction { summary, .. } => summary.len(),

@@ -5,7 +5,7 @@
 //! so the error never grows beyond a few messages. A compaction lowers the counted size by the estimate of what it
 //! removed, and never below the estimate of what is left.
 
-use kit_protocol::{Message, Part, Usage};
+use kit_protocol::{MediaKind, Message, Part, Usage};
 use kit_provider::ToolDefinition;
 
 /// Bytes of text for one token.
@@ -14,6 +14,9 @@ const BYTES_PER_TOKEN: u64 = 4;
 const IMAGE: u64 = 1_600;
 /// Base64 bytes of a document for one token: about 50 KB and 2,000 tokens for a page.
 const DOCUMENT_BYTES_PER_TOKEN: u64 = 32;
+
+/// Base64 bytes of a sound for one token: about 21 KB and 32 tokens for a second of what is compressed.
+const SOUND_BYTES_PER_TOKEN: u64 = 640;
 
 /// The estimate for a text.
 pub(crate) fn of_text(text: &str) -> u64 {
@@ -44,9 +47,13 @@ fn of_part(part: &Part) -> u64 {
         Part::Reasoning(reasoning) => of_text(&reasoning.thinking),
         Part::ToolCall(call) => of_text(&call.name) + of_text(&call.input),
         Part::ToolResult(result) => of_text(&result.content),
-        Part::Image(image) if image.media_type.starts_with("image/") => IMAGE,
-        Part::Image(document) => {
-            u64::try_from(document.data.len()).unwrap_or(u64::MAX).div_ceil(DOCUMENT_BYTES_PER_TOKEN)
+        Part::Image(medium) => {
+            let bytes = u64::try_from(medium.data.len()).unwrap_or(u64::MAX);
+            match medium.kind() {
+                MediaKind::Image => IMAGE,
+                MediaKind::Document | MediaKind::Other => bytes.div_ceil(DOCUMENT_BYTES_PER_TOKEN),
+                MediaKind::Sound => bytes.div_ceil(SOUND_BYTES_PER_TOKEN),
+            }
         }
         Part::Finish(_) | Part::Unknown(_) => 0,
     }
@@ -191,6 +198,7 @@ mod tests {
             role: Role::User,
             parts: vec![Part::Image(ImagePart { data: "x".repeat(64_000), media_type: media_type.into() })],
         };
-        assert_eq!(["image/png", "application/pdf"].map(|kind| of_message(&media(kind))), [1600, 2000]);
+        let kinds = ["image/png", "application/pdf", "audio/wav"];
+        assert_eq!(kinds.map(|kind| of_message(&media(kind))), [1600, 2000, 100]);
     }
 }

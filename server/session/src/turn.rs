@@ -22,7 +22,7 @@ use kit_protocol::{
     ErrorKind, EventBody, FinishPart, Message, Part, Role, StopReason, TextPart, TurnId, Usage, UsageTotals,
 };
 
-pub(crate) use self::calls::{CallNumber, PlannedCall, ToolOutcome};
+pub(crate) use self::calls::{CallNumber, PlannedCall, ToolOutcome, told_metadata};
 use self::calls::{Calls, Settled};
 pub(crate) use self::opening::{Opening, message};
 use self::repetition::Repetitions;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments;
 use crate::caps::{MAX_LINES, MAX_RESULT_BYTES, head_and_tail};
 use crate::gate::{CallGate, GatedCall, Passage};
+use crate::media;
 use crate::policy::Decision;
 use crate::question::{self, Choice};
 use crate::sandbox;
@@ -63,8 +64,11 @@ pub async fn run_call(
     capped(output)
 }
 
-fn capped(output: ToolOutput) -> ToolOutput {
-    let content = head_and_tail(&output.content, 2 * MAX_LINES, MAX_RESULT_BYTES).into_owned();
+fn capped(mut output: ToolOutput) -> ToolOutput {
+    let mut content = head_and_tail(&output.content, 2 * MAX_LINES, MAX_RESULT_BYTES).into_owned();
+    if let Some(note) = media::cut(&mut output.media) {
+        content.push_str(&format!("\n\n[{note}]"));
+    }
     ToolOutput { content, ..output }
 }
 
@@ -91,7 +95,7 @@ async fn permitted(
         Err(Refusal::Failed(error)) => error.into(),
         Err(Refusal::Denied { denial, content }) => {
             let metadata = ToolMetadata { denied: Some(denial), ..ToolMetadata::default() };
-            ToolOutput { content, is_error: true, metadata }
+            ToolOutput { metadata, ..ToolOutput::error(content) }
         }
     }
 }

@@ -19,6 +19,7 @@ mod gate;
 mod grep;
 mod ls;
 pub mod mcp;
+pub mod media;
 mod policy;
 mod question;
 mod quiet;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use kit_protocol::ToolKind;
+use kit_protocol::{ImagePart, ToolKind};
 use kit_text::LineIndex;
 use kit_workspace::search::list;
 use kit_workspace::{Base, Location, Snapshot, WorkspaceError};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::caps::{self, MAX_BYTES, MAX_LINE_BYTES, MAX_LINES};
 use crate::diff_report::line_count;
+use crate::media;
 use crate::tool::{Access, Tool, ToolContext, ToolError, ToolOutput};
 
 /// Reads a text file.
@@ -41,6 +42,7 @@ impl Tool for ReadFile {
             "Read a text file. Lines come back as `N: text`, where N is the line number and is not part of the file. \
              A file that is open in the editor is read as it stands there, with unsaved changes: that is the truth, \
              not what is on disk. At most 2000 lines and 50 KiB are returned; the last line says how to go on. \
+             An image (PNG, JPEG, GIF, WebP) or a PDF comes back as it is, to be looked at. \
              For folders use ls; to look for something in many files use grep.",
         )
     }
@@ -67,6 +69,13 @@ impl Tool for ReadFile {
 
     async fn run(&self, input: ReadInput, context: ToolContext) -> Result<ToolOutput, ToolError> {
         let location = context.resolve(&input.path)?;
+        match media::of_file(&context.workspace, &location).await {
+            Ok(Some(medium)) => return Ok(shown(&location, medium)),
+            Ok(None) => {}
+            Err(error) => {
+                return Err(ToolError::Failed(format!("'{}' cannot be shown: {error}", location.display)));
+            }
+        }
         let snapshot = match context.workspace.snapshot(&location).await {
             Ok(snapshot) if snapshot.exists() => snapshot,
             Ok(_) | Err(WorkspaceError::NotFound { .. }) => return Err(missing(&location, &context).await),
@@ -74,6 +83,11 @@ impl Tool for ReadFile {
         };
         Ok(ToolOutput::text(page(&snapshot, &input)))
     }
+}
+
+fn shown(location: &Location, medium: ImagePart) -> ToolOutput {
+    let content = format!("[{}, {}]", location.display, media::line(1, &medium));
+    ToolOutput { content, media: vec![medium], ..ToolOutput::default() }
 }
 
 /// A path as titles show it.
@@ -93,7 +107,10 @@ pub(crate) fn unreadable(location: &Location, error: WorkspaceError) -> ToolErro
             )
         }
         WorkspaceError::Binary { size, .. } if IMAGES.contains(&extension.to_ascii_lowercase().as_str()) => {
-            format!("'{name}' is an image of {} bytes; this tool reads text only.", caps::grouped(size))
+            format!(
+                "'{name}' is an image of {} bytes and no text; of images, `read` shows PNG, JPEG, GIF and WebP.",
+                caps::grouped(size)
+            )
         }
         WorkspaceError::Binary { size, .. } => {
             format!("'{name}' is a binary file of {} bytes; this tool reads text only.", caps::grouped(size))

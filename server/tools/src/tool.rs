@@ -12,7 +12,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{
-    AgentRef, Attribution, DiffBlock, FileDiff, Mode, SessionId, ToolCallId, ToolKind, ToolMetadata, TurnId,
+    AgentRef, Attribution, DiffBlock, FileDiff, ImagePart, Mode, SessionId, ToolCallId, ToolKind,
+    ToolMetadata, TurnId,
 };
 use kit_workspace::{Location, Root, Workspace, WorkspaceError};
 use schemars::JsonSchema;
@@ -276,6 +277,8 @@ impl Access {
 pub struct ToolOutput {
     /// What the model reads.
     pub content: String,
+    /// Images, documents and sounds that the model gets beside the text, if it takes them. The text should name them.
+    pub media: Vec<ImagePart>,
     /// Whether the call failed.
     pub is_error: bool,
     /// Facts that are not for the model.

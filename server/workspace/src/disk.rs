@@ -22,6 +22,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_POLL: Duration = Duration::from_millis(10);
 /// How often a file may be replaced by others while we lock it.
 const LOCK_ATTEMPTS: u32 = 8;
+/// How much of a file tells what it is.
+const HEAD_BYTES: usize = 32;
 
 /// A file as it was read.
 pub(crate) struct DiskFile {
@@ -97,6 +99,20 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<DiskFile>, Workspac
         return Err(too_large(size));
     }
     Ok(Some(DiskFile { hash: hash(&bytes), mode: mode(&metadata), bytes }))
+}
+
+/// The first bytes of a file, enough to tell what it is; none where they cannot be read.
+pub(crate) fn head(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES);
+    // Looked at before it is opened, because opening a pipe blocks.
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return bytes;
+    }
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut bytes));
+    if read.is_err() {
+        bytes.clear();
+    }
+    bytes
 }
 
 /// Replaces a file whose content still has the hash; `may_commit` is asked directly before that.

@@ -35,4 +35,4 @@ pub use snapshot::{Base, FileHash, MAX_FILE_BYTES, Snapshot, WorkspaceError, sam
 pub use trust::Trust;
 pub use uri::DocumentUri;
 pub use watch::{Watch, WatchError, Watched};
-pub use workspace::Workspace;
+pub use workspace::{RootChanges, Workspace};

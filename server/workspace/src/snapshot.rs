@@ -220,6 +220,20 @@ pub(crate) fn take(documents: &Documents, location: &Location) -> Result<Snapsho
     Ok(Snapshot { location: location.clone(), text: decoded.text, base, bom: decoded.bom })
 }
 
+/// Reads the bytes of a file that is no open document; belongs on a blocking thread.
+pub(crate) fn take_bytes(
+    documents: &Documents,
+    location: &Location,
+    limit: impl FnOnce(&[u8]) -> Option<u64>,
+) -> Result<Option<Vec<u8>>, WorkspaceError> {
+    let is_open = documents.find(&location.uri, &location.real).is_some();
+    if is_open || !location.uri.is_file() || check_real(location).is_err() {
+        return Ok(None);
+    }
+    let Some(limit) = limit(&disk::head(&location.real)) else { return Ok(None) };
+    Ok(disk::read(&location.real, limit)?.map(|file| file.bytes))
+}
+
 /// The location was resolved a while ago; what lies on the way may have been replaced by a link since.
 pub(crate) fn check_real(location: &Location) -> Result<(), WorkspaceError> {
     match real_path(&location.real) {

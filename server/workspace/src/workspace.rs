@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use kit_protocol::SaveAfterEdit;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::blocking;
@@ -15,7 +16,7 @@ use crate::{
 
 /// What tools and sessions see of files and documents.
 pub struct Workspace {
-    roots: RwLock<Arc<Roots>>,
+    roots: watch::Sender<Arc<Roots>>,
     documents: Arc<Documents>,
     editor: Arc<dyn Editor>,
     save_after_edit: RwLock<SaveAfterEdit>,
@@ -32,7 +33,7 @@ impl Workspace {
     ) -> Self {
         documents.observe(observer);
         Self {
-            roots: RwLock::new(Arc::new(Roots::new(roots, std::env::home_dir()))),
+            roots: watch::Sender::new(Arc::new(Roots::new(roots, std::env::home_dir()))),
             documents,
             editor,
             save_after_edit: RwLock::default(),
@@ -43,7 +44,16 @@ impl Workspace {
     /// Replaces the roots.
     pub fn set_roots(&self, roots: Vec<Root>) {
         let roots = Arc::new(Roots::new(roots, std::env::home_dir()));
-        *self.roots.write().unwrap_or_else(PoisonError::into_inner) = roots;
+        self.roots.send_if_modified(|current| {
+            let is_other = current.list != roots.list;
+            *current = roots;
+            is_other
+        });
+    }
+
+    /// Tells from now on when the roots are others.
+    pub fn root_changes(&self) -> RootChanges {
+        RootChanges(self.roots.subscribe())
     }
 
     /// The roots in the editor's order.
@@ -95,8 +105,21 @@ impl Workspace {
         })
     }
 
+    /// The bytes of a file on disk that no editor has open, if `limit` takes it by its first bytes: it says how many bytes
+    /// the file may have. What is no file or cannot be opened is `None`.
+    pub async fn bytes(
+        &self,
+        location: &Location,
+        limit: impl FnOnce(&[u8]) -> Option<u64> + Send + 'static,
+    ) -> Result<Option<Vec<u8>>, WorkspaceError> {
+        let (documents, wanted) = (Arc::clone(&self.documents), location.clone());
+        blocking(move || snapshot::take_bytes(&documents, &wanted, limit)).await.unwrap_or_else(|lost| {
+            Err(WorkspaceError::Io { path: location.path.clone(), why: lost.to_string() })
+        })
+    }
+
     pub(crate) fn current_roots(&self) -> Arc<Roots> {
-        Arc::clone(&self.roots.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.roots.borrow())
     }
 
     pub(crate) fn saves_after_edit(&self) -> bool {
@@ -113,6 +136,18 @@ impl Workspace {
             biased;
             () = cancel.cancelled() => None,
             guard = lock.lock_owned() => Some(Writer { _guard: guard }),
+        }
+    }
+}
+
+/// Changes of the roots.
+pub struct RootChanges(watch::Receiver<Arc<Roots>>);
+
+impl RootChanges {
+    /// Returns when the roots are others than when this was last asked; never once the workspace is gone.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
         }
     }
 }

@@ -171,7 +171,7 @@ fn from_models_dev(providers: &mut BTreeMap<String, Provider>, id: &str, source:
             "@ai-sdk/amazon-bedrock" => "bedrock",
             _ => "chat",
         };
-        let mistral = if id == "mistral" { "+nine+nousage" } else { "" };
+        let mistral = if id == "mistral" { "+nine+nousage+inside" } else { "" };
         let route = route(provider, id, &format!("{wire}{mistral}"), address);
         let cost = &model["cost"];
         let mut prices = ["input", "output", "cache_read", "cache_write"].map(|field| price(&cost[field]));
@@ -346,7 +346,7 @@ fn habits(id: &str, compat: &Value) -> String {
         habits.push_str("+replay");
     }
     if id == "mistral" {
-        habits.push_str("+nine+nousage");
+        habits.push_str("+nine+nousage+inside");
     }
     habits
 }

@@ -468,6 +468,11 @@ M.commands = {
 --- How a server is reached, for people.
 ---@alias kit.McpTransport "stdio"|"http"
 
+--- What a medium of a result is. Its bytes are in the session file.
+---@class kit.MediaFacts
+---@field mediaType string Its media type, such as `image/png`.
+---@field bytes number Its size in bytes.
+
 --- What the agent may do without asking.
 ---@alias kit.Mode "plan"|"ask"|"edit"|"auto"
 
@@ -884,6 +889,7 @@ M.commands = {
 ---@class kit.ToolMetadata
 ---@field fileDiffs? kit.FileDiff[] Files that the call changed.
 ---@field subagentSession? kit.SessionId The session of the subagent that ran.
+---@field media? kit.MediaFacts[] Images, documents and sounds of the result, which the model gets beside its text.
 ---@field denied? kit.Denial Why the call was not allowed to run; absent when it ran.
 
 --- Answer of `kit.session.transcript`.

@@ -36,7 +36,25 @@ fn result(id: &str, is_error: bool, metadata: Option<ToolMetadata>) -> EventBody
         result: "done".into(),
         is_error,
         metadata,
+        media: Default::default(),
     }
+}
+
+#[test]
+fn images_of_a_result_are_shown_behind_its_text() {
+    let mut teller = teller();
+    let medium = |media_type: &str| ImagePart { data: "AA==".into(), media_type: media_type.into() };
+    let mut answer = result("c", false, None);
+    if let EventBody::ToolResult { media, .. } = &mut answer {
+        *media = ["image/png", "application/pdf", "audio/wav"].map(medium).into();
+    }
+    let content = told(&mut teller, vec![call("c"), answer]).pop().unwrap()["content"].take();
+    let expected = json!([
+        {"type": "content", "content": {"type": "text", "text": "done"}},
+        {"type": "content", "content": {"type": "image", "data": "AA==", "mimeType": "image/png"}},
+        {"type": "content", "content": {"type": "audio", "data": "AA==", "mimeType": "audio/wav"}},
+    ]);
+    assert_eq!(content, expected);
 }
 
 fn end() -> EventBody {

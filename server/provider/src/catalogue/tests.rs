@@ -116,7 +116,8 @@ fn providers_of_the_table_are_reached_as_their_models_need() {
         reached("deepseek", "deepseek-v4-pro"),
         (Wire::ChatCompletions(thinking), "https://api.deepseek.com".into(), vec!["DEEPSEEK_API_KEY"])
     );
-    let mistral = Quirks { short_ids: true, asks_usage: false, ..Quirks::COMMON };
+    let mistral =
+        Quirks { short_ids: true, asks_usage: false, result_media: ResultMedia::Inside, ..Quirks::COMMON };
     assert_eq!(reached("mistral", "devstral-2512").0, Wire::ChatCompletions(mistral));
     assert_eq!(reached("xai", "grok-4.7").0, Wire::Responses);
     let wires =

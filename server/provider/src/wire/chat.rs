@@ -41,6 +41,8 @@ pub(crate) struct Quirks {
     pub(crate) asks_usage: bool,
     /// Prefixes of model names that take cache breakpoints in content parts.
     pub(crate) cache_breakpoints: &'static [&'static str],
+    /// Where images and documents of tool results stand.
+    pub(crate) result_media: ResultMedia,
 }
 
 impl Quirks {
@@ -55,7 +57,17 @@ impl Quirks {
         short_ids: false,
         asks_usage: true,
         cache_breakpoints: &[],
+        result_media: ResultMedia::Behind,
     };
+}
+
+/// Where images and documents of tool results stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResultMedia {
+    /// In a message of the user behind the results: most servers take nothing but text in a result.
+    Behind,
+    /// In parts of the result.
+    Inside,
 }
 
 /// How an effort is asked for.

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 
 use kit_protocol::{Message, ReasoningPart, Role};
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::chat::Quirks;
-use super::fixtures::{assistant, call, image, request, results, signed, target, text, truncated, user};
+use super::fixtures::{
+    assistant, call, image, medium, request, results, shown, signed, target, text, truncated, user,
+};
+use super::history::{Carriage, Turn, UserContent, turns};
 use super::seal::Seal;
 use super::*;
 
@@ -38,8 +42,10 @@ fn part() -> impl Strategy<Value = Part> {
         "[a ]{0,2}".prop_map(|content| text(&content)),
         "[abc.]".prop_map(|id| call(&id, "read", "{}")),
         "[abc.]".prop_map(|id| truncated(&id, "read", "{")),
-        "[abc.]".prop_map(|id| results(&[(&id, "x", false)]).parts.remove(0)),
+        ("[abc.]", any::<bool>()).prop_map(|(id, failed)| results(&[(&id, "x", failed)]).parts.remove(0)),
         Just(image()),
+        Just(medium("application/pdf")),
+        Just(medium("audio/wav")),
         Just(signed("hm", "sig")),
         Just(sealed("c2VjcmV0".into())),
         Just(sealed("[{\"type\":\"reasoning.text\"}]".into())),
@@ -91,6 +97,8 @@ fn check_messages(messages: &[Value]) -> Result<(), String> {
         ensure(results == open, "results are not those of the calls before")?;
         let first = blocks.iter().take(results.len());
         ensure(first.clone().all(|block| block["type"] == "tool_result"), "results do not come first")?;
+        let mut failed = first.clone().filter(|block| block["is_error"] == true);
+        ensure(failed.all(|block| !block["content"].is_array()), "a failed result with more than text")?;
         let mut texts = blocks.iter().filter(|block| block["type"] == "text");
         ensure(
             texts.all(|text| text["text"].as_str().is_some_and(|text| !text.is_empty())),
@@ -111,6 +119,7 @@ fn check_chat(messages: &[Value]) -> Result<(), String> {
     for message in messages {
         if message["role"] == "tool" {
             let id = message["tool_call_id"].as_str().unwrap_or_default();
+            ensure(message["content"].is_string(), "a result with more than text")?;
             ensure(open.first().is_some_and(|first| first == id), "a result without call")?;
             open.remove(0);
         } else {
@@ -169,6 +178,7 @@ fn check_ollama(messages: &[Value]) -> Result<(), String> {
     for message in messages {
         if message["role"] == "tool" {
             ensure(open > 0, "a result without call")?;
+            ensure(message.get("images").is_none(), "a result with more than text")?;
             open -= 1;
         } else {
             ensure(open == 0, "a call without result")?;
@@ -191,6 +201,9 @@ fn check_converse(messages: &[Value]) -> Result<(), String> {
         ensure(said.count() > 0, "an empty message")?;
         ensure(message["role"] == ["user", "assistant"][index % 2], "roles do not alternate")?;
         ensure(ids(blocks, "toolResult") == open, "results are not those of the calls before")?;
+        let mut failed = blocks.iter().filter(|block| block["toolResult"]["status"] == "error");
+        let text_alone = |block: &Value| list(&block["toolResult"], "content").len() == 1;
+        ensure(failed.all(text_alone), "a failed result with more than text")?;
         let mut texts = blocks.iter().filter_map(|block| block["text"].as_str());
         ensure(texts.all(|text| !text.is_empty()), "an empty text")?;
         open = ids(blocks, "toolUse");
@@ -198,16 +211,109 @@ fn check_converse(messages: &[Value]) -> Result<(), String> {
     ensure(open.is_empty(), "a call without result")
 }
 
+/// How many media a body sends, and how many it names.
+fn told(body: &Value) -> (usize, usize) {
+    let body = body.to_string();
+    (body.matches("AAAA").count(), body.matches(" was attached here, but ").count())
+}
+
+/// The media of a conversation that a model is to know of: the user's, and those of results that answer a call.
+fn media(messages: &[Message]) -> usize {
+    let of_turn = |turn: &Turn<'_>| match turn {
+        Turn::User { results, content } => {
+            let own = content.iter().filter(|part| matches!(part, UserContent::Image(_))).count();
+            own + results.iter().map(|result| result.media.len()).sum::<usize>()
+        }
+        Turn::Assistant(_) => 0,
+    };
+    turns(messages, |_, _| Carriage::InPlace).iter().map(of_turn).sum()
+}
+
 proptest! {
     #[test]
     fn every_wire_accepts_every_history(messages in conversation()) {
+        let media = media(&messages);
         let request = request(messages);
         for (wire, provider, name) in WIRES {
-            let body = wire.body(&request, target(provider, name));
+            let target = target(provider, name);
+            let body = wire.body(&request, target);
             let checked = check(wire, &body);
             prop_assert!(checked.is_ok(), "{wire:?}: {checked:?} in {body}");
+            let (sent, named) = told(&body);
+            prop_assert_eq!(sent + named, media, "{:?}: {}", wire, body);
+            let blind = Target { plain: Plain { images: true, ..Plain::default() }, ..target };
+            let body = wire.body(&request, blind);
+            prop_assert!(check(wire, &body).is_ok(), "{wire:?}: {body}");
+            prop_assert_eq!(told(&body), (0, media), "{:?}: {}", wire, body);
         }
     }
+}
+
+/// Where each wire has the image, the PDF and the sound of a result.
+#[test]
+fn media_of_results_stand_where_each_wire_takes_them() {
+    let kinds = ["image/png", "application/pdf", "audio/wav"];
+    let request =
+        request(vec![user("go"), assistant(vec![call("a", "read", "{}")]), shown("a", "x", false, &kinds)]);
+    let at = |number: usize, pointer: &str| {
+        let (wire, provider, name) = WIRES[number];
+        wire.body(&request, target(provider, name)).pointer(pointer).cloned().unwrap_or_default()
+    };
+    let deaf = "(A sound was attached here, but this model does not take sounds.)";
+    let text = format!("x\n{deaf}");
+    let intro = "(Attached by result of the tool read:)";
+    let source = |media_type: &str| json!({"type": "base64", "media_type": media_type, "data": "AAAA"});
+    let url = |media_type: &str| format!("data:{media_type};base64,AAAA");
+
+    let blocks = json!([
+        {"type": "text", "text": text},
+        {"type": "image", "source": source("image/png")},
+        {"type": "document", "source": source("application/pdf")},
+    ]);
+    assert_eq!(at(0, "/messages/2/content/0/content"), blocks);
+    assert_eq!(at(6, "/messages/2/content/0/content"), blocks);
+
+    assert_eq!(at(1, "/messages/3/content"), json!(text));
+    let parts = json!([
+        {"type": "text", "text": intro},
+        {"type": "image_url", "image_url": {"url": url("image/png")}},
+        {"type": "file", "file": {"filename": "document.pdf", "file_data": url("application/pdf")}},
+    ]);
+    assert_eq!(at(1, "/messages/4/content"), parts);
+
+    let output = json!([
+        {"type": "input_text", "text": text},
+        {"type": "input_image", "image_url": url("image/png"), "detail": "auto"},
+        {"type": "input_file", "filename": "document.pdf", "file_data": url("application/pdf")},
+    ]);
+    assert_eq!(at(2, "/input/2/output"), output);
+
+    let inline = |media_type: &str| json!({"inlineData": {"mimeType": media_type, "data": "AAAA"}});
+    assert_eq!(at(3, "/contents/2/parts/0/functionResponse/response/output"), json!("x"));
+    assert_eq!(at(3, "/contents/2/parts/0/functionResponse/parts"), Value::from_iter(kinds.map(inline)));
+    let older = Wire::Gemini.body(&request, target("google", "gemini-2.5-flash"));
+    let behind: Value = std::iter::once(json!({"text": intro})).chain(kinds.map(inline)).collect();
+    assert_eq!(older["contents"][3]["parts"], behind);
+
+    let no_pdf = format!("x\n(A PDF was attached here, but this model does not read PDFs.)\n{deaf}");
+    assert_eq!(at(4, "/messages/3/content"), json!(no_pdf));
+    assert_eq!(at(4, "/messages/4"), json!({"role": "user", "content": intro, "images": ["AAAA"]}));
+
+    let content = json!([
+        {"text": text},
+        {"image": {"format": "png", "source": {"bytes": "AAAA"}}},
+        {"document": {"format": "pdf", "name": "document-1", "source": {"bytes": "AAAA"}}},
+    ]);
+    assert_eq!(at(5, "/messages/2/content/0/toolResult/content"), content);
+    let llama = Wire::Converse.body(&request, target("nobody", "meta.llama4-scout-17b-instruct-v1:0"));
+    let content = &llama["messages"][2]["content"];
+    assert_eq!(content[0]["toolResult"]["content"], json!([{"text": text}]));
+    assert_eq!((&content[1]["text"], &content[2]["image"]["format"]), (&json!(intro), &json!("png")));
+
+    let inside = Quirks { result_media: super::chat::ResultMedia::Inside, ..Quirks::COMMON };
+    let body = Wire::ChatCompletions(inside).body(&request, target("nobody", "m"));
+    assert_eq!(body["messages"][3]["content"][1]["image_url"]["url"], url("image/png"));
+    assert_eq!(body["messages"].as_array().map(Vec::len), Some(4));
 }
 
 #[test]

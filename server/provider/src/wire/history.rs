@@ -3,18 +3,20 @@
 //! The result alternates between user and assistant and begins with the user. Each assistant turn with calls is followed
 //! by exactly one result for each call, in the order of the calls and before anything else that the user says; a call
 //! without a result gets an error, a result without a call is dropped. Ids fit every provider's pattern. Empty texts,
-//! NULs and parts that no provider takes are left out.
+//! NULs and parts that no provider takes are left out. Images, documents and sounds stand where the wire can carry them:
+//! in the result that they belong to, else behind the results of their turn with a word about whose they are; in the
+//! place of what the model does not take stands a note that says so.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use kit_protocol::{ImagePart, Message, Part, ReasoningPart, Role, ToolCallId, ToolCallPart, ToolResultPart};
+use kit_protocol::{
+    ImagePart, MediaKind, Message, Part, ReasoningPart, Role, ToolCallId, ToolCallPart, ToolResultPart,
+};
 
 /// The longest id that all providers accept.
 const LONGEST_ID: usize = 64;
 const MISSING_RESULT: &str = "This call was interrupted and has no result.";
-/// What a model that reads no images gets instead of one.
-pub(super) const NO_IMAGES: &str = "(An image was attached here, but this model does not read images.)";
 const TRUNCATED_CALL: &str = "This call was not run because its arguments were cut off.";
 
 /// One turn of the conversation.
@@ -31,6 +33,19 @@ pub(crate) struct ToolResult<'a> {
     pub(crate) name: &'a str,
     pub(crate) content: Cow<'a, str>,
     pub(crate) is_error: bool,
+    /// What is carried inside the result.
+    pub(crate) media: Vec<&'a ImagePart>,
+}
+
+/// How a wire carries a medium to a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carriage {
+    /// Where it stands: in the user's content, or in the result that it belongs to.
+    InPlace,
+    /// In the user's content behind the results.
+    BehindResults,
+    /// Not at all: the model does not take it.
+    Named,
 }
 
 impl ToolResult<'_> {
@@ -64,12 +79,18 @@ pub(crate) enum AssistantContent<'a> {
     },
 }
 
-/// The conversation as turns.
-pub(crate) fn turns(messages: &[Message]) -> Vec<Turn<'_>> {
+/// The conversation as turns. `carry` says what becomes of a medium, with the result that it belongs to.
+pub(crate) fn turns<'a>(
+    messages: &'a [Message],
+    carry: impl Fn(&ImagePart, Option<&ToolResultPart>) -> Carriage,
+) -> Vec<Turn<'a>> {
     let mut results = Results::new();
-    for result in messages.iter().flat_map(|message| &message.parts).filter_map(result) {
-        results.entry(&result.tool_call_id).or_default().push_back(result);
+    for result in messages.iter().flat_map(Message::tool_results) {
+        results.entry(&result.0.tool_call_id).or_default().push_back(result);
     }
+    let answered =
+        |open: &mut Vec<&'a ToolCallPart>, results: &mut Results<'a>| answer(open, results, &carry);
+    let user_content = |part: &'a Part| user_content(part, &carry);
     let mut turns: Vec<Turn<'_>> = Vec::new();
     let mut open: Vec<&ToolCallPart> = Vec::new();
     for message in messages {
@@ -80,7 +101,7 @@ pub(crate) fn turns(messages: &[Message]) -> Vec<Turn<'_>> {
                     continue;
                 }
                 if !open.is_empty() {
-                    turns.push(Turn::User { results: answer(&mut open, &mut results), content: Vec::new() });
+                    turns.push(answered(&mut open, &mut results));
                 }
                 open.extend(message.tool_calls());
                 match turns.last_mut() {
@@ -94,53 +115,97 @@ pub(crate) fn turns(messages: &[Message]) -> Vec<Turn<'_>> {
                 }
             }
             Role::User | Role::System | Role::Tool => {
-                let content: Vec<_> = message.parts.iter().filter_map(user_content).collect();
-                match turns.last_mut() {
-                    _ if content.is_empty() => {}
-                    Some(Turn::User { content: current, .. }) => current.extend(content),
-                    Some(Turn::Assistant(_)) | None => {
-                        turns.push(Turn::User { results: answer(&mut open, &mut results), content });
-                    }
+                let content: Vec<_> = message.own_parts().filter_map(user_content).collect();
+                if content.is_empty() {
+                    continue;
+                }
+                if !matches!(turns.last(), Some(Turn::User { .. })) {
+                    turns.push(answered(&mut open, &mut results));
+                }
+                if let Some(Turn::User { content: current, .. }) = turns.last_mut() {
+                    current.extend(content);
                 }
             }
         }
     }
     if !open.is_empty() {
-        turns.push(Turn::User { results: answer(&mut open, &mut results), content: Vec::new() });
+        turns.push(answered(&mut open, &mut results));
     }
     turns
 }
 
-/// Results by call. Where an id was used twice, each call takes its own.
-type Results<'a> = HashMap<&'a ToolCallId, VecDeque<&'a ToolResultPart>>;
+/// Results with what belongs to them, by call. Where an id was used twice, each call takes its own.
+type Results<'a> = HashMap<&'a ToolCallId, VecDeque<(&'a ToolResultPart, Vec<&'a ImagePart>)>>;
 
-/// The results of the open calls, which are open no more.
-fn answer<'a>(open: &mut Vec<&'a ToolCallPart>, results: &mut Results<'a>) -> Vec<ToolResult<'a>> {
-    let answered = open.drain(..).map(|call| {
+/// The turn with the results of the open calls, which are open no more.
+fn answer<'a>(
+    open: &mut Vec<&'a ToolCallPart>,
+    results: &mut Results<'a>,
+    carry: &impl Fn(&ImagePart, Option<&ToolResultPart>) -> Carriage,
+) -> Turn<'a> {
+    let of_several = open.len() > 1;
+    let mut content = Vec::new();
+    let answered = open.drain(..).enumerate().map(|(place, call)| {
         let (id, name) = (safe_id(&call.id), call.name.as_str());
-        match results.get_mut(&call.id).and_then(VecDeque::pop_front) {
-            Some(result) => {
-                ToolResult { id, name, content: clean(&result.content), is_error: result.is_error }
-            }
-            None => {
-                let content = Cow::Borrowed(if call.finished { MISSING_RESULT } else { TRUNCATED_CALL });
-                ToolResult { id, name, content, is_error: true }
+        let Some((result, media)) = results.get_mut(&call.id).and_then(VecDeque::pop_front) else {
+            let content = Cow::Borrowed(if call.finished { MISSING_RESULT } else { TRUNCATED_CALL });
+            return ToolResult { id, name, content, is_error: true, media: Vec::new() };
+        };
+        let mut answer = ToolResult {
+            id,
+            name,
+            content: clean(&result.content),
+            is_error: result.is_error,
+            media: Vec::new(),
+        };
+        let mut behind = Vec::new();
+        for medium in media {
+            match carry(medium, Some(result)) {
+                Carriage::InPlace => answer.media.push(medium),
+                Carriage::BehindResults => behind.push(UserContent::Image(medium)),
+                Carriage::Named => {
+                    let text = answer.content.to_mut();
+                    if !text.is_empty() {
+                        text.push('\n');
+                    }
+                    text.push_str(&note(medium));
+                }
             }
         }
+        if !behind.is_empty() {
+            let number = if of_several { format!(" {}", place + 1) } else { String::new() };
+            content
+                .push(UserContent::Text(format!("(Attached by result{number} of the tool {name}:)").into()));
+            content.append(&mut behind);
+        }
+        answer
     });
-    answered.collect()
+    Turn::User { results: answered.collect(), content }
 }
 
-fn result(part: &Part) -> Option<&ToolResultPart> {
-    if let Part::ToolResult(result) = part { Some(result) } else { None }
+/// What a model gets instead of a medium that it does not take.
+fn note(medium: &ImagePart) -> String {
+    let (what, does_not) = match medium.kind() {
+        MediaKind::Image => ("An image", "this model does not read images"),
+        MediaKind::Document => ("A PDF", "this model does not read PDFs"),
+        MediaKind::Sound => ("A sound", "this model does not take sounds"),
+        MediaKind::Other => ("A file", "no model reads files of its type"),
+    };
+    format!("({what} was attached here, but {does_not}.)")
 }
 
-fn user_content(part: &Part) -> Option<UserContent<'_>> {
+fn user_content<'a>(
+    part: &'a Part,
+    carry: &impl Fn(&ImagePart, Option<&ToolResultPart>) -> Carriage,
+) -> Option<UserContent<'a>> {
     match part {
         Part::Text(text) => {
             Some(clean(&text.text)).filter(|text| !text.trim().is_empty()).map(UserContent::Text)
         }
-        Part::Image(image) => Some(UserContent::Image(image)),
+        Part::Image(medium) => Some(match carry(medium, None) {
+            Carriage::InPlace | Carriage::BehindResults => UserContent::Image(medium),
+            Carriage::Named => UserContent::Text(note(medium).into()),
+        }),
         Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) | Part::Finish(_) | Part::Unknown(_) => {
             None
         }
@@ -198,7 +263,11 @@ mod tests {
     use super::*;
 
     fn result<'a>(id: &str, content: &'a str, is_error: bool) -> ToolResult<'a> {
-        ToolResult { id: id.into(), name: "read", content: content.into(), is_error }
+        ToolResult { id: id.into(), name: "read", content: content.into(), is_error, media: vec![] }
+    }
+
+    fn turns(messages: &[Message]) -> Vec<Turn<'_>> {
+        super::turns(messages, |_, _| Carriage::InPlace)
     }
 
     fn said(text: &str) -> UserContent<'_> {
@@ -261,6 +330,31 @@ mod tests {
             turns(&messages),
             [Turn::User { results: vec![], content: vec![UserContent::Image(&part)] }]
         );
+    }
+
+    #[test]
+    fn media_of_results_go_where_the_wire_carries_them() {
+        let Part::Image(part) = image() else { unreachable!() };
+        let mut answered = results(&[("a", "one", false)]);
+        answered.parts.push(image());
+        let messages = [
+            user("go"),
+            assistant(vec![call("a", "read", "{}"), call("b", "read", "{}")]),
+            answered,
+            results(&[("b", "", false)]),
+            user("and?"),
+        ];
+        let last = |carriage| super::turns(&messages, move |_, _| carriage).pop();
+        let turn =
+            |first, content| Some(Turn::User { results: vec![first, result("b", "", false)], content });
+        let inside = ToolResult { media: vec![&part], ..result("a", "one", false) };
+        assert_eq!(last(Carriage::InPlace), turn(inside, vec![said("and?")]));
+        let behind =
+            vec![said("(Attached by result 1 of the tool read:)"), UserContent::Image(&part), said("and?")];
+        assert_eq!(last(Carriage::BehindResults), turn(result("a", "one", false), behind));
+        let named =
+            result("a", "one\n(An image was attached here, but this model does not read images.)", false);
+        assert_eq!(last(Carriage::Named), turn(named, vec![said("and?")]));
     }
 
     #[test]

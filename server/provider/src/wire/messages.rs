@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use kit_protocol::{StopReason, ThinkingLevel};
+use kit_protocol::{ImagePart, MediaKind, StopReason, ThinkingLevel, ToolResultPart};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::draft::{BlockIndex, Draft};
-use super::history::{AssistantContent, ToolResult, Turn, UserContent, clean, turns};
+use super::history::{AssistantContent, Carriage, ToolResult, Turn, UserContent, clean, turns};
 use super::seal::is_foreign;
 use super::{Adapter, Answer, CallIds, Failure, Flow, Plain, Target, thinking};
 use crate::model::{ModelEvent, Request};
@@ -27,7 +27,7 @@ const USUAL_OUTPUT: u64 = 32_768;
 /// Four cache breakpoints are set: after the tools, after the system text, after the last turn of the user and after
 /// the one before it, so that a round with many blocks still finds the previous one.
 pub(super) fn body(request: &Request, target: Target<'_>) -> Value {
-    let Target { name, abilities, max_output, plain, .. } = target;
+    let Target { name, abilities, max_output, .. } = target;
     let parameters = &request.parameters;
     let mut body = Map::new();
     let mut limit = output_limit(parameters.max_output_tokens, max_output);
@@ -59,7 +59,7 @@ pub(super) fn body(request: &Request, target: Target<'_>) -> Value {
     if !request.tools.is_empty() {
         body.insert("tools".into(), tools(request, target).into());
     }
-    body.insert("messages".into(), messages(request, target.images(), plain).into());
+    body.insert("messages".into(), messages(request, target).into());
     body.extend(reasoning);
     let samples = !reasons && !abilities.fixed_sampling && !abilities.always_reasons;
     match (parameters.temperature, parameters.top_p) {
@@ -116,8 +116,8 @@ fn tools(request: &Request, target: Target<'_>) -> Vec<Value> {
     tools
 }
 
-fn messages(request: &Request, images: bool, plain: Plain) -> Vec<Value> {
-    let turns = turns(&request.messages);
+fn messages(request: &Request, target: Target<'_>) -> Vec<Value> {
+    let turns = turns(&request.messages, |medium, result| carriage(target, medium, result));
     let users = turns.iter().filter(|turn| matches!(turn, Turn::User { .. })).count();
     let mut user = 0;
     let mut messages = Vec::new();
@@ -126,7 +126,7 @@ fn messages(request: &Request, images: bool, plain: Plain) -> Vec<Value> {
             Turn::User { results, content } => {
                 user += 1;
                 let mut blocks: Vec<Value> = results.iter().map(result_block).collect();
-                blocks.extend(content.iter().map(|content| user_block(content, images)));
+                blocks.extend(content.iter().map(user_block));
                 if user + 1 >= users {
                     mark_last(&mut blocks);
                 }
@@ -134,7 +134,7 @@ fn messages(request: &Request, images: bool, plain: Plain) -> Vec<Value> {
             }
             Turn::Assistant(content) => {
                 let blocks: Vec<Value> =
-                    content.iter().filter_map(|content| assistant_block(content, plain)).collect();
+                    content.iter().filter_map(|content| assistant_block(content, target.plain)).collect();
                 // Reasoning alone is no message; it is only kept for the calls that it led to.
                 let text = json!({"type": "text", "text": "(no answer)"});
                 let blocks = if blocks.is_empty() { vec![text] } else { blocks };
@@ -145,10 +145,24 @@ fn messages(request: &Request, images: bool, plain: Plain) -> Vec<Value> {
     messages
 }
 
+/// A result that failed may hold nothing but text.
+fn carriage(target: Target<'_>, medium: &ImagePart, result: Option<&ToolResultPart>) -> Carriage {
+    match target.reads(medium) {
+        false => Carriage::Named,
+        true if result.is_some_and(|result| result.is_error) => Carriage::BehindResults,
+        true => Carriage::InPlace,
+    }
+}
+
 fn result_block(result: &ToolResult<'_>) -> Value {
     let mut block = json!({"type": "tool_result", "tool_use_id": result.id});
     if let Some(block) = block.as_object_mut() {
-        if !result.content.is_empty() {
+        if !result.media.is_empty() {
+            let text = Some(result.content.as_ref()).filter(|text| !text.trim().is_empty());
+            let text = text.map(|text| json!({"type": "text", "text": text}));
+            let media = result.media.iter().map(|medium| media_block(medium));
+            block.insert("content".into(), text.into_iter().chain(media).collect::<Vec<Value>>().into());
+        } else if !result.content.is_empty() {
             block.insert("content".into(), result.content.as_ref().into());
         }
         if result.is_error {
@@ -158,16 +172,17 @@ fn result_block(result: &ToolResult<'_>) -> Value {
     block
 }
 
-fn user_block(content: &UserContent<'_>, images: bool) -> Value {
+fn user_block(content: &UserContent<'_>) -> Value {
     match content {
         UserContent::Text(text) => json!({"type": "text", "text": text}),
-        UserContent::Image(_) if !images => json!({"type": "text", "text": super::history::NO_IMAGES}),
-        UserContent::Image(image) => {
-            let kind = if image.media_type == "application/pdf" { "document" } else { "image" };
-            let source = json!({"type": "base64", "media_type": image.media_type, "data": image.data});
-            json!({"type": kind, "source": source})
-        }
+        UserContent::Image(medium) => media_block(medium),
     }
+}
+
+fn media_block(medium: &ImagePart) -> Value {
+    let kind = if medium.kind() == MediaKind::Document { "document" } else { "image" };
+    let source = json!({"type": "base64", "media_type": medium.media_type, "data": medium.data});
+    json!({"type": kind, "source": source})
 }
 
 fn assistant_block(content: &AssistantContent<'_>, plain: Plain) -> Option<Value> {

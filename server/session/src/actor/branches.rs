@@ -108,17 +108,17 @@ impl Actor {
         let nothing = || KitError::new(ErrorKind::NotFound, "there is no prompt to repeat");
         let (first, opening) = noted.or_else(unnoted).ok_or_else(nothing)?;
         let wanted = [&[first], &opening[..]].concat();
-        let parts: Vec<Part> = self
+        let (parts, resources): (Vec<Part>, Vec<String>) = self
             .on_branch(wanted, move |history, lines| {
                 let body = |index: EntryIndex| {
                     history.get(index).map_or(Body::Unknown, |record| Body::parse(&lines.get(record.span)))
                 };
-                let injected = match body(first).note() {
-                    Some(Note::TurnStart(start)) => start.injected,
-                    Some(_) | None => 0,
+                let (injected, resources) = match body(first).note() {
+                    Some(Note::TurnStart(start)) => (start.injected, start.resources),
+                    Some(_) | None => (0, Vec::new()),
                 };
                 let message = opening.get(injected).or(opening.last());
-                match message.map(|message| body(*message)) {
+                let parts = match message.map(|message| body(*message)) {
                     Some(Body::Message { parts, .. }) => parts,
                     Some(
                         Body::ModelChange { .. }
@@ -130,7 +130,8 @@ impl Actor {
                         | Body::Unknown,
                     )
                     | None => Vec::new(),
-                }
+                };
+                (parts, resources)
             })
             .await?;
         // Model, mode and thinking level stay what they are now: they may be why the prompt is repeated.
@@ -141,7 +142,7 @@ impl Actor {
             ..Changes::default()
         };
         self.move_to(of(&first).and_then(|record| record.parent)).await?;
-        self.start(Waiting { turn, parts, changes: now, source: InputSource::Interactive }).await
+        self.start(Waiting { turn, parts, resources, changes: now, source: InputSource::Interactive }).await
     }
 
     /// Copies the branch up to an entry, or to the leaf, into a new file.

@@ -74,7 +74,10 @@ impl Actor {
         });
         self.stream.lend(Some(channel));
         let parts = vec![Part::Text(TextPart { text: task })];
-        match self.start(Waiting { turn, parts, changes, source: InputSource::Script }).await {
+        match self
+            .start(Waiting { turn, parts, resources: Vec::new(), changes, source: InputSource::Script })
+            .await
+        {
             Ok(()) => {
                 // Its calls are paid from its parent's purse; it got one of its own with its turn.
                 self.purse = purse;

@@ -1,13 +1,14 @@
-//! What a model call has to pass before it goes out: tools that are on their way, a compaction that is due, a model that
-//! goes in circles, the budgets.
+//! What a model call has to pass before it goes out: tools that are on their way, resources that a prompt mentions, a
+//! compaction that is due, a model that goes in circles, the budgets.
 //!
-//! Each may have to wait, for a summary or for a person; the call is then asked for again when the wait is over. The
+//! Each may have to wait, for others, a summary or a person; the call is then asked for again when the wait is over. The
 //! turn machine knows nothing of it: to it the call is on its way.
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use kit_protocol::{
-    AskAnswer, AskKind, AskRequest, CostKind, EventBody, KitError, ModelId, QuestionId, Usage,
+    AskAnswer, AskKind, AskRequest, CostKind, EventBody, KitError, ModelId, Part, QuestionId, Role, Usage,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
@@ -18,8 +19,11 @@ use super::summaries::Cause;
 use crate::budget::{self, Level, Limits as Budgets, Purses, Reservation, Spend};
 use crate::compaction::Limits;
 use crate::compaction::plan::Depth;
+use crate::compose;
 use crate::conversation;
 use crate::history::{EntryIndex, RecordKind};
+use crate::journal::entry::Body;
+use crate::journal::write::Durability;
 use crate::tokens::{self, Meter};
 use crate::turn::{Input, Repetition};
 
@@ -27,6 +31,7 @@ const GO_ON: &str = "Go on this once";
 const KEEP_GOING: &str = "Go on";
 const STOP: &str = "Stop";
 const STARTING: &str = "starting MCP servers";
+const READING: &str = "reading what the prompt mentions";
 
 /// A question that a call waits for.
 pub(super) struct Asking {
@@ -53,14 +58,21 @@ pub(super) async fn answered(asking: &mut Option<Asking>) -> AskAnswer {
     }
 }
 
-/// Returns when the tools that a call waits for are there; waits forever where it waits for none.
-pub(super) async fn arrived(arriving: &mut Option<AbortOnDropHandle<()>>) {
+/// What a call waited for.
+pub(super) enum Arrival {
+    /// The tools are there, or late.
+    Tools,
+    /// What the resources hold that prompts mention, or why it is not known.
+    Resources(Vec<Part>),
+}
+
+/// What the call waits for; waits forever where it waits for nothing.
+pub(super) async fn arrived(arriving: &mut Option<AbortOnDropHandle<Arrival>>) -> Arrival {
     match arriving {
-        Some(arriving) => {
-            if let Err(error) = arriving.await {
-                tracing::error!(%error, "waiting for tools failed");
-            }
-        }
+        Some(arriving) => arriving.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "what a call waits for cannot be had");
+            Arrival::Tools
+        }),
         None => std::future::pending().await,
     }
 }
@@ -147,18 +159,37 @@ impl Actor {
         };
         running.awaited_tools = true;
         let Some(arriving) = self.shared.with.tools.arriving() else { return false };
+        let arriving = arriving.map(|()| Arrival::Tools);
         running.arriving = Some(AbortOnDropHandle::new(tokio::spawn(arriving)));
         STARTING.clone_into(&mut self.label);
         self.post();
         true
     }
 
-    /// The tools are there, or late.
-    pub(super) async fn tools_arrived(&mut self) {
-        if let Some(running) = &mut self.running {
-            running.arriving = None;
+    /// What the call waited for is there. What resources hold follows the prompt.
+    pub(super) async fn arrived(&mut self, arrival: Arrival) {
+        self.with_running(|running| running.arriving = None);
+        if let Arrival::Resources(parts) = arrival
+            && !parts.is_empty()
+            && let Err(error) = self.append(vec![Body::message(Role::User, parts)], Durability::Written).await
+        {
+            return self.input(Input::Unsaved(error.message)).await;
         }
         self.resume_call().await;
+    }
+
+    /// Begins to read the resources that prompts mention; true when the call has to wait for them.
+    pub(super) fn awaits_resources(&mut self) -> bool {
+        let Some(running) = self.running.as_mut().filter(|running| !running.resources.is_empty()) else {
+            return false;
+        };
+        let names = std::mem::take(&mut running.resources);
+        let reading = compose::read_resources(Arc::clone(&self.shared.with.contributions), names);
+        let reading = reading.map(Arrival::Resources);
+        running.arriving = Some(AbortOnDropHandle::new(tokio::spawn(reading)));
+        READING.clone_into(&mut self.label);
+        self.post();
+        true
     }
 
     /// Whether the next call may go out. If not, the user is being asked.

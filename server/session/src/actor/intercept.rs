@@ -173,11 +173,13 @@ impl CallGate for HookGate {
             if !self.hooks.wants(HookPoint::ToolResult) {
                 return output;
             }
-            let ToolOutput { content, is_error, metadata } = output;
+            let ToolOutput { content, media, is_error, metadata } = output;
             let told = Some(metadata.clone()).filter(|metadata| *metadata != Default::default());
             let result = HookResult { content, is_error, metadata: told };
             let changed = self.hooks.tool_result(self.scope.clone(), hook_call(call), result).await;
-            ToolOutput { content: changed.content, is_error: changed.is_error, metadata }
+            // What a hook made a failure is not for the model, whatever it looks like.
+            let media = if changed.is_error && !is_error { Vec::new() } else { media };
+            ToolOutput { content: changed.content, media, is_error: changed.is_error, metadata }
         }
         .boxed()
     }

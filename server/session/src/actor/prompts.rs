@@ -22,19 +22,31 @@ use crate::turn::{Input, Machine, Opening, Plan, Thresholds};
 pub(super) struct Waiting {
     pub(super) turn: TurnId,
     pub(super) parts: Vec<Part>,
+    /// Resources that it mentions.
+    pub(super) resources: Vec<String>,
     pub(super) changes: Changes,
     pub(super) source: InputSource,
+}
+
+impl Waiting {
+    /// The note that keeps it until its turn starts.
+    fn note(&self) -> PromptNote {
+        let Self { turn, parts, resources, .. } = self;
+        let (turn, parts, resources) = (turn.clone(), parts.clone(), resources.clone());
+        PromptNote { turn, parts, resources, steer: false, id: String::new() }
+    }
 }
 
 /// A prompt whose turn runs and is not saved yet, because interceptors look at it.
 pub(super) struct Unopened {
     pub(super) parts: Vec<Part>,
+    pub(super) resources: Vec<String>,
     pub(super) source: InputSource,
 }
 
 impl Actor {
     pub(super) async fn prompt(&mut self, prompt: Prompt, answer: Answer<PromptAnswer>) {
-        let Prompt { turn, parts, delivery, changes, source } = prompt;
+        let Prompt { turn, parts, resources, delivery, changes, source } = prompt;
         if let Some(model) = &changes.model
             && let Err(error) = self.shared.setup_of(&self.cwd).models.resolve(model)
         {
@@ -45,15 +57,15 @@ impl Actor {
             .filter(|running| delivery == Delivery::Steer && !running.machine.is_ending())
             .map(|running| running.machine.turn().clone());
         match (steered, running.is_some() || self.summarizing.is_some()) {
-            (Some(running), _) => self.steer(running, parts, answer).await,
+            (Some(running), _) => self.steer(running, parts, resources, answer).await,
             (None, true) => {
                 let source = InputSource::Queue;
-                self.enqueue(Waiting { turn, parts, changes, source }, answer).await;
+                self.enqueue(Waiting { turn, parts, resources, changes, source }, answer).await;
             }
             (None, false) => {
                 let accepted =
                     PromptAnswer { session: self.session.clone(), turn: turn.clone(), queued: false };
-                match self.start(Waiting { turn, parts, changes, source }).await {
+                match self.start(Waiting { turn, parts, resources, changes, source }).await {
                     Ok(()) => {
                         reply(answer, Ok(accepted));
                         self.input(Input::Begin).await;
@@ -64,9 +76,16 @@ impl Actor {
         }
     }
 
-    async fn steer(&mut self, turn: TurnId, parts: Vec<Part>, answer: Answer<PromptAnswer>) {
+    async fn steer(
+        &mut self,
+        turn: TurnId,
+        parts: Vec<Part>,
+        resources: Vec<String>,
+        answer: Answer<PromptAnswer>,
+    ) {
         let text = restore::own_text(&parts);
-        let note = PromptNote { turn: turn.clone(), parts, steer: true, id: EntryId::random().to_string() };
+        let id = EntryId::random().to_string();
+        let note = PromptNote { turn: turn.clone(), parts, resources, steer: true, id };
         let entry = Body::from(&Note::Prompt(note.clone()));
         if let Err(error) = self.append(vec![entry], Durability::Synced).await {
             return reply(answer, Err(error));
@@ -81,8 +100,7 @@ impl Actor {
     }
 
     async fn enqueue(&mut self, waiting: Waiting, answer: Answer<PromptAnswer>) {
-        let (turn, parts) = (waiting.turn.clone(), waiting.parts.clone());
-        let note = PromptNote { turn, parts, steer: false, id: String::new() };
+        let note = waiting.note();
         if let Err(error) = self.append(vec![Body::from(&Note::Prompt(note))], Durability::Synced).await {
             return reply(answer, Err(error));
         }
@@ -97,7 +115,8 @@ impl Actor {
     /// Saves the beginning of a turn, or, where interceptors look at the prompt first, the prompt. The turn runs once the
     /// machine gets `Begin`.
     pub(super) async fn start(&mut self, waiting: Waiting) -> Result<(), KitError> {
-        let Waiting { turn, parts, changes, source } = waiting;
+        let note = Body::from(&Note::Prompt(waiting.note()));
+        let Waiting { turn, parts, resources, changes, source } = waiting;
         self.change(changes).await?;
         if self.model.is_none()
             && let Some(model) = &self.shared.setup_of(&self.cwd).settings.model
@@ -112,13 +131,11 @@ impl Actor {
         if intercepted {
             // One that waited is on disk already.
             if source != InputSource::Queue {
-                let (turn, parts) = (turn.clone(), parts.clone());
-                let note = PromptNote { turn, parts, steer: false, id: String::new() };
-                self.append(vec![Body::from(&Note::Prompt(note))], Durability::Synced).await?;
+                self.append(vec![note], Durability::Synced).await?;
             }
-            unopened = Some(Unopened { parts, source });
+            unopened = Some(Unopened { parts, resources: resources.clone(), source });
         } else {
-            self.save_opening(&turn, &prompt, parts, Opening::untouched()).await?;
+            self.save_opening(&turn, &prompt, parts, resources.clone(), Opening::untouched()).await?;
         }
         self.usage.begin_turn();
         self.purse.begin_turn();
@@ -126,7 +143,7 @@ impl Actor {
         let max_steps = setup.settings.max_steps.filter(|steps| *steps > 0);
         let repeated = Thresholds::from(setup.settings.repeated_calls);
         let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated, intercepted };
-        self.running = Some(Running::new(Machine::new(plan), setup, unopened));
+        self.running = Some(Running::new(Machine::new(plan), setup, unopened, resources));
         // Whoever gets the answer can cancel the turn.
         self.post();
         Ok(())
@@ -135,9 +152,9 @@ impl Actor {
     /// Saves the beginning of the running turn as its interceptors left it.
     pub(super) async fn open_turn(&mut self, opening: Opening) -> Result<(), KitError> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let Some(Unopened { parts, .. }) = running.unopened.take() else { return Ok(()) };
+        let Some(Unopened { parts, resources, .. }) = running.unopened.take() else { return Ok(()) };
         let turn = running.machine.turn().clone();
-        self.save_opening(&turn, &restore::own_text(&parts), parts, opening).await
+        self.save_opening(&turn, &restore::own_text(&parts), parts, resources, opening).await
     }
 
     async fn save_opening(
@@ -145,10 +162,11 @@ impl Actor {
         turn: &TurnId,
         prompt: &str,
         mut parts: Vec<Part>,
+        resources: Vec<String>,
         opening: Opening,
     ) -> Result<(), KitError> {
         let start = |injected| {
-            let note = TurnStartNote { turn: turn.clone(), prompt: prompt.to_owned(), injected };
+            let note = TurnStartNote { turn: turn.clone(), prompt: prompt.to_owned(), injected, resources };
             Body::from(&Note::TurnStart(note))
         };
         let (text, injection) = match opening {

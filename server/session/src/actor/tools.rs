@@ -45,7 +45,8 @@ impl Tools {
                 None => std::future::pending().await,
                 Some(Ok((id, output))) => {
                     let metadata = Some(output.metadata).filter(|metadata| *metadata != Default::default());
-                    (id, ToolOutcome { content: output.content, is_error: output.is_error, metadata })
+                    let ToolOutput { content, media, is_error, .. } = output;
+                    (id, ToolOutcome { content, media: media.into(), is_error, metadata })
                 }
                 Some(Err(error)) => {
                     tracing::error!(%error, "a tool call failed");

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::afterwards::Aftermath;
 use super::attempt::{self, Attempt, AttemptEvent};
-use super::gate::{Asking, Passage};
+use super::gate::{Arrival, Asking, Passage};
 use super::intercept::{Interceptors, Preparation, PreparedContext};
 use super::plan::{self, Plan};
 use super::prompts::Unopened;
@@ -70,9 +70,11 @@ pub(super) struct Running {
     pub(super) steers: Vec<PromptNote>,
     /// The question that the next call waits for.
     pub(super) asking: Option<Asking>,
-    /// The tools that the next call waits for, and whether the turn has waited for some.
-    pub(super) arriving: Option<AbortOnDropHandle<()>>,
+    /// What the next call waits for: tools, of which a turn waits for some once, or resources that prompts mention.
+    pub(super) arriving: Option<AbortOnDropHandle<Arrival>>,
     pub(super) awaited_tools: bool,
+    /// The mentioned resources that were not read yet.
+    pub(super) resources: Vec<String>,
     /// What the next call went through already: the user let it exceed a budget, a full context was compacted for it, a
     /// context that overflowed was.
     pub(super) allowed: bool,
@@ -82,7 +84,12 @@ pub(super) struct Running {
 
 impl Running {
     /// A turn whose beginning is saved, but for a prompt that interceptors look at first.
-    pub(super) fn new(machine: Machine, setup: Arc<Setup>, unopened: Option<Unopened>) -> Self {
+    pub(super) fn new(
+        machine: Machine,
+        setup: Arc<Setup>,
+        unopened: Option<Unopened>,
+        resources: Vec<String>,
+    ) -> Self {
         Self {
             machine,
             setup,
@@ -103,6 +110,7 @@ impl Running {
             asking: None,
             arriving: None,
             awaited_tools: false,
+            resources,
             allowed: false,
             compacted: false,
             overflowed: false,
@@ -268,7 +276,10 @@ impl Actor {
         }
         self.append(entries, Durability::Written).await?;
         if !steers.is_empty() {
-            self.with_running(|running| running.steers.clear());
+            self.with_running(|running| {
+                let joined = running.steers.drain(..);
+                running.resources.extend(joined.flat_map(|prompt| prompt.resources));
+            });
             self.tell_queue();
             self.tell_joined(&steers).await;
         }
@@ -288,7 +299,7 @@ impl Actor {
         self.with_running(|running| running.reservation = None);
         let failure =
             |error: KitError| Failure { kind: error.kind, message: error.message, retry: None, spent: None };
-        if self.awaits_tools() {
+        if self.awaits_tools() || self.awaits_resources() {
             return None;
         }
         if let Err(error) = self.load().await {

@@ -76,12 +76,48 @@ pub(crate) fn has_media(messages: &[Message]) -> bool {
     messages.iter().flat_map(|message| &message.parts).any(|part| matches!(part, Part::Image(_)))
 }
 
-/// Puts a word in the place of images and documents.
+/// Puts a word in the place of images and documents; those of a result of a tool are named in the result.
 pub(crate) fn without_media(message: &mut Message) {
-    for part in &mut message.parts {
-        if let Part::Image(image) = part {
-            let text = format!("[attachment \"{}\" removed after context overflow]", image.media_type);
-            *part = Part::Text(TextPart { text });
+    let mut parts: Vec<Part> = Vec::with_capacity(message.parts.len());
+    for part in std::mem::take(&mut message.parts) {
+        let Part::Image(image) = part else {
+            parts.push(part);
+            continue;
+        };
+        let text = format!("[attachment \"{}\" removed after context overflow]", image.media_type);
+        if let Some(Part::ToolResult(result)) = parts.last_mut() {
+            result.content.push('\n');
+            result.content.push_str(&text);
+        } else {
+            parts.push(Part::Text(TextPart { text }));
         }
+    }
+    message.parts = parts;
+}
+
+#[cfg(test)]
+mod tests {
+    use kit_protocol::{ImagePart, ToolResultPart};
+
+    use super::*;
+
+    #[test]
+    fn media_that_are_left_out_are_named_where_they_stood() {
+        let image = || Part::Image(ImagePart { data: "AA==".into(), media_type: "image/png".into() });
+        let result = |content: &str| {
+            Part::ToolResult(ToolResultPart {
+                tool_call_id: "c".into(),
+                name: "read".into(),
+                content: content.into(),
+                is_error: false,
+            })
+        };
+        let mut message = Message { role: Role::Tool, parts: vec![result("x"), image(), image()] };
+        without_media(&mut message);
+        let note = "[attachment \"image/png\" removed after context overflow]";
+        assert_eq!(message.parts, [result(&format!("x\n{note}\n{note}"))]);
+        let mut message = Message { role: Role::User, parts: vec![image()] };
+        without_media(&mut message);
+        assert_eq!(message.parts, [Part::Text(TextPart { text: note.into() })]);
     }
 }

@@ -14,7 +14,7 @@ use kit_workspace::{Location, Workspace};
 use tokio_util::sync::CancellationToken;
 
 use super::pieces::{self, unreadable};
-use super::{Gathering, gathered, media};
+use super::{Gathering, gathered};
 use crate::dependencies::Shared;
 use crate::mentions::{Mention, Reading, Target};
 use crate::near;
@@ -57,8 +57,8 @@ pub(super) async fn add(
 async fn path(shared: &Shared, cwd: &Path, readings: &[Reading], gathering: &mut Gathering) {
     let workspace = &shared.with.workspace;
     for reading in readings {
-        if let Some(text) = resource(shared, &reading.path).await {
-            return gathering.block.add(text);
+        if is_resource(shared, &reading.path) {
+            return gathering.resources.push(reading.path.clone());
         }
         let Ok(location) = workspace.resolve(cwd, &reading.path) else { continue };
         let is_open = workspace.documents().get(&location.uri).is_some();
@@ -88,9 +88,9 @@ async fn existing(
     if tokio::fs::metadata(&location.path).await.is_ok_and(|metadata| metadata.is_dir()) {
         return gathering.block.add(pieces::folder(workspace, location).await);
     }
-    match media::read(&location.path, gathering.media.len()).await {
-        Ok(Some(part)) => gathering.media.push(part),
-        Ok(None) => {
+    match gathering.medium(workspace, location).await {
+        Ok(true) => {}
+        Ok(false) => {
             let range = reading.lines.map(pieces::lines);
             let uri = location.uri.as_str();
             gathering.block.add(pieces::piece(workspace, cwd, uri, range, Encoding::Utf8).await);
@@ -99,15 +99,10 @@ async fn existing(
     }
 }
 
-/// The text of a resource, if the path is one of a scheme that somebody has.
-async fn resource(shared: &Shared, path: &str) -> Option<String> {
-    let (scheme, name) = path.split_once(':')?;
-    let source = shared.with.contributions.mentions(scheme)?;
-    let text = match source.read(name.to_owned()).await {
-        Ok(text) => pieces::resource(path, &text),
-        Err(error) => unreadable(path, &error.message),
-    };
-    Some(text)
+/// Whether the path is one of a scheme that somebody has.
+fn is_resource(shared: &Shared, path: &str) -> bool {
+    let scheme = path.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| shared.with.contributions.mentions(scheme).is_some())
 }
 
 /// Whether a path says by itself that it is outside.

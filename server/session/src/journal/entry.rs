@@ -301,6 +301,9 @@ pub(crate) struct PromptNote {
     pub(crate) turn: TurnId,
     /// The user message as it was composed when the prompt was accepted.
     pub(crate) parts: Vec<Part>,
+    /// Resources that it mentions, which are read within its turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resources: Vec<String>,
     /// Whether it joins the running turn.
     #[serde(default)]
     pub(crate) steer: bool,
@@ -332,6 +335,9 @@ pub(crate) struct TurnStartNote {
     /// How many messages of extensions come before the user's.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) injected: usize,
+    /// Resources that the prompt mentions; what they held follows the user's message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resources: Vec<String>,
 }
 
 fn is_none(count: &usize) -> bool {
@@ -492,7 +498,12 @@ mod tests {
 
     #[test]
     fn a_note_is_extension_data_with_json_text() {
-        let note = Note::TurnStart(TurnStartNote { turn: "t1".into(), prompt: "go".into(), injected: 0 });
+        let note = Note::TurnStart(TurnStartNote {
+            turn: "t1".into(),
+            prompt: "go".into(),
+            injected: 0,
+            resources: vec![],
+        });
         let body = Body::from(&note);
         let expected = Body::ExtensionData {
             ext_type: "kit-ls/turn-start".into(),
@@ -507,6 +518,7 @@ mod tests {
             Note::Prompt(PromptNote {
                 turn: "t".into(),
                 parts: vec![Part::Text(kit_protocol::TextPart { text: "x".into() })],
+                resources: vec!["mcp:a:b".into()],
                 steer: true,
                 id: "p".into(),
             }),

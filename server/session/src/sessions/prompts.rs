@@ -18,7 +18,7 @@ use super::programs::Script;
 use super::{Sessions, blocking};
 use crate::activate_skill::ActivateSkill;
 use crate::complete;
-use crate::compose::{self, Draft, Enclosure, Invocation, MCP, SKILL};
+use crate::compose::{self, Composed, Draft, Enclosure, Invocation, MCP, SKILL};
 use crate::contributions::{CommandAction, CommandCall, CommandOutcome};
 use crate::hooks::InputSource;
 use crate::op::{Answer, ChangedBy, Changes, Op, Place, Prompt};
@@ -93,9 +93,11 @@ impl Sessions {
             cwd: place.cwd,
             model: answering.or_else(|| setup.settings.model.clone()).unwrap_or_default(),
         };
+        let Composed { parts, resources } = compose::compose(&self.shared, draft).await?;
         let prompt = Prompt {
             turn,
-            parts: compose::compose(&self.shared, draft).await?,
+            parts,
+            resources,
             delivery: delivery.unwrap_or_default(),
             changes: Changes { mode, model, thinking, by: ChangedBy::User },
             source,
@@ -126,10 +128,11 @@ impl Sessions {
             cwd: place.cwd,
             model: place.model.map(|model| model.to_string()).unwrap_or_default(),
         };
-        let mut parts = compose::compose(&self.shared, draft).await?;
+        let Composed { mut parts, resources } = compose::compose(&self.shared, draft).await?;
         parts.extend(media.into_iter().map(Part::Image));
         let source = InputSource::Script;
-        let prompt = Prompt { turn: TurnId::random(), parts, delivery, changes: Changes::default(), source };
+        let (turn, changes) = (TurnId::random(), Changes::default());
+        let prompt = Prompt { turn, parts, resources, delivery, changes, source };
         self.ask(session, |answer| op(prompt, answer)).await
     }
 

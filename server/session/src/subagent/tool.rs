@@ -257,7 +257,7 @@ fn reported(report: &SubagentReport) -> ToolOutput {
 
 fn output(content: String, session: &SessionId, is_error: bool) -> ToolOutput {
     let metadata = ToolMetadata { subagent_session: Some(session.clone()), ..ToolMetadata::default() };
-    ToolOutput { content, is_error, metadata }
+    ToolOutput { content, is_error, metadata, ..ToolOutput::default() }
 }
 
 /// Stops a subagent that nobody waits for any more.

@@ -1,6 +1,11 @@
 //! The tool calls of one answer: which may start, which still run, and what each result looks like.
 
-use kit_protocol::{EventBody, Part, Role, ToolCallPart, ToolKind, ToolMetadata, ToolResultPart, TurnId};
+use std::sync::Arc;
+
+use kit_protocol::{
+    EventBody, ImagePart, MediaFacts, Part, Role, ToolCallPart, ToolKind, ToolMetadata, ToolResultPart,
+    TurnId,
+};
 use serde_json::Value;
 
 use super::PARALLEL_CALLS;
@@ -32,6 +37,8 @@ pub(crate) struct PlannedCall {
 pub(crate) struct ToolOutcome {
     /// What the model reads.
     pub(crate) content: String,
+    /// What it gets beside the text.
+    pub(crate) media: Arc<[ImagePart]>,
     pub(crate) is_error: bool,
     pub(crate) metadata: Option<ToolMetadata>,
 }
@@ -39,7 +46,7 @@ pub(crate) struct ToolOutcome {
 impl ToolOutcome {
     /// A failure without further facts.
     pub(crate) fn error(content: impl Into<String>) -> Self {
-        Self { content: content.into(), is_error: true, metadata: None }
+        Self { content: content.into(), media: Arc::default(), is_error: true, metadata: None }
     }
 }
 
@@ -89,6 +96,8 @@ impl Settled {
             content: self.outcome.content.clone(),
             is_error: self.outcome.is_error,
         });
+        let media = self.outcome.media.iter().cloned().map(Part::Image);
+        let parts = std::iter::once(result).chain(media).collect();
         let note = Note::Tool(ToolNote {
             turn: turn.clone(),
             tool_call_id: self.call.part.id.clone(),
@@ -96,7 +105,7 @@ impl Settled {
             title: self.call.title.clone(),
             metadata: self.outcome.metadata.clone(),
         });
-        vec![Body::message(Role::Tool, vec![result]), Body::from(&note)]
+        vec![Body::message(Role::Tool, parts), Body::from(&note)]
     }
 
     pub(super) fn result_event(&self) -> EventBody {
@@ -108,9 +117,19 @@ impl Settled {
             parsed_args: self.call.parsed.clone(),
             result: self.outcome.content.clone(),
             is_error: self.outcome.is_error,
-            metadata: self.outcome.metadata.clone(),
+            metadata: told_metadata(self.outcome.metadata.clone(), &self.outcome.media),
+            media: Arc::clone(&self.outcome.media),
         }
     }
+}
+
+/// What clients learn about a result: the facts of its tool, and what its media are.
+pub(crate) fn told_metadata(metadata: Option<ToolMetadata>, media: &[ImagePart]) -> Option<ToolMetadata> {
+    if media.is_empty() {
+        return metadata;
+    }
+    let media = media.iter().map(MediaFacts::from).collect();
+    Some(ToolMetadata { media, ..metadata.unwrap_or_default() })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,7 +59,10 @@ fn answer_with(text: &str, stop: StopReason, calls: Vec<PlannedCall>) -> Input {
 }
 
 fn done(number: usize) -> Input {
-    Input::ToolDone(CallNumber(number), ToolOutcome { content: "ok".into(), is_error: false, metadata: None })
+    Input::ToolDone(
+        CallNumber(number),
+        ToolOutcome { content: "ok".into(), media: [].into(), is_error: false, metadata: None },
+    )
 }
 
 fn executes(number: usize) -> Input {

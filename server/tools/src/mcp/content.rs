@@ -1,12 +1,15 @@
-//! What servers answer, as text for a model. Media cannot be shown to it here and are named with their kind and size.
+//! What servers answer, for a model: text, and the images, PDFs and sounds that it may take as they are. The text names
+//! each of these where it stood; what is nothing of the kind is named with its type and size alone.
 
-use kit_protocol::McpServer;
+use kit_protocol::{ImagePart, McpServer};
 use rmcp::model::{
     CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult, ResourceContents, Role,
 };
+use serde_json::Value;
 
 use super::config;
 use crate::caps;
+use crate::media::{self, MediaError};
 use crate::tool::ToolOutput;
 
 /// Bytes of one resource or prompt.
@@ -14,85 +17,184 @@ const LARGEST: usize = caps::MAX_RESULT_BYTES;
 const LINES: usize = 2 * caps::MAX_LINES;
 /// Bytes of names and addresses.
 const LONGEST_NAME: usize = 500;
+/// Values of structured content that are looked for in the text.
+const MOST_VALUES: usize = 2000;
+
+/// What a server said, piece by piece.
+struct Reading {
+    text: caps::HeadTail,
+    media: Vec<ImagePart>,
+}
+
+impl Reading {
+    fn new() -> Self {
+        Self { text: caps::HeadTail::new(LINES, LARGEST), media: Vec::new() }
+    }
+
+    fn push(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push("\n");
+        }
+        self.text.push(text);
+    }
+
+    fn block(&mut self, block: &ContentBlock) {
+        let text = match block {
+            ContentBlock::Text(text) => return self.push(&text.text),
+            ContentBlock::Image(image) => self.medium("image", Some(&image.mime_type), &image.data),
+            ContentBlock::Audio(audio) => self.medium("audio", Some(&audio.mime_type), &audio.data),
+            ContentBlock::Resource(resource) => return self.contents(&resource.resource),
+            ContentBlock::ResourceLink(link) => {
+                let more = link.description.as_deref().map(|more| format!(": {more}")).unwrap_or_default();
+                let kind = link.mime_type.as_deref().map(|kind| format!(", {kind}")).unwrap_or_default();
+                let text = format!("[resource {} ({}{kind}){more}]", link.uri, link.name);
+                caps::line(&text, LONGEST_NAME).into_owned()
+            }
+            _ => "[content of a kind that this version does not know]".to_owned(),
+        };
+        self.push(&text);
+    }
+
+    fn contents(&mut self, contents: &ResourceContents) {
+        let text = match contents {
+            ResourceContents::TextResourceContents { uri, text, .. } => {
+                format!("[resource {}]\n{text}", caps::line(uri, LONGEST_NAME))
+            }
+            ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => {
+                let named = format!("resource {}", caps::line(uri, LONGEST_NAME));
+                match Some(blob)
+                    .filter(|_| is_text(mime_type.as_deref()))
+                    .and_then(|blob| media::text_of_base64(blob))
+                {
+                    Some(text) => format!("[{named}]\n{text}"),
+                    None => self.medium(&named, mime_type.as_deref(), blob),
+                }
+            }
+            _ => "[a resource of a kind that this version does not know]".to_owned(),
+        };
+        self.push(&text);
+    }
+
+    /// Keeps a medium and answers what names it.
+    fn medium(&mut self, what: &str, kind: Option<&str>, base64: &str) -> String {
+        let why = match media::of_base64(base64) {
+            Ok(part) => {
+                let line = media::line(self.media.len() + 1, &part);
+                self.media.push(part);
+                return format!("[{what}, {line}]");
+            }
+            Err(MediaError::Foreign) => String::new(),
+            Err(error) => format!(": {error}"),
+        };
+        let kind = caps::line(kind.unwrap_or("data"), LONGEST_NAME);
+        let bytes = ImagePart { data: base64.to_owned(), media_type: String::new() }.byte_count();
+        format!("[{what}, {kind}, {} bytes, not shown{why}]", caps::grouped(bytes))
+    }
+}
 
 /// The outcome of a tool.
-pub(super) fn output(result: CallToolResult) -> ToolOutput {
-    let mut content = joined(result.content.iter().map(block));
-    // Servers repeat the structured content as text for clients that do not know it.
-    if content.trim().is_empty()
-        && let Some(structured) = &result.structured_content
-    {
-        content = serde_json::to_string_pretty(structured).unwrap_or_else(|_| structured.to_string());
+pub(super) fn output(result: &CallToolResult) -> ToolOutput {
+    let mut reading = Reading::new();
+    for block in &result.content {
+        reading.block(block);
     }
+    // Servers repeat the structured content as text for clients that do not know it.
+    if let Some(structured) =
+        result.structured_content.as_ref().filter(|value| !is_repeated(value, &result.content))
+    {
+        let text = serde_json::to_string_pretty(structured).unwrap_or_else(|_| structured.to_string());
+        reading.push(&text);
+    }
+    let mut content = reading.text.into_text();
     if content.trim().is_empty() {
         content = "(the tool answered without content)".to_owned();
     }
-    ToolOutput { content, is_error: result.is_error.unwrap_or(false), ..ToolOutput::default() }
+    let is_error = result.is_error.unwrap_or(false);
+    ToolOutput { content, media: reading.media, is_error, ..ToolOutput::default() }
+}
+
+/// Whether all that the structured content says stands in the other content, in whatever form.
+fn is_repeated(structured: &Value, content: &[ContentBlock]) -> bool {
+    let mut texts = content.iter().filter_map(ContentBlock::as_text);
+    if texts.any(|text| serde_json::from_str::<Value>(&text.text).is_ok_and(|said| said == *structured)) {
+        return true;
+    }
+    let mut values = Vec::new();
+    collect(structured, &mut values);
+    let says = |block: &ContentBlock, value: &str| match block {
+        ContentBlock::Text(text) => text.text.contains(value) || is_json_with(&text.text, value),
+        ContentBlock::Image(image) => image.data == value || image.mime_type == value,
+        ContentBlock::Audio(audio) => audio.data == value || audio.mime_type == value,
+        ContentBlock::Resource(resource) => match &resource.resource {
+            ResourceContents::TextResourceContents { uri, text, .. } => uri == value || text.contains(value),
+            ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => {
+                blob == value || uri == value || mime_type.as_deref() == Some(value)
+            }
+            _ => false,
+        },
+        ContentBlock::ResourceLink(link) => link.uri == value || link.name == value,
+        _ => false,
+    };
+    values.len() <= MOST_VALUES && values.iter().all(|value| content.iter().any(|block| says(block, value)))
+}
+
+/// The values in a structure, up to one more than are looked for.
+fn collect(structured: &Value, values: &mut Vec<String>) {
+    if values.len() > MOST_VALUES {
+        return;
+    }
+    match structured {
+        Value::Null => {}
+        Value::Bool(_) | Value::Number(_) => values.push(structured.to_string()),
+        Value::String(text) => values.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, values)),
+        // The `type` of a block says nothing by itself.
+        Value::Object(members) => {
+            for (_, member) in members.iter().filter(|(name, _)| *name != "type") {
+                collect(member, values);
+            }
+        }
+    }
+}
+
+/// Whether a text holds a string in the escaped form of JSON.
+fn is_json_with(text: &str, value: &str) -> bool {
+    let escaped = Value::from(value).to_string();
+    text.contains(escaped.trim_matches('"'))
 }
 
 /// The messages of a prompt as one text.
 pub(super) fn prompt(result: &GetPromptResult) -> String {
     let only_user = result.messages.iter().all(|message| message.role == Role::User);
-    joined(result.messages.iter().map(|message| {
-        let text = block(&message.content);
-        match message.role {
+    let mut whole = Reading::new();
+    for message in &result.messages {
+        let mut said = Reading::new();
+        said.block(&message.content);
+        let text = said.text.into_text();
+        whole.push(&match message.role {
             Role::Assistant => format!("Assistant: {text}"),
             Role::User if !only_user => format!("User: {text}"),
             Role::User => text,
-        }
-    }))
-}
-
-/// The contents of a resource as one text.
-pub(super) fn resource(result: &ReadResourceResult) -> String {
-    joined(result.contents.iter().map(contents))
-}
-
-fn joined(parts: impl Iterator<Item = String>) -> String {
-    let mut kept = caps::HeadTail::new(LINES, LARGEST);
-    for part in parts {
-        if !kept.is_empty() {
-            kept.push("\n");
-        }
-        kept.push(&part);
+        });
     }
-    kept.into_text()
+    whole.text.into_text()
 }
 
-fn block(block: &ContentBlock) -> String {
-    match block {
-        ContentBlock::Text(text) => text.text.clone(),
-        ContentBlock::Image(image) => media("image", Some(&image.mime_type), &image.data),
-        ContentBlock::Audio(audio) => media("audio", Some(&audio.mime_type), &audio.data),
-        ContentBlock::Resource(resource) => contents(&resource.resource),
-        ContentBlock::ResourceLink(link) => {
-            let more = link.description.as_deref().map(|more| format!(": {more}")).unwrap_or_default();
-            let kind = link.mime_type.as_deref().map(|kind| format!(", {kind}")).unwrap_or_default();
-            let text = format!("[resource {} ({}{kind}){more}]", link.uri, link.name);
-            caps::line(&text, LONGEST_NAME).into_owned()
-        }
-        _ => "[content of a kind that this version does not know]".to_owned(),
+/// The contents of a resource.
+pub(super) fn resource(result: &ReadResourceResult) -> (String, Vec<ImagePart>) {
+    let mut reading = Reading::new();
+    for contents in &result.contents {
+        reading.contents(contents);
     }
-}
-
-fn contents(contents: &ResourceContents) -> String {
-    match contents {
-        ResourceContents::TextResourceContents { uri, text, .. } => {
-            format!("[resource {}]\n{text}", caps::line(uri, LONGEST_NAME))
-        }
-        ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => {
-            let named = format!("resource {},", caps::line(uri, LONGEST_NAME));
-            media(&named, mime_type.as_deref(), blob)
-        }
-        _ => "[a resource of a kind that this version does not know]".to_owned(),
+    let mut text = reading.text.into_text();
+    if let Some(note) = media::cut(&mut reading.media) {
+        text.push_str(&format!("\n[{note}]"));
     }
+    (text, reading.media)
 }
 
-/// A note in place of data.
-fn media(what: &str, kind: Option<&str>, base64: &str) -> String {
-    let bytes = base64.trim_end_matches('=').len() as u64 * 3 / 4;
-    let kind = caps::line(kind.unwrap_or("data"), LONGEST_NAME);
-    format!("[{what} {kind}, {} bytes, not shown]", caps::grouped(bytes))
+fn is_text(kind: Option<&str>) -> bool {
+    kind.is_some_and(|kind| kind.starts_with("text/") || kind.starts_with("application/json"))
 }
 
 /// A name that providers take for a tool: letters, digits, `_` and `-`, at most 64 of them. One that is cut ends with a
@@ -129,41 +231,95 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn check(result: serde_json::Value, expected: (&str, bool)) {
+    fn check(result: serde_json::Value, expected: (&str, bool), media: &[&str]) {
         let result: CallToolResult = serde_json::from_value(result).unwrap();
-        let output = output(result);
+        let output = output(&result);
         assert_eq!((output.content.as_str(), output.is_error), expected);
+        let kinds: Vec<&str> = output.media.iter().map(|part| part.media_type.as_str()).collect();
+        assert_eq!(kinds, media);
     }
 
+    const PNG: &str = "iVBORw0KGgo=";
+    const WAV: &str = "UklGRgAAAABXQVZF";
+    const PDF: &str = "JVBERi0xLjcK";
+
     #[test]
-    fn every_kind_of_content_becomes_text() {
+    fn every_kind_of_content_has_its_place_in_the_text() {
         check(
             json!({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}),
             ("a\nb", false),
+            &[],
         );
-        check(json!({"content": [{"type": "text", "text": "no"}], "isError": true}), ("no", true));
-        check(json!({"content": [], "structuredContent": {"a": 1}}), ("{\n  \"a\": 1\n}", false));
-        check(
-            json!({"content": [{"type": "text", "text": "{\"a\":1}"}], "structuredContent": {"a": 1}}),
-            ("{\"a\":1}", false),
-        );
-        check(
-            json!({"content": [{"type": "image", "data": "AAAA", "mimeType": "image/png"}]}),
-            ("[image image/png, 3 bytes, not shown]", false),
-        );
+        check(json!({"content": [{"type": "text", "text": "no"}], "isError": true}), ("no", true), &[]);
         check(
             json!({"content": [{"type": "resource", "resource": {"uri": "a://b", "text": "t"}}]}),
             ("[resource a://b]\nt", false),
-        );
-        check(
-            json!({"content": [{"type": "resource", "resource": {"uri": "a://b", "blob": "AAAA"}}]}),
-            ("[resource a://b, data, 3 bytes, not shown]", false),
+            &[],
         );
         check(
             json!({"content": [{"type": "resource_link", "uri": "a://b", "name": "n", "mimeType": "text/plain"}]}),
             ("[resource a://b (n, text/plain)]", false),
+            &[],
         );
-        check(json!({"content": []}), ("(the tool answered without content)", false));
+        check(json!({"content": []}), ("(the tool answered without content)", false), &[]);
+    }
+
+    #[test]
+    fn media_go_along_and_the_text_says_where_they_stood() {
+        let blob = |uri: &str, kind: &str, blob: &str| json!({"type": "resource", "resource": {"uri": uri, "mimeType": kind, "blob": blob}});
+        check(
+            json!({"content": [
+                {"type": "text", "text": "first"},
+                {"type": "image", "data": PNG, "mimeType": "image/png"},
+                {"type": "audio", "data": WAV, "mimeType": "audio/wav"},
+                blob("a://b.pdf", "application/pdf", PDF),
+            ]}),
+            (
+                "first\n[image, attached 1: image/png, 8 bytes]\n[audio, attached 2: audio/wav, 12 bytes]\n\
+                 [resource a://b.pdf, attached 3: application/pdf, 9 bytes]",
+                false,
+            ),
+            &["image/png", "audio/wav", "application/pdf"],
+        );
+        check(
+            json!({"content": [
+                {"type": "image", "data": "!", "mimeType": "image/png"},
+                blob("a://b.zip", "application/zip", "UEsDBA=="),
+                blob("a://b.txt", "text/plain", "aGk="),
+            ]}),
+            (
+                "[image, image/png, 0 bytes, not shown: it cannot be read: it is not base64]\n\
+                 [resource a://b.zip, application/zip, 4 bytes, not shown]\n[resource a://b.txt]\nhi",
+                false,
+            ),
+            &[],
+        );
+    }
+
+    #[test]
+    fn structured_content_is_read_unless_the_text_repeats_it() {
+        check(json!({"content": [], "structuredContent": {"a": 1}}), ("{\n  \"a\": 1\n}", false), &[]);
+        check(
+            json!({"content": [{"type": "text", "text": "{\"a\":1}"}], "structuredContent": {"a": 1}}),
+            ("{\"a\":1}", false),
+            &[],
+        );
+        check(
+            json!({"content": [{"type": "text", "text": "One."}], "structuredContent": {"a": 1}}),
+            ("One.\n{\n  \"a\": 1\n}", false),
+            &[],
+        );
+        check(
+            json!({"content": [{"type": "text", "text": "a\nb"}], "structuredContent": {"content": "a\nb"}}),
+            ("a\nb", false),
+            &[],
+        );
+        let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
+        check(
+            json!({"content": [image], "structuredContent": {"content": [image]}}),
+            ("[image, attached 1: image/png, 8 bytes]", false),
+            &["image/png"],
+        );
     }
 
     #[test]

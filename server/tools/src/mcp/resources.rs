@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kit_protocol::{ErrorKind, KitError};
+use kit_protocol::{ErrorKind, ImagePart, KitError};
 use rmcp::model::{ClientRequest, ReadResourceRequest, ReadResourceRequestParams, ServerResult};
 use rmcp::service::PeerRequestOptions;
 
@@ -23,6 +23,15 @@ pub struct McpResource {
     pub name: String,
     /// A word for people.
     pub description: String,
+}
+
+/// What a resource holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct McpContent {
+    /// Its text, which names the media where they stood.
+    pub text: String,
+    /// Images, PDFs and sounds.
+    pub media: Vec<ImagePart>,
 }
 
 /// What stands behind `@mcp:`.
@@ -53,8 +62,8 @@ impl McpServers {
         found
     }
 
-    /// The text of a resource, by what stands behind `@mcp:`.
-    pub async fn resource(&self, name: &str) -> Result<String, KitError> {
+    /// What a resource holds, by what stands behind `@mcp:`.
+    pub async fn resource(&self, name: &str) -> Result<McpContent, KitError> {
         self.wake();
         let unavailable = |text: String| KitError::new(ErrorKind::Unavailable, text);
         let found = name.split_once(':').and_then(|(server, uri)| {
@@ -74,7 +83,10 @@ impl McpServers {
             Err(error) => Err(error),
         };
         match answered {
-            Ok(ServerResult::ReadResourceResult(result)) => Ok(content::resource(&result)),
+            Ok(ServerResult::ReadResourceResult(result)) => {
+                let (text, media) = content::resource(&result);
+                Ok(McpContent { text, media })
+            }
             Ok(_) => Err(unavailable(format!("the MCP server {} answered with no resource", server.name))),
             Err(error) => Err(unavailable(format!(
                 "the MCP server {} did not give the resource: {}",

@@ -84,7 +84,11 @@ impl McpTool {
             () = connection.ended.cancelled() => Err(ServiceError::TransportClosed),
         };
         match answered {
-            Ok(ServerResult::CallToolResult(result)) => Ok(content::output(result)),
+            // Images are many bytes to look at.
+            Ok(ServerResult::CallToolResult(result)) => {
+                let read = tokio::task::spawn_blocking(move || content::output(&result)).await;
+                read.map_err(|error| ToolError::Failed(error.to_string()))
+            }
             Ok(_) => Err(ToolError::Failed(format!(
                 "the MCP server {} answered with something that is no result of a tool",
                 server.name

@@ -63,7 +63,8 @@ async fn what_cannot_be_read_says_what_to_do() {
     let desk = Desk::new();
     desk.write("folder/main.rs", "");
     desk.write("data.bin", [0, 1, 2]);
-    desk.write("image.PNG", b"\x89PNG\r\n\x1a\n\0\0");
+    desk.write("image.BMP", b"BM\0\0");
+    desk.write("large.png", [&b"\x89PNG\r\n\x1a\n"[..], &vec![0; 6 << 20]].concat());
     desk.write("latin.txt", b"caf\xe9");
     desk.write("empty", "");
     let read = |path: &'static str| desk.call("read", json!({ "path": path }));
@@ -76,8 +77,12 @@ async fn what_cannot_be_read_says_what_to_do() {
         "'data.bin' is a binary file of 3 bytes; this tool reads text only."
     );
     assert_eq!(
-        failed(read("image.PNG").await),
-        "'image.PNG' is an image of 10 bytes; this tool reads text only."
+        failed(read("image.BMP").await),
+        "'image.BMP' is an image of 4 bytes and no text; of images, `read` shows PNG, JPEG, GIF and WebP."
+    );
+    assert_eq!(
+        failed(read("large.png").await),
+        "'large.png' cannot be shown: 6,291,464 bytes are more than the 5,242,880 that can be attached; make it smaller"
     );
     assert_eq!(
         failed(read("latin.txt").await),
@@ -90,6 +95,39 @@ async fn what_cannot_be_read_says_what_to_do() {
     assert_eq!(failed(read("nothing/like/this").await), "'nothing/like/this' does not exist.");
     assert_eq!(succeeded(read("empty").await), "[the file is empty]");
     assert_eq!(failed(desk.call("read", json!({})).await), "invalid arguments: missing field `path`");
+}
+
+#[tokio::test]
+async fn images_and_pdfs_come_back_as_they_are() {
+    let desk = Desk::new();
+    desk.write("folder/a.dat", b"\x89PNG\r\n\x1a\n\0\0");
+    desk.write("b.pdf", b"%PDF-1.7\n");
+    desk.write("c.txt", "text");
+    let read = async |path: &str| {
+        let output = desk.call("read", json!({ "path": path })).await;
+        let media = output.media.iter().map(|part| (part.media_type.clone(), part.data.clone()));
+        (output.content.clone(), media.collect::<Vec<_>>())
+    };
+    let medium = |media_type: &str, data: &str| vec![(media_type.to_owned(), data.to_owned())];
+    assert_eq!(
+        read("folder/a.dat").await,
+        (
+            "[folder/a.dat, attached 1: image/png, 10 bytes]".to_owned(),
+            medium("image/png", "iVBORw0KGgoAAA==")
+        )
+    );
+    assert_eq!(
+        read("b.pdf").await,
+        (
+            "[b.pdf, attached 1: application/pdf, 9 bytes]".to_owned(),
+            medium("application/pdf", "JVBERi0xLjcK")
+        )
+    );
+    assert_eq!(read("c.txt").await, ("1: text".to_owned(), vec![]));
+    // What is open in the editor is text.
+    let uri = desk.open("b.pdf", "%PDF-1.7\n");
+    desk.types(&uri, "no PDF any more");
+    assert_eq!(read("b.pdf").await.1, vec![]);
 }
 
 #[tokio::test]

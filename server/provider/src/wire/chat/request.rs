@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use kit_protocol::ThinkingLevel;
+use kit_protocol::{ImagePart, MediaKind, ThinkingLevel};
 use serde_json::{Map, Value, json};
 
-use super::{Effort, Quirks};
+use super::{Effort, Quirks, ResultMedia};
 use crate::model::Request;
-use crate::wire::history::{AssistantContent, NO_IMAGES, Turn, UserContent, clean, hash, turns};
+use crate::wire::history::{AssistantContent, Carriage, ToolResult, Turn, UserContent, clean, hash, turns};
 use crate::wire::messages::output_limit;
 use crate::wire::{Target, thinking};
 
@@ -76,7 +76,12 @@ pub(in crate::wire) fn body(request: &Request, target: Target<'_>, quirks: &Quir
 }
 
 fn messages(request: &Request, target: Target<'_>, quirks: &Quirks) -> Vec<Value> {
-    let turns = turns(&request.messages);
+    let carry = |medium: &ImagePart, result: Option<&_>| match quirks.result_media {
+        _ if !target.reads(medium) => Carriage::Named,
+        ResultMedia::Behind if result.is_some() => Carriage::BehindResults,
+        ResultMedia::Behind | ResultMedia::Inside => Carriage::InPlace,
+    };
+    let turns = turns(&request.messages, carry);
     let marks = quirks.cache_breakpoints.iter().any(|prefix| target.name.starts_with(prefix));
     let users = turns.iter().filter(|turn| matches!(turn, Turn::User { .. })).count();
     let mut messages = Vec::new();
@@ -93,12 +98,12 @@ fn messages(request: &Request, target: Target<'_>, quirks: &Quirks) -> Vec<Value
                 user += 1;
                 let mut group = Vec::new();
                 for result in results {
-                    let text = result.for_text_field();
                     let id = call_id(&result.id, quirks);
-                    group.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
+                    let content = result_content(result);
+                    group.push(json!({"role": "tool", "tool_call_id": id, "content": content}));
                 }
                 if !content.is_empty() {
-                    group.push(json!({"role": "user", "content": user_content(content, target.images())}));
+                    group.push(json!({"role": "user", "content": user_content(content)}));
                 }
                 if marks && user + 1 >= users {
                     mark_last(&mut group);
@@ -111,28 +116,38 @@ fn messages(request: &Request, target: Target<'_>, quirks: &Quirks) -> Vec<Value
     messages
 }
 
+fn result_content(result: &ToolResult<'_>) -> Value {
+    let text = result.for_text_field();
+    if result.media.is_empty() {
+        return json!(text);
+    }
+    let text = json!({"type": "text", "text": text});
+    std::iter::once(text).chain(result.media.iter().map(|medium| media_part(medium))).collect()
+}
+
 /// Plain text where possible, because not every server takes parts.
-fn user_content(content: &[UserContent<'_>], images: bool) -> Value {
-    let has_image = content.iter().any(|content| matches!(content, UserContent::Image(_)));
-    if !has_image || !images {
-        let texts = content.iter().map(|content| match content {
-            UserContent::Text(text) => text.as_ref(),
-            UserContent::Image(_) => NO_IMAGES,
-        });
-        return texts.collect::<Vec<&str>>().join("\n\n").into();
+fn user_content(content: &[UserContent<'_>]) -> Value {
+    let texts = content.iter().map(|content| match content {
+        UserContent::Text(text) => Some(text.as_ref()),
+        UserContent::Image(_) => None,
+    });
+    if let Some(texts) = texts.collect::<Option<Vec<&str>>>() {
+        return texts.join("\n\n").into();
     }
     let part = |content: &UserContent<'_>| match content {
         UserContent::Text(text) => json!({"type": "text", "text": text}),
-        UserContent::Image(image) => {
-            let url = format!("data:{};base64,{}", image.media_type, image.data);
-            if image.media_type == "application/pdf" {
-                json!({"type": "file", "file": {"filename": "document.pdf", "file_data": url}})
-            } else {
-                json!({"type": "image_url", "image_url": {"url": url}})
-            }
-        }
+        UserContent::Image(medium) => media_part(medium),
     };
-    content.iter().map(part).collect::<Vec<Value>>().into()
+    content.iter().map(part).collect()
+}
+
+fn media_part(medium: &ImagePart) -> Value {
+    let url = format!("data:{};base64,{}", medium.media_type, medium.data);
+    if medium.kind() == MediaKind::Document {
+        json!({"type": "file", "file": {"filename": "document.pdf", "file_data": url}})
+    } else {
+        json!({"type": "image_url", "image_url": {"url": url}})
+    }
 }
 
 fn assistant(content: &[AssistantContent<'_>], quirks: &Quirks) -> Value {

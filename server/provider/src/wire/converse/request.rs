@@ -1,10 +1,10 @@
 //! The body of a Converse request.
 
-use kit_protocol::{ImagePart, ThinkingLevel};
+use kit_protocol::{ImagePart, MediaKind, ThinkingLevel, ToolResultPart};
 use serde_json::{Map, Value, json};
 
 use crate::model::{Request, ToolDefinition};
-use crate::wire::history::{AssistantContent, NO_IMAGES, ToolResult, Turn, UserContent, clean, turns};
+use crate::wire::history::{AssistantContent, Carriage, ToolResult, Turn, UserContent, clean, turns};
 use crate::wire::messages::output_limit;
 use crate::wire::seal::is_foreign;
 use crate::wire::{Plain, Target, thinking};
@@ -18,13 +18,16 @@ struct Maker {
     caches: bool,
     /// Such a mark after the tools too.
     caches_tools: bool,
+    /// Images and documents inside of results.
+    shows_results: bool,
 }
 
 impl Maker {
     /// The maker, from an id such as `eu.anthropic.claude-sonnet-4-5-20250929-v1:0` or the name of a profile with it.
     fn of(model: &str) -> Self {
         let claude = model.contains("claude");
-        Self { claude, caches: claude || model.contains("nova"), caches_tools: claude }
+        let nova = model.contains("nova");
+        Self { claude, caches: claude || nova, caches_tools: claude, shows_results: claude || nova }
     }
 }
 
@@ -94,7 +97,13 @@ fn reasoning(level: ThinkingLevel, target: Target<'_>, maker: Maker) -> (Map<Str
 }
 
 fn messages(request: &Request, target: Target<'_>, maker: Maker) -> Vec<Value> {
-    let turns = turns(&request.messages);
+    let carry = |medium: &ImagePart, result: Option<&ToolResultPart>| match result {
+        _ if !target.reads(medium) => Carriage::Named,
+        // A result of Claude's that failed may hold nothing but text.
+        Some(result) if !maker.shows_results || (maker.claude && result.is_error) => Carriage::BehindResults,
+        Some(_) | None => Carriage::InPlace,
+    };
+    let turns = turns(&request.messages, carry);
     let users = turns.iter().filter(|turn| matches!(turn, Turn::User { .. })).count();
     let mut user = 0;
     let mut messages = Vec::new();
@@ -102,9 +111,10 @@ fn messages(request: &Request, target: Target<'_>, maker: Maker) -> Vec<Value> {
         match turn {
             Turn::User { results, content } => {
                 user += 1;
-                let mut blocks: Vec<Value> = results.iter().map(result_block).collect();
-                let content = content.iter().enumerate();
-                blocks.extend(content.map(|(place, content)| user_block(content, target.images(), place)));
+                let mut documents = 0;
+                let mut blocks: Vec<Value> =
+                    results.iter().map(|result| result_block(result, &mut documents)).collect();
+                blocks.extend(content.iter().map(|content| user_block(content, &mut documents)));
                 blocks.extend((maker.caches && user + 1 >= users).then(mark));
                 messages.push(json!({"role": "user", "content": blocks}));
             }
@@ -121,26 +131,28 @@ fn messages(request: &Request, target: Target<'_>, maker: Maker) -> Vec<Value> {
     messages
 }
 
-fn result_block(result: &ToolResult<'_>) -> Value {
+fn result_block(result: &ToolResult<'_>, documents: &mut usize) -> Value {
     let text = if result.content.trim().is_empty() { "(no output)" } else { &result.content };
     let status = if result.is_error { "error" } else { "success" };
-    json!({"toolResult": {"toolUseId": result.id, "content": [{"text": text}], "status": status}})
+    let media = result.media.iter().map(|medium| media_block(medium, documents));
+    let content: Vec<Value> = std::iter::once(json!({"text": text})).chain(media).collect();
+    json!({"toolResult": {"toolUseId": result.id, "content": content, "status": status}})
 }
 
-fn user_block(content: &UserContent<'_>, images: bool, place: usize) -> Value {
+fn user_block(content: &UserContent<'_>, documents: &mut usize) -> Value {
     match content {
         UserContent::Text(text) => json!({"text": text}),
-        UserContent::Image(_) if !images => json!({"text": NO_IMAGES}),
-        UserContent::Image(image) => picture(image, place),
+        UserContent::Image(medium) => media_block(medium, documents),
     }
 }
 
-/// A picture or a document. The name of a document must differ from those beside it.
-fn picture(image: &ImagePart, place: usize) -> Value {
-    let source = json!({"bytes": image.data});
-    let format = image.media_type.rsplit('/').next().unwrap_or_default();
-    if image.media_type == "application/pdf" {
-        return json!({"document": {"format": "pdf", "name": format!("document-{place}"), "source": source}});
+/// A picture or a document. The name of a document must differ from those of the same message, so they are counted.
+fn media_block(medium: &ImagePart, documents: &mut usize) -> Value {
+    let source = json!({"bytes": medium.data});
+    let format = medium.media_type.rsplit('/').next().unwrap_or_default();
+    if medium.kind() == MediaKind::Document {
+        *documents += 1;
+        return json!({"document": {"format": "pdf", "name": format!("document-{documents}"), "source": source}});
     }
     let format = if format == "jpg" { "jpeg" } else { format };
     json!({"image": {"format": format, "source": source}})

@@ -1,10 +1,10 @@
 //! The body of a Gemini request.
 
-use kit_protocol::ThinkingLevel;
+use kit_protocol::{ImagePart, MediaKind, ThinkingLevel};
 use serde_json::{Map, Value, json};
 
 use crate::model::Request;
-use crate::wire::history::{AssistantContent, NO_IMAGES, Turn, UserContent, clean, turns};
+use crate::wire::history::{AssistantContent, Carriage, ToolResult, Turn, UserContent, clean, turns};
 use crate::wire::messages::output_limit;
 use crate::wire::seal::Seal;
 use crate::wire::{Target, thinking};
@@ -12,7 +12,8 @@ use crate::wire::{Target, thinking};
 /// What a call gets whose own signature is not known, because another model made it.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
-/// The body. Models before the third generation take a reasoning budget and know neither ids of calls nor signatures.
+/// The body. Models before the third generation take a reasoning budget and know neither ids of calls nor signatures nor
+/// media inside of results.
 pub(in crate::wire) fn body(request: &Request, target: Target<'_>) -> Value {
     let mut body = Map::new();
     body.insert("contents".into(), contents(request, target).into());
@@ -98,16 +99,30 @@ pub(in crate::wire) fn takes_budget(name: &str) -> bool {
 fn contents(request: &Request, target: Target<'_>) -> Vec<Value> {
     let has_ids = !takes_budget(target.name);
     let mut contents = Vec::new();
-    for turn in &turns(&request.messages) {
+    let carry = |medium: &ImagePart, result: Option<&_>| {
+        let hears = medium.kind() == MediaKind::Sound && target.name.starts_with("gemini");
+        match hears && !target.plain.images || target.reads(medium) {
+            false => Carriage::Named,
+            true if result.is_some() && !has_ids => Carriage::BehindResults,
+            true => Carriage::InPlace,
+        }
+    };
+    for turn in &turns(&request.messages, carry) {
         match turn {
             Turn::User { results, content } => {
-                let response = |result: &crate::wire::history::ToolResult<'_>| {
+                let response = |result: &ToolResult<'_>| {
                     let field = if result.is_error { "error" } else { "output" };
                     let response: Map<String, Value> =
                         [(field.to_owned(), result.content.as_ref().into())].into_iter().collect();
                     let mut part = json!({"name": result.name, "response": response});
                     if let Some(part) = part.as_object_mut().filter(|_| has_ids) {
                         part.insert("id".into(), result.id.as_str().into());
+                    }
+                    if let Some(part) = part.as_object_mut().filter(|_| !result.media.is_empty()) {
+                        part.insert(
+                            "parts".into(),
+                            result.media.iter().map(|medium| inline(medium)).collect(),
+                        );
                     }
                     json!({"functionResponse": part})
                 };
@@ -116,8 +131,7 @@ fn contents(request: &Request, target: Target<'_>) -> Vec<Value> {
                 if !responses.is_empty() {
                     contents.push(json!({"role": "user", "parts": responses}));
                 }
-                let images = target.images();
-                let parts: Vec<Value> = content.iter().map(|part| user_part(part, images)).collect();
+                let parts: Vec<Value> = content.iter().map(user_part).collect();
                 if !parts.is_empty() {
                     contents.push(json!({"role": "user", "parts": parts}));
                 }
@@ -130,14 +144,19 @@ fn contents(request: &Request, target: Target<'_>) -> Vec<Value> {
     contents
 }
 
-fn user_part(content: &UserContent<'_>, images: bool) -> Value {
+fn user_part(content: &UserContent<'_>) -> Value {
     match content {
         UserContent::Text(text) => json!({"text": text}),
-        UserContent::Image(_) if !images => json!({"text": NO_IMAGES}),
-        UserContent::Image(image) => {
-            json!({"inlineData": {"mimeType": image.media_type, "data": image.data}})
-        }
+        UserContent::Image(medium) => inline(medium),
     }
+}
+
+fn inline(medium: &ImagePart) -> Value {
+    let media_type = match medium.media_type.as_str() {
+        "audio/mpeg" => "audio/mp3",
+        other => other,
+    };
+    json!({"inlineData": {"mimeType": media_type, "data": medium.data}})
 }
 
 fn assistant(content: &[AssistantContent<'_>], target: Target<'_>, has_ids: bool) -> Vec<Value> {

@@ -199,8 +199,8 @@ fn builds_the_whole_body() {
                 {"functionCall": {"name": "read", "args": {"path": "a"}, "id": "c"},
                     "thoughtSignature": "skip_thought_signature_validator"},
             ]},
-            {"role": "user", "parts": [{"functionResponse": {"name": "read", "response": {"error": "none"}, "id": "c"}}]},
-            {"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "read", "response": {"error": "none"}, "id": "c",
+                "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}}]},
         ],
         "systemInstruction": {"parts": [{"text": "Be brief."}]},
         "tools": [{"functionDeclarations": [

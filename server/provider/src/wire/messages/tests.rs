@@ -275,6 +275,7 @@ fn builds_the_whole_body_with_four_breakpoints() {
                 {"type": "tool_result", "tool_use_id": id, "is_error": true},
                 {"type": "tool_result", "tool_use_id": "t2", "is_error": true,
                  "content": "This call was not run because its arguments were cut off."},
+                {"type": "text", "text": "(Attached by result 1 of the tool read:)"},
                 {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"},
                  "cache_control": ephemeral},
             ]},

@@ -1,11 +1,11 @@
 //! The body of a request to Ollama, and the size of the context that it asks for.
 
-use kit_protocol::ThinkingLevel;
+use kit_protocol::{ImagePart, MediaKind, ThinkingLevel};
 use serde_json::{Map, Value, json};
 
 use crate::model::Request;
 use crate::wire::Target;
-use crate::wire::history::{AssistantContent, NO_IMAGES, Turn, UserContent, clean, turns};
+use crate::wire::history::{AssistantContent, Carriage, Turn, UserContent, clean, turns};
 
 /// The smallest context to ask for: an agent's instructions and a few files.
 const LEAST_CONTEXT: u64 = 32_768;
@@ -13,11 +13,13 @@ const LEAST_CONTEXT: u64 = 32_768;
 const ANSWER_ROOM: u64 = 8192;
 /// Bytes of text that are about one token.
 const BYTES_PER_TOKEN: u64 = 4;
+/// The room for one picture: few models look closer.
+const IMAGE_ROOM: u64 = 1600;
 
 /// How much a request holds and how much its context can hold, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::wire) struct Size {
-    /// About how many tokens the prompt has.
+    /// About how many tokens the text of the prompt has.
     pub(in crate::wire) prompt: u64,
     /// The context that is asked for.
     pub(in crate::wire) context: u64,
@@ -41,9 +43,13 @@ impl Size {
         });
         let bytes = request.system.len() + tools.sum::<usize>() + said.sum::<usize>();
         let prompt = u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_TOKEN;
+        let parts = request.messages.iter().flat_map(|message| &message.parts);
+        let pictures = parts
+            .filter(|part| matches!(part, kit_protocol::Part::Image(medium) if is_shown(medium, target)));
+        let pictures = u64::try_from(pictures.count()).unwrap_or(u64::MAX).saturating_mul(IMAGE_ROOM);
         let room = request.parameters.max_output_tokens.unwrap_or(ANSWER_ROOM).min(LEAST_CONTEXT);
         // A third more than the estimate, because code has fewer bytes in a token than prose.
-        let needed = (prompt + prompt / 3).saturating_add(room);
+        let needed = (prompt + prompt / 3).saturating_add(pictures).saturating_add(room);
         let mut context = LEAST_CONTEXT;
         while context < needed && context < u64::MAX / 2 {
             context *= 2;
@@ -120,7 +126,12 @@ fn messages(request: &Request, target: Target<'_>) -> Vec<Value> {
     if !system.trim().is_empty() {
         messages.push(json!({"role": "system", "content": system}));
     }
-    for turn in &turns(&request.messages) {
+    let carry = |medium: &ImagePart, result: Option<&_>| match is_shown(medium, target) {
+        false => Carriage::Named,
+        true if result.is_some() => Carriage::BehindResults,
+        true => Carriage::InPlace,
+    };
+    for turn in &turns(&request.messages, carry) {
         match turn {
             Turn::User { results, content } => {
                 for result in results {
@@ -128,7 +139,7 @@ fn messages(request: &Request, target: Target<'_>) -> Vec<Value> {
                     messages.push(json!({"role": "tool", "tool_name": result.name, "content": text}));
                 }
                 if !content.is_empty() {
-                    messages.push(user(content, target.images()));
+                    messages.push(user(content));
                 }
             }
             Turn::Assistant(content) => messages.push(assistant(content)),
@@ -137,16 +148,18 @@ fn messages(request: &Request, target: Target<'_>) -> Vec<Value> {
     messages
 }
 
-fn user(content: &[UserContent<'_>], images: bool) -> Value {
+/// Whether a medium is sent: pictures only.
+fn is_shown(medium: &ImagePart, target: Target<'_>) -> bool {
+    medium.kind() == MediaKind::Image && target.reads(medium)
+}
+
+fn user(content: &[UserContent<'_>]) -> Value {
     let mut texts: Vec<&str> = Vec::new();
     let mut pictures: Vec<&str> = Vec::new();
     for part in content {
         match part {
             UserContent::Text(text) => texts.push(text),
-            UserContent::Image(image) if images && image.media_type.starts_with("image/") => {
-                pictures.push(&image.data);
-            }
-            UserContent::Image(_) => texts.push(NO_IMAGES),
+            UserContent::Image(image) => pictures.push(&image.data),
         }
     }
     let mut message = json!({"role": "user", "content": texts.join("\n\n")});

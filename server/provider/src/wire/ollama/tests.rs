@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use kit_protocol::{Part, ReasoningPart, ThinkingLevel};
+use kit_protocol::{Message, Part, ReasoningPart, ThinkingLevel};
 use serde_json::json;
 
 use super::*;
@@ -111,6 +111,10 @@ fn the_context_grows_in_doublings_up_to_the_limit_of_the_model() {
     assert_eq!([context(10, 0), context(70_000, 0), context(100_000, 0)], [32_768, 32_768, 65_536]);
     assert_eq!([context(10, 8192), context(1_000_000, 131_072)], [8192, 131_072]);
     assert_eq!(context(4_000_000, 0), 2_097_152);
+    let shown = request(vec![Message { role: kit_protocol::Role::User, parts: vec![image(); 20] }]);
+    let of = |abilities| Size::of(&shown, Target { abilities, ..target("ollama", "m") });
+    assert_eq!(of(Abilities::UNKNOWN).context, 65_536);
+    assert_eq!(of(Abilities { images: false, ..Abilities::UNKNOWN }).context, 32_768);
 }
 
 #[test]

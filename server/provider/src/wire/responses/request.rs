@@ -1,9 +1,10 @@
 //! The body of a Responses request.
 
+use kit_protocol::{ImagePart, MediaKind};
 use serde_json::{Map, Value, json};
 
 use crate::model::Request;
-use crate::wire::history::{AssistantContent, NO_IMAGES, Turn, UserContent, clean, turns};
+use crate::wire::history::{AssistantContent, Carriage, ToolResult, Turn, UserContent, clean, turns};
 use crate::wire::messages::output_limit;
 use crate::wire::seal::Seal;
 use crate::wire::{Target, thinking};
@@ -67,16 +68,20 @@ pub(in crate::wire) fn body(request: &Request, target: Target<'_>) -> Value {
 
 fn input(request: &Request, target: Target<'_>) -> Vec<Value> {
     let mut items = Vec::new();
-    for turn in &turns(&request.messages) {
+    let carry = |medium: &ImagePart, _: Option<&_>| {
+        if target.reads(medium) { Carriage::InPlace } else { Carriage::Named }
+    };
+    for turn in &turns(&request.messages, carry) {
         match turn {
             Turn::User { results, content } => {
                 for result in results {
-                    let text = result.for_text_field();
-                    items.push(json!({"type": "function_call_output", "call_id": result.id, "output": text}));
+                    let output = output(result);
+                    items.push(
+                        json!({"type": "function_call_output", "call_id": result.id, "output": output}),
+                    );
                 }
                 if !content.is_empty() {
-                    let images = target.images();
-                    let parts: Vec<Value> = content.iter().map(|part| user_part(part, images)).collect();
+                    let parts: Vec<Value> = content.iter().map(user_part).collect();
                     items.push(json!({"type": "message", "role": "user", "content": parts}));
                 }
             }
@@ -86,18 +91,29 @@ fn input(request: &Request, target: Target<'_>) -> Vec<Value> {
     items
 }
 
-fn user_part(content: &UserContent<'_>, images: bool) -> Value {
+/// A text where possible, because not every server of the wire takes parts.
+fn output(result: &ToolResult<'_>) -> Value {
+    let text = result.for_text_field();
+    if result.media.is_empty() {
+        return json!(text);
+    }
+    let text = json!({"type": "input_text", "text": text});
+    std::iter::once(text).chain(result.media.iter().map(|medium| media_part(medium))).collect()
+}
+
+fn user_part(content: &UserContent<'_>) -> Value {
     match content {
         UserContent::Text(text) => json!({"type": "input_text", "text": text}),
-        UserContent::Image(_) if !images => json!({"type": "input_text", "text": NO_IMAGES}),
-        UserContent::Image(image) => {
-            let url = format!("data:{};base64,{}", image.media_type, image.data);
-            if image.media_type == "application/pdf" {
-                json!({"type": "input_file", "filename": "document.pdf", "file_data": url})
-            } else {
-                json!({"type": "input_image", "image_url": url, "detail": "auto"})
-            }
-        }
+        UserContent::Image(medium) => media_part(medium),
+    }
+}
+
+fn media_part(medium: &ImagePart) -> Value {
+    let url = format!("data:{};base64,{}", medium.media_type, medium.data);
+    if medium.kind() == MediaKind::Document {
+        json!({"type": "input_file", "filename": "document.pdf", "file_data": url})
+    } else {
+        json!({"type": "input_image", "image_url": url, "detail": "auto"})
     }
 }
 
