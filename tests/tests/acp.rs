@@ -4,6 +4,7 @@
 mod content;
 mod files;
 mod questions;
+mod servers;
 mod sessions;
 mod turns;
 

@@ -224,3 +224,77 @@ async fn values_that_may_be_secrets_are_shown_nowhere() {
     let has = |content: &[u8]| String::from_utf8_lossy(content).contains("planted-token-7");
     assert!(logs.iter().all(|(_, content)| !has(content)), "no log has it");
 }
+
+#[tokio::test]
+async fn a_mention_of_a_stalled_server_holds_up_its_turn_and_not_the_answer() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "stalls", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let asked = std::time::Instant::now();
+    let turn = client.prompt("Sum up @mcp:bad:nasty://one").await;
+    // The server would be waited for as long as ten seconds.
+    assert!(asked.elapsed() < std::time::Duration::from_secs(2), "{:?}", asked.elapsed());
+    let note = project.path("note");
+    let noted = || std::fs::read_to_string(&note).unwrap_or_default();
+    eventually("the resource is read", || noted().contains("read nasty://one")).await;
+    client.latest("kit/status", |status| status["label"] == "reading what the prompt mentions").await;
+    let text = std::fs::read_to_string(&project.session_files()[0]).expect("the session file");
+    assert!(
+        text.contains("Sum up @mcp:bad:nasty://one"),
+        "the prompt is saved before it is answered: {text}"
+    );
+    client.command("kit.session.cancel", json!({ "turn": turn.turn })).await.expect("a cancel");
+    let report = client.finish(&turn).await;
+    assert_eq!(report.stop_reason(), "cancelled");
+    assert_eq!(model.requests().len(), 0, "no model is called before the resource is there");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_resource_that_cannot_be_had_is_named_and_the_turn_goes_on() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "well", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    model.reply(Reply::new().text("done"));
+    assert_eq!(client.run("Sum up @mcp:bad:nasty://one").await.stop_reason(), "end_turn");
+    let texts = model.request(0).await.user_texts().join("\n");
+    assert!(
+        texts.contains("<document path=\"mcp:bad:nasty://one\" error=\"the MCP server bad did not give"),
+        "{texts}"
+    );
+    model.reply(Reply::new().text("again"));
+    let turn = client.command("kit.session.retry", json!({})).await.expect("a retry");
+    client.event(|event| event["type"] == "turn_end" && event["turn"] == turn["turn"]).await;
+    let texts = model.request(1).await.user_texts().join("\n");
+    assert_eq!(
+        texts.matches("did not give the resource").count(),
+        1,
+        "a repeated prompt reads it again: {texts}"
+    );
+    let note = std::fs::read_to_string(project.path("note")).expect("the notes");
+    assert_eq!(note.matches("read nasty://one").count(), 2, "{note}");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_is_told_when_the_roots_change() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "well", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let added = project.outside().join("added");
+    std::fs::create_dir_all(&added).expect("a folder");
+    let folder = json!({ "uri": kit_testkit::file_uri(&added), "name": "added" });
+    let change = json!({ "event": { "added": [folder], "removed": [] } });
+    client.notify("workspace/didChangeWorkspaceFolders", change);
+    let note = project.path("note");
+    let expected =
+        format!("roots {} {}", kit_testkit::file_uri(&project.root()), kit_testkit::file_uri(&added));
+    eventually("it is told and asks for the roots", || {
+        std::fs::read_to_string(&note).unwrap_or_default().contains(&expected)
+    })
+    .await;
+    client.close().await;
+}

@@ -154,3 +154,41 @@ async fn a_login_from_the_terminal_holds_for_every_process() {
     let out = launch.run(&["mcp", "logout", "tracker"]).await;
     assert_eq!((out.code, out.stdout.as_str()), (Some(0), "There was no stored login at tracker.\n"));
 }
+
+#[tokio::test]
+async fn a_changed_proxy_counts_from_the_next_connection_on() {
+    let Some(bin) = editor_or_skip("mcp") else { return };
+    let (project, model, port) = (Project::new(), ModelServer::start().await, free_port());
+    // A server that takes whole addresses as its proxy's clients send them is reached as a proxy is.
+    let _server = Everything::on(&bin, port).await;
+    let settings = |more: &str| {
+        let text =
+            format!("mcpServers:\n  remote:\n    url: http://mcp.invalid/mcp\n    noOAuth: true\n{more}");
+        std::fs::write(project.kit_home().join(".kit.yml"), text).expect("the settings can be written");
+    };
+    settings("");
+    let client = launch(&project, &model).start().await;
+    in_state(&client, "remote", "failed").await;
+    settings(&format!("proxy: http://127.0.0.1:{port}\n"));
+    let reconnected = async {
+        loop {
+            client.command("kit.mcp.reconnect", json!({ "name": "remote" })).await.expect("it is tried");
+            let settled = async {
+                loop {
+                    let state = crate::mcp::info(&client, "remote").await["state"].clone();
+                    if state == "ready" || state == "failed" {
+                        return state;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            if settled.await == "ready" {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(kit_testkit::deadline(), reconnected).await.expect("it is reached by the proxy");
+    let info = in_state(&client, "remote", "ready").await;
+    assert!(tool_names(&info).contains(&"mcp__remote__echo".to_owned()), "{info}");
+    client.close().await;
+}

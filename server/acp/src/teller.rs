@@ -14,9 +14,8 @@ use agent_client_protocol_schema::v1::{
     ToolCallStatus, ToolCallUpdate, ToolCallUpdateFields, ToolKind,
 };
 use kit_protocol::{
-    AgentId, AgentRef, Event, EventBody, ImagePart, KitError, MediaKind, PlanPriority, PlanStatus, ToolCallId,
-    ToolDisplay,
-    ToolMetadata, TurnId,
+    AgentId, AgentRef, Event, EventBody, ImagePart, KitError, MediaKind, PlanPriority, PlanStatus,
+    ToolCallId, ToolDisplay, ToolMetadata, TurnId,
 };
 use kit_workspace::DocumentUri;
 use serde_json::{Value, json};

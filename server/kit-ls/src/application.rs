@@ -28,7 +28,7 @@ use crate::doctor;
 use crate::extension_ports::{self, Desk, Requests};
 use crate::live::Reload;
 use crate::logins::{Logins, Surroundings};
-use crate::mcp;
+use crate::mcp::{self, Connections};
 
 /// The application behind the language server.
 pub(crate) struct Kit {
@@ -36,6 +36,8 @@ pub(crate) struct Kit {
     options: Options,
     trust: kit_workspace::Trust,
     logins: Arc<Logins>,
+    /// How remote MCP servers are connected.
+    connections: Arc<Connections>,
     state: Mutex<State>,
     /// Told when settings changed that are in no file.
     pub(crate) changed: Notify,
@@ -80,6 +82,7 @@ impl Kit {
             options,
             trust,
             logins: Arc::default(),
+            connections: Arc::new(Connections::new(&Settings::default())),
             state: Mutex::default(),
             changed: Notify::new(),
             reloading: Mutex::default(),
@@ -205,7 +208,7 @@ impl Kit {
         let (roots, documents) = (vec![Root::new(folder)], Arc::new(Documents::new()));
         let workspace = Arc::new(Workspace::new(roots, documents, Arc::new(DiskEditor), desk));
         let tool_settings = ToolSettings::new(settings, None);
-        let servers = mcp::servers(settings, Arc::default(), &tool_settings, workspace);
+        let servers = mcp::servers(Arc::clone(&self.connections), Arc::default(), &tool_settings, workspace);
         self.apply_mcp(&servers, &configuration, &[folder.to_owned()]);
         Ok((servers, configuration.problems.iter().map(ToString::to_string).collect()))
     }
@@ -218,6 +221,7 @@ impl Kit {
             let folder = configuration.root_of_server(name).unwrap_or(first).to_owned();
             (name.clone(), (server.clone(), folder))
         });
+        self.connections.set(&configuration.settings);
         servers.apply(&settings.collect());
     }
 
@@ -283,7 +287,8 @@ impl Application for Kit {
             extension_ports::settings(settings),
         );
         sink.connect(&extensions);
-        let servers = mcp::servers(settings, Arc::clone(&tools), &tool_settings, Arc::clone(&workspace));
+        let connections = Arc::clone(&self.connections);
+        let servers = mcp::servers(connections, Arc::clone(&tools), &tool_settings, Arc::clone(&workspace));
         self.apply_mcp(&servers, &configuration, &folders);
         let contributions = Contributions::new();
         contributions.add_commands(Arc::new(ExtensionCommands(Arc::clone(&extensions))));

@@ -3,7 +3,7 @@
 pub(crate) mod command;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -13,7 +13,7 @@ use kit_protocol::{
 };
 use kit_provider::auth::{AuthError, BrowserErrand, Credentials, Drawer, LoginUi};
 use kit_provider::{Connector, Environment, ModelError, ProviderSettings};
-use kit_tools::mcp::{HttpClients, LoginStore, McpPorts, McpServers, Redirections, StoreLock};
+use kit_tools::mcp::{LoginStore, McpPorts, McpServers, Redirections, StoreLock};
 use kit_tools::{Registry, ToolSettings};
 use kit_workspace::{Editor, Workspace};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,7 +24,7 @@ use crate::logins::EditorUi;
 
 /// The servers of a process, none of which is there before [`McpServers::apply`].
 pub(crate) fn servers(
-    settings: &Settings,
+    connections: Arc<Connections>,
     tools: Arc<Registry>,
     tool_settings: &ToolSettings,
     workspace: Arc<Workspace>,
@@ -37,17 +37,34 @@ pub(crate) fn servers(
         workspace,
         environment: Arc::new(|name| std::env::var(name).ok()),
         private_variables: tool_settings.private_variables.clone(),
-        http: clients(settings, &environment),
+        http: Arc::new(move |url, redirections| {
+            let made = connections.now().client(url, redirections == Redirections::SameOrigin);
+            made.map_err(|error| error.message)
+        }),
         logins,
     })
 }
 
-fn clients(settings: &Settings, environment: &Environment) -> HttpClients {
-    let connector = Connector::new(ProviderSettings::from(settings).connections, environment);
-    Arc::new(move |url, redirections| {
-        let made = connector.client(url, redirections == Redirections::SameOrigin);
-        made.map_err(|error| error.message)
-    })
+/// How remote servers are connected: by the proxy and the certificates that the settings name at that moment.
+pub(crate) struct Connections(RwLock<Connector>);
+
+impl Connections {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self(RwLock::new(connector(settings)))
+    }
+
+    /// From the next connection on these settings count.
+    pub(crate) fn set(&self, settings: &Settings) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = connector(settings);
+    }
+
+    fn now(&self) -> RwLockReadGuard<'_, Connector> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn connector(settings: &Settings) -> Connector {
+    Connector::new(ProviderSettings::from(settings).connections, &Environment::capture())
 }
 
 /// The line of the doctor; starts nothing.

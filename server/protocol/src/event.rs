@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use crate::{
     AgentId, ErrorKind, ImagePart, PlanEntry, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind,
-    ToolMetadata,
-    TurnId, Usage, UsageTotals,
+    ToolMetadata, TurnId, Usage, UsageTotals,
 };
 
 /// One event. `seq` starts at 1 and has no gaps within a session.

@@ -33,6 +33,9 @@ pub struct McpServer {
     /// Headers of every request, as a map or as lines `Name: value`; values may hold what those of `env` may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<McpHeaders>,
+    /// Whether the values above are taken as they are: `${NAME}` and `cmd:` then stand for themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub literal: Option<bool>,
     /// Only these tools, by the names that the server gives them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_tools: Option<Vec<String>>,

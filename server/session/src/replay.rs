@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use kit_protocol::{
     AgentRef, ErrorKind, EventBody, ImagePart, Message, Part, Role, SessionId, StopReason, ToolCallId,
-    ToolCallPart,
-    ToolKind, ToolResultPart, TurnId, UsageTotals,
+    ToolCallPart, ToolKind, ToolResultPart, TurnId, UsageTotals,
 };
 use serde_json::Value;
 

@@ -19,6 +19,9 @@ def noted(line):
             file.write(line + "\n")
 
 noted("started %d" % os.getpid())
+for name in sorted(os.environ):
+    if name.startswith("NASTY_"):
+        noted("%s=%s" % (name, os.environ[name]))
 if fault == "mute":
     time.sleep(600)
 if fault == "dies":
@@ -44,12 +47,25 @@ for line in sys.stdin:
         continue
     method, id = message.get("method"), message.get("id")
     if method == "initialize":
-        send({"id": id, "result": {"protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {"listChanged": True}}, "serverInfo": {"name": "nasty", "version": "1"}}})
+        send({"id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": True}, "resources": {}}, "serverInfo": {"name": "nasty", "version": "1"}}})
     elif method == "tools/list":
         if fault == "endless":
             send({"id": id, "result": {"tools": [ECHO], "nextCursor": "more"}})
         else:
             send({"id": id, "result": {"tools": TOOLS}})
+    elif method == "resources/list":
+        send({"id": id, "result": {"resources": [{"uri": "nasty://one", "name": "one"}]}})
+    elif method == "resources/templates/list":
+        send({"id": id, "result": {"resourceTemplates": []}})
+    elif method == "resources/read":
+        noted("read %s" % message["params"]["uri"])
+        if fault == "stalls":
+            continue
+        send({"id": id, "error": {"code": -32002, "message": "no such resource"}})
+    elif method == "notifications/roots/list_changed":
+        send({"id": "roots", "method": "roots/list"})
+    elif id == "roots":
+        noted("roots %s" % " ".join(root["uri"] for root in message["result"]["roots"]))
     elif method == "ping":
         if fault != "hangs":
             send({"id": id, "result": {}})
@@ -82,8 +98,9 @@ for line in sys.stdin:
 "##;
 
 /// The settings of a server with a fault: `mute`, `dies`, `yes`, `child`, `lies`, `floods-tools`, `endless`, `hangs`,
-/// `slow`, `crashes`, `floods`, `large`, `garbles`, `refuses`, `grows`, or none with any other word. Where `note` names a
-/// file, the server writes there that it was started, called and told of cancels.
+/// `slow`, `stalls` (while a resource is read), `crashes`, `floods`, `large`, `garbles`, `refuses`, `grows`, or none with
+/// any other word. Where `note` names a file, the server writes there that it was started, with the variables whose names
+/// begin with `NASTY_`, what it is asked for, and what it is told of cancels and roots.
 pub fn nasty_mcp(fault: &str, note: Option<&std::path::Path>) -> Value {
     let note = note.map(|note| note.to_string_lossy().into_owned());
     let words = ["python3", "-c", SCRIPT, fault].map(str::to_owned).into_iter().chain(note);

@@ -73,9 +73,11 @@ pub fn check(part: &ImagePart, already: usize) -> Result<(), MediaError> {
 /// which is for the reader of texts to judge.
 pub async fn of_file(workspace: &Workspace, location: &Location) -> Result<Option<ImagePart>, MediaError> {
     let limit = |head: &[u8]| Some(limit_of(part_of(&[], visible_type(head)?).kind()));
-    let bytes = workspace.bytes(location, limit).await.map_err(|error| match error {
-        WorkspaceError::TooLarge { size, limit, .. } => MediaError::TooLarge { size, limit },
-        other => MediaError::Unreadable(other.to_string()),
+    let bytes = workspace.bytes(location, limit).await.map_err(|error| {
+        if let WorkspaceError::TooLarge { size, limit, .. } = error {
+            return MediaError::TooLarge { size, limit };
+        }
+        MediaError::Unreadable(error.to_string())
     })?;
     Ok(bytes.and_then(|bytes| Some(part_of(&bytes, visible_type(&bytes)?))))
 }

@@ -1,4 +1,5 @@
-//! The MCP servers that a client passes with a session, as the setting that names servers.
+//! The MCP servers that a client passes with a session, as the setting that names servers. What the client passes is meant
+//! as it is: nothing in it stands for a variable or a command of this machine.
 
 use agent_client_protocol_schema::v1::McpServer;
 use kit_protocol::KitError;
@@ -18,12 +19,15 @@ pub(super) fn settings(servers: &[McpServer]) -> Result<Value, KitError> {
                 let env = stdio.env.iter().map(|variable| (variable.name.clone(), json!(variable.value)));
                 let env: Map<String, Value> = env.collect();
                 let command = stdio.command.to_string_lossy();
-                (&stdio.name, json!({"type": "local", "command": [command], "args": stdio.args, "env": env}))
+                (
+                    &stdio.name,
+                    json!({"type": "local", "command": [command], "args": stdio.args, "env": env, "literal": true}),
+                )
             }
             McpServer::Http(http) => {
                 let headers = http.headers.iter().map(|header| (header.name.clone(), json!(header.value)));
                 let headers: Map<String, Value> = headers.collect();
-                (&http.name, json!({"type": "remote", "url": http.url, "headers": headers}))
+                (&http.name, json!({"type": "remote", "url": http.url, "headers": headers, "literal": true}))
             }
             McpServer::Sse(sse) => {
                 let sentence = format!(
@@ -60,8 +64,9 @@ mod tests {
         let http = McpServerHttp::new("web", "https://example.org/mcp")
             .headers(vec![HttpHeader::new("Authorization", "Bearer x")]);
         let expected = json!({"mcpServers": {
-            "git": {"type": "local", "command": ["/bin/git-server"], "args": ["-v"], "env": {"A": "b"}},
-            "web": {"type": "remote", "url": "https://example.org/mcp", "headers": {"Authorization": "Bearer x"}},
+            "git": {"type": "local", "command": ["/bin/git-server"], "args": ["-v"], "env": {"A": "b"}, "literal": true},
+            "web": {"type": "remote", "url": "https://example.org/mcp", "headers": {"Authorization": "Bearer x"},
+                "literal": true},
         }});
         assert_eq!(settings(&[McpServer::Stdio(stdio), McpServer::Http(http)]).unwrap(), expected);
         assert_eq!(settings(&[]).unwrap(), Value::Null);

@@ -37,6 +37,14 @@ impl Waiting {
     }
 }
 
+impl Running {
+    /// The prompts that waited to join the turn did.
+    pub(super) fn joined(&mut self) {
+        let joined = self.steers.drain(..);
+        self.resources.extend(joined.flat_map(|prompt| prompt.resources));
+    }
+}
+
 /// A prompt whose turn runs and is not saved yet, because interceptors look at it.
 pub(super) struct Unopened {
     pub(super) parts: Vec<Part>,
@@ -143,7 +151,9 @@ impl Actor {
         let max_steps = setup.settings.max_steps.filter(|steps| *steps > 0);
         let repeated = Thresholds::from(setup.settings.repeated_calls);
         let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated, intercepted };
-        self.running = Some(Running::new(Machine::new(plan), setup, unopened, resources));
+        let mut running = Running::new(Machine::new(plan), setup, unopened);
+        running.resources = resources;
+        self.running = Some(running);
         // Whoever gets the answer can cancel the turn.
         self.post();
         Ok(())

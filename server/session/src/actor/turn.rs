@@ -84,12 +84,7 @@ pub(super) struct Running {
 
 impl Running {
     /// A turn whose beginning is saved, but for a prompt that interceptors look at first.
-    pub(super) fn new(
-        machine: Machine,
-        setup: Arc<Setup>,
-        unopened: Option<Unopened>,
-        resources: Vec<String>,
-    ) -> Self {
+    pub(super) fn new(machine: Machine, setup: Arc<Setup>, unopened: Option<Unopened>) -> Self {
         Self {
             machine,
             setup,
@@ -110,7 +105,7 @@ impl Running {
             asking: None,
             arriving: None,
             awaited_tools: false,
-            resources,
+            resources: Vec::new(),
             allowed: false,
             compacted: false,
             overflowed: false,
@@ -276,10 +271,7 @@ impl Actor {
         }
         self.append(entries, Durability::Written).await?;
         if !steers.is_empty() {
-            self.with_running(|running| {
-                let joined = running.steers.drain(..);
-                running.resources.extend(joined.flat_map(|prompt| prompt.resources));
-            });
+            self.with_running(Running::joined);
             self.tell_queue();
             self.tell_joined(&steers).await;
         }

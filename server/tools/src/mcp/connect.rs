@@ -31,7 +31,6 @@ use super::hub::Redirections;
 use super::login;
 use super::offers::Lists;
 use super::remote;
-use super::secret;
 use super::server::Server;
 use super::stderr::{self, LastWords};
 use crate::caps;
@@ -39,6 +38,8 @@ use crate::exec::{Pipes, Service, ServiceLine};
 
 /// How long the end of a connection may take before its process is ended.
 const CLOSING: Duration = Duration::from_millis(300);
+/// How long a word to the server may take on its way.
+const TELLING: Duration = Duration::from_secs(1);
 /// Bytes of a reason.
 const LONGEST_REASON: usize = 500;
 
@@ -76,6 +77,15 @@ impl Connection {
     pub(super) async fn reason(&self, otherwise: String) -> String {
         let words = self.words.get().await.map(|words| format!("{otherwise} (its last words: {words})"));
         self.verdict.get().map(str::to_owned).or(words).unwrap_or(otherwise)
+    }
+
+    /// Tells the server that the roots are others; one that does not take it in time may ask for them later.
+    pub(super) async fn tell_roots_changed(&self) {
+        match tokio::time::timeout(TELLING, self.peer.notify_roots_list_changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "an MCP server was not told of other roots"),
+            Err(_) => tracing::debug!("an MCP server did not take the word of other roots"),
+        }
     }
 
     /// What the server says about the login that it wants, if that is what an error is about.
@@ -154,16 +164,15 @@ impl From<String> for Refused {
 async fn attempt(server: &Server, lifecycle: ClientLifecycleMode) -> Result<Link, Refused> {
     match config::endpoint(&server.settings)? {
         Endpoint::Program { program, arguments, variables, cwd } => {
-            let ports = &server.ports;
-            let environment = &ports.environment;
-            let expand = |text: &str| secret::expanded(text, environment);
+            let values = server.values();
+            let expand = |text: &str| values.expanded(text);
             let cwd = match cwd {
                 Some(cwd) => server.folder.join(expand(&cwd)?),
                 None => server.folder.clone(),
             };
             let mut revealed = BTreeMap::new();
             for (name, value) in &variables {
-                let value = secret::revealed(name, value.expose(), environment, &cwd).await?;
+                let value = values.revealed(name, value.expose(), &cwd).await?;
                 revealed.insert(name.clone(), value);
             }
             let arguments = arguments.iter().map(|text| expand(text)).collect::<Result<_, _>>()?;
@@ -173,17 +182,17 @@ async fn attempt(server: &Server, lifecycle: ClientLifecycleMode) -> Result<Link
                 arguments,
                 cwd,
                 variables: revealed,
-                private_variables: ports.private_variables.clone(),
+                private_variables: server.ports.private_variables.clone(),
             };
             local(server, line, secrets, lifecycle).await
         }
         Endpoint::Address { url, headers, login } => {
-            let environment = &server.ports.environment;
-            let url = secret::expanded(&url, environment)?;
+            let values = server.values();
+            let url = values.expanded(&url)?;
             let address = config::address(&url)?;
             let mut revealed = Vec::new();
             for (name, value) in &headers {
-                let value = secret::revealed(name, value.expose(), environment, &server.folder).await?;
+                let value = values.revealed(name, value.expose(), &server.folder).await?;
                 revealed.push((name.clone(), value));
             }
             let configuration = remote::configuration(address.as_str(), &revealed)?;

@@ -1,5 +1,6 @@
 //! Values of a server's settings: `${NAME}` is an environment variable, `cmd:` stands before a command that prints the
-//! value. They are looked up at each connection, so that a value that changed counts.
+//! value. They are looked up at each connection, so that a value that changed counts. Where the settings say that values
+//! are literal, they stand for themselves.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +15,27 @@ use crate::command_line::{CommandLine, run_command};
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const COMMAND: &str = "cmd:";
 
-/// The text with its variables replaced; the error names the one that is not set.
-pub(super) fn expanded(text: &str, environment: &EnvironmentLookup) -> Result<String, String> {
+/// How the values of a server are read.
+#[derive(Clone, Copy)]
+pub(super) struct Values<'a> {
+    pub(super) environment: &'a EnvironmentLookup,
+    /// Whether they stand for themselves.
+    pub(super) literal: bool,
+}
+
+impl Values<'_> {
+    /// The text with its variables replaced; the error names the one that is not set.
+    pub(super) fn expanded(self, text: &str) -> Result<String, String> {
+        if self.literal { Ok(text.to_owned()) } else { expanded(text, self.environment) }
+    }
+
+    /// The value that a text stands for; `name` says which one it is.
+    pub(super) async fn revealed(self, name: &str, text: &str, cwd: &Path) -> Result<String, String> {
+        if self.literal { Ok(text.to_owned()) } else { revealed(name, text, self.environment, cwd).await }
+    }
+}
+
+fn expanded(text: &str, environment: &EnvironmentLookup) -> Result<String, String> {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -45,8 +65,7 @@ pub(super) fn expanded(text: &str, environment: &EnvironmentLookup) -> Result<St
     Ok(result)
 }
 
-/// The value that a text stands for; `name` says which one it is.
-pub(super) async fn revealed(
+async fn revealed(
     name: &str,
     text: &str,
     environment: &EnvironmentLookup,
@@ -88,6 +107,16 @@ mod tests {
         assert_eq!(check("${B:-}"), Ok(String::new()));
         let error = check("x${B}").unwrap_err();
         assert!(error.contains("B is not set"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn literal_values_stand_for_themselves() {
+        let environment: EnvironmentLookup = Arc::new(|_| Some("1".to_owned()));
+        let values = Values { environment: &environment, literal: true };
+        assert_eq!(values.expanded("${A}"), Ok("${A}".to_owned()));
+        assert_eq!(values.revealed("A", "cmd:echo 1", Path::new("/")).await, Ok("cmd:echo 1".to_owned()));
+        let values = Values { literal: false, ..values };
+        assert_eq!(values.expanded("${A}"), Ok("1".to_owned()));
     }
 
     #[cfg(unix)]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kit_protocol::{McpLogin, McpServer, McpServerInfo, McpState, McpToolInfo};
+use kit_workspace::RootChanges;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use super::config;
 use super::connect::{self, ConnectError, Connection, Link};
 use super::hub::McpPorts;
 use super::offers::{self, Offers};
+use super::secret::Values;
 use super::tool::McpTool;
 use super::{prompts, resources};
 use crate::caps;
@@ -268,6 +270,11 @@ impl Server {
         }
     }
 
+    /// How the values of its settings are read.
+    pub(super) fn values(&self) -> Values<'_> {
+        Values { environment: &self.ports.environment, literal: self.settings.literal.unwrap_or(false) }
+    }
+
     fn login(&self) -> Option<McpLogin> {
         let LoginPlace { address, .. } = self.login_place()?;
         let stored = self.ports.logins.as_ref()?.load(&address);
@@ -280,7 +287,7 @@ impl Server {
         else {
             return None;
         };
-        let url = super::secret::expanded(&url, &self.ports.environment).ok()?;
+        let url = self.values().expanded(&url).ok()?;
         Some(LoginPlace { address: config::address(&url).ok()?.to_string(), config: login })
     }
 }
@@ -295,11 +302,13 @@ enum Over {
 pub(super) async fn run(server: Arc<Server>) {
     let mut failures = 0;
     while !server.stop.is_cancelled() {
+        // Those that change while it is being connected are told, too.
+        let mut roots = server.ports.workspace.root_changes();
         server.set(if failures == 0 { McpState::Starting } else { McpState::Reconnecting }, None);
         let (why, was_ready) = match opened(&server).await {
             Ok(link) => {
                 let since = Instant::now();
-                let over = live(&server, &link).await;
+                let over = live(&server, &link, &mut roots).await;
                 link.close().await;
                 if since.elapsed() > STEADY {
                     failures = 0;
@@ -372,13 +381,17 @@ async fn opened(server: &Arc<Server>) -> Result<Link, ConnectError> {
     Ok(link)
 }
 
-/// Follows what the server offers until the connection is over.
-async fn live(server: &Arc<Server>, link: &Link) -> Over {
+/// Follows what the server offers, and tells it of other roots, until the connection is over.
+async fn live(server: &Arc<Server>, link: &Link, roots: &mut RootChanges) -> Over {
     let connection = &link.connection;
     loop {
         tokio::select! {
             () = server.stop.cancelled() => return Over::Stopped,
             () = link.gone() => return Over::Lost(connection.reason("it ended".to_owned()).await),
+            () = roots.changed() => {
+                connection.tell_roots_changed().await;
+                continue;
+            }
             () = connection.client.changed.notified() => {}
         }
         tokio::time::sleep(GATHERING).await;
