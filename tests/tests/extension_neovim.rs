@@ -110,9 +110,13 @@ export default function (kit) {
 }
 "#;
 
-/// Waits until the extension with this command is loaded.
+/// Waits until the extension with this command is loaded; the server is asked, as completion remembers.
 async fn offers(nvim: &Nvim, command: &str) {
-    nvim.until(&format!("vim.list_contains(vim.fn.getcompletion('Kit run ', 'cmdline'), '{command}')")).await;
+    nvim.until(&format!(
+        "vim.iter((require('kit.client').execute_sync('kit.command.list', {{}}, 500) or {{ commands = {{}} }}).commands):any(
+           function(listed) return listed.name == '{command}' end)"
+    ))
+    .await;
 }
 
 /// Runs a command of an extension in the session; what it says, or why it failed.
