@@ -28,9 +28,8 @@ async fn a_changed_file_takes_effect_in_open_sessions_but_for_what_the_user_chos
     let model = ModelServer::start().await;
     let client = from_files(&project, &model, &format!("model: {FIRST}\nmode: edit\n")).start().await;
     status(&client, "edit", FIRST).await;
-    let turn = client.prompt("one").await;
     model.reply(Reply::new().text("one"));
-    client.finish(&turn).await;
+    client.run("one").await;
 
     // A turn that runs keeps its model and gets the new mode at once.
     let gate = Gate::new();
@@ -274,13 +273,14 @@ async fn rules_that_cannot_be_read_and_keys_that_are_none_are_marked_and_the_res
 async fn each_trusted_root_has_a_say_and_a_sessions_own_root_the_last_word() {
     let project = Project::new();
     let model = ModelServer::start().await;
+    std::fs::create_dir_all(project.path(".")).expect("the folder is there");
+    project.write(".kit.yml", "system-prompt: Of the first.\n");
     let client = from_files(&project, &model, &format!("model: {FIRST}\nmode: edit\n")).start().await;
     let second = project.outside().join("second");
     std::fs::create_dir_all(&second).expect("another folder");
     let write_second = |text: &str| std::fs::write(second.join(".kit.yml"), text).expect("it can be written");
     let rules = "permissions:\n  allow: [\"Bash(touch:*)\"]\n";
     write_second(&format!("model: {SECOND}\nsystem-prompt: Of the second.\nmax-tokens: 77\n{rules}"));
-    project.write(".kit.yml", "system-prompt: Of the first.\n");
     let uri = kit_testkit::file_uri(&second);
     let added = json!({ "event": { "added": [{ "uri": uri, "name": "second" }], "removed": [] } });
     client.notify("workspace/didChangeWorkspaceFolders", added);

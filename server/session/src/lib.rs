@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! Whole programs are in `examples`: `one_prompt` prints the events of a turn as JSON lines, `custom_tool` gives the model
+//! Whole programs are in `examples`: `one_turn` prints the events of a turn as JSON lines, `custom_tool` gives the model
 //! a tool of its own, `live_events` follows a turn as a person would, `subagent` gives a task away. What an embedder
 //! decides:
 //!

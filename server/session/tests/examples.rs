@@ -10,12 +10,18 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.rs"))
 }
 
+/// Cargo builds the examples of a package with its tests, into a folder beside that of the tests.
+fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let folder = tests.ancestors().nth(2).unwrap().join("examples");
+    folder.join(name).with_extension(std::env::consts::EXE_EXTENSION)
+}
+
 /// Runs an example whose model plays the script, and returns what it printed.
 fn run(name: &str, script: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("example.jsonl"), script).unwrap();
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "kit-session", "--example", name])
+    let output = Command::new(program(name))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("KIT_HOME", folder.path().join("home"))
         .env("KIT_SCRIPTS", folder.path())
@@ -37,8 +43,8 @@ fn examples_are_at_most_fifty_lines_long() {
 }
 
 #[test]
-fn one_prompt_prints_the_events_of_its_turn() {
-    let printed = run("one_prompt", r#"[{"text":"Hello."}]"#);
+fn one_turn_prints_the_events_of_its_turn() {
+    let printed = run("one_turn", r#"[{"text":"Hello."}]"#);
     let types: Vec<String> = printed
         .lines()
         .map(|line| {

@@ -1,5 +1,5 @@
 //! Sends one prompt to an agent that works in the current folder and prints what happens as JSON lines:
-//! `cargo run -p kit-session --example one_prompt -- "Explain this project."`
+//! `cargo run -p kit-session --example one_turn -- "Explain this project."`
 //!
 //! The model is the one of `KIT_MODEL`, else the default for the keys and servers that are there. Files are edited on
 //! disk, since no editor is there, and what would need an answer of the user is refused.
