@@ -15,6 +15,10 @@ const MEMORY: usize = 48 << 20;
 /// The default does not fit into the stack of a component.
 const STACK: usize = 512 << 10;
 
+/// Cycles are collected from here on. A collection writes to every object, and what an instance writes to it no longer
+/// shares with the others: one that has just been loaded must not need any.
+const COLLECTION: usize = 4 << 20;
+
 /// The parts of the prelude in the order in which they are evaluated; each is a function.
 const PRELUDE: [(&str, &str); 4] = [
     ("kit:globals", include_str!("../prelude/globals.js")),
@@ -62,6 +66,8 @@ impl Engine {
             let made = prelude(&ctx).map(|entries| Persistent::save(&ctx, entries));
             made.catch(&ctx).map_err(|error| Failure::caught(&ctx, error))
         })?;
+        runtime.run_gc();
+        runtime.set_gc_threshold(COLLECTION);
         Ok(Engine { context, runtime, modules, entries, calls: Calls::default(), waits: Waits::default() })
     }
 
