@@ -178,8 +178,19 @@ export class Editor {
     await box.pressSequentially(text);
   }
 
+  /** Opens a quick pick by its key. A document that has just been asked for takes the focus when it opens, which closes the pick. */
+  async #openPick(key) {
+    const box = this.page.locator(".quick-input-widget input[type=text]");
+    const isOpen = () => box.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      await this.page.keyboard.press(key);
+      if (await isOpen()) return;
+    }
+    throw new Error(`${key} opens no quick pick`);
+  }
+
   async #pick(key, text) {
-    await this.page.keyboard.press(key);
+    await this.#openPick(key);
     await this.quickInput(text);
     // The list is filtered with a delay: until then its first row is another one.
     const words = new RegExp(text.split(" ").map((word) => word.replace(/\W/g, "\\$&")).join(".*"));
