@@ -286,9 +286,11 @@ async fn state_survives_a_killed_server_in_neovim_and_a_damaged_file_stays_until
     );
     assert_eq!(nvim.lua(&opened).await.as_bool(), Some(true));
     assert_eq!(run(&nvim, "look").await, "nothing");
-    nvim.until(&format!("#vim.diagnostic.get(vim.fn.bufadd('{}')) == 1", damaged.display())).await;
+    let marks = format!("#vim.diagnostic.get(vim.fn.bufadd('{}'))", damaged.display());
+    nvim.until(&format!("{marks} == 1")).await;
     assert_eq!(state(), "{ torn");
     assert_eq!(run(&nvim, "count").await, "count 1");
+    nvim.until(&format!("{marks} == 0")).await;
     assert_eq!(serde_json::from_str::<Value>(&state()).expect("JSON"), json!({ "count:count": "1" }));
     nvim.quit().await;
 }

@@ -22,6 +22,7 @@ use crate::javascript;
 use crate::loaded::Loaded;
 use crate::sandbox::{Fault, Guest, Limits, LoadError, Program as Compiled, Recipe};
 use crate::source::{Program, Source, SourceError, discover};
+use crate::state::is_sidecar;
 use crate::tool::ExtensionTool;
 
 impl Extensions {
@@ -86,7 +87,7 @@ impl Extensions {
         }
         for problem in self.problems() {
             let path = Path::new(&problem.path);
-            if !paths.iter().any(|known| known == path) {
+            if !is_sidecar(path) && !paths.iter().any(|known| known == path) {
                 self.set_problem(path, None);
             }
         }

@@ -19,6 +19,9 @@ use tokio_util::task::TaskTracker;
 /// The prefix of keys that all extensions see.
 const SHARED: &str = "shared:";
 
+/// What the name of a state's file ends with.
+const SUFFIX: &str = ".ext-state.json";
+
 /// The states of all sessions.
 #[derive(Default)]
 pub(crate) struct States {
@@ -154,6 +157,11 @@ impl State {
         Ok(())
     }
 
+    /// Where it is kept; none for a session without a file.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// A value.
     pub fn get(&self, key: &str) -> Option<String> {
         self.memory().get(key).cloned()
@@ -244,7 +252,12 @@ pub(crate) fn keys_for(extension: &str, state: &State) -> Vec<String> {
 /// The file of the state beside a session's file.
 pub fn sidecar(session: &Path) -> PathBuf {
     let name = session.as_os_str().to_string_lossy();
-    PathBuf::from(format!("{}.ext-state.json", name.strip_suffix(".jsonl").unwrap_or(&name)))
+    PathBuf::from(format!("{}{SUFFIX}", name.strip_suffix(".jsonl").unwrap_or(&name)))
+}
+
+/// Whether a file is the state of a session, by its name.
+pub(crate) fn is_sidecar(file: &Path) -> bool {
+    file.as_os_str().to_string_lossy().ends_with(SUFFIX)
 }
 
 fn lock_file(file: &Path) -> PathBuf {

@@ -171,8 +171,21 @@ pub(super) fn list_state(
 pub(super) async fn set_state(hub: &Extensions, caller: &Caller, parameters: &str) -> Result<(), Failure> {
     let SetStateParameters { key, value } = parse("setState", parameters)?;
     let state = state_of(hub, caller, parameters)?;
-    let changed = hub.states().change(&state, key_of(caller.name(), &key), Some(value));
-    changed.await.map_err(|error| unavailable(error.to_string()))
+    change_state(hub, &state, key_of(caller.name(), &key), Some(value)).await
+}
+
+async fn change_state(
+    hub: &Extensions,
+    state: &Arc<State>,
+    key: String,
+    value: Option<String>,
+) -> Result<(), Failure> {
+    hub.states().change(state, key, value).await.map_err(|error| unavailable(error.to_string()))?;
+    // What was damaged before is whole now.
+    if let Some(file) = state.file().filter(|file| hub.problem(file).is_some()) {
+        hub.set_problem(file, None);
+    }
+    Ok(())
 }
 
 pub(super) async fn delete_state(
@@ -186,8 +199,7 @@ pub(super) async fn delete_state(
     if state.get(&key).is_none() {
         return Ok(false);
     }
-    let changed = hub.states().change(&state, key, None);
-    changed.await.map_err(|error| unavailable(error.to_string()))?;
+    change_state(hub, &state, key, None).await?;
     Ok(true)
 }
 
