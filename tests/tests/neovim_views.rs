@@ -224,7 +224,7 @@ async fn mcp_servers_are_listed_with_what_they_bring_and_what_is_wrong() {
     nvim.lua("require('kit.client').execute('kit.mcp.reconnect', { name = 'gone' })").await;
     nvim.until(
         "vim.iter(require('kit.client').execute_sync('kit.mcp.list', {}, 500).servers):any(
-           function(server) return server.name == 'gone' and server.error ~= nil end)",
+           function(server) return server.name == 'gone' and server.state == 'failed' end)",
     )
     .await;
     nvim.command("Kit mcp").await;
