@@ -4,7 +4,7 @@
 //! made the same change, it is taken once. Changes that touch without sharing a line do not conflict. Lines that one
 //! side added inside lines that the other side only deleted survive alone, so that taking back an insertion leaves what
 //! was typed into it. Every other region that both sides changed is merged once more by words, under the same rules but
-//! that last one, and is a conflict if that fails.
+//! that last one. It is a conflict if that fails, or if it would tear a line that one side added as a whole.
 
 use std::ops::Range;
 
@@ -83,7 +83,9 @@ pub fn three_way_resolving(
         match sides.settle(&cluster, Unit::Lines) {
             Some(items) => push_lines(&mut merged, items),
             None => {
-                let text = merge_words(&sides, &cluster).unwrap_or_else(|| resolve(sides.dispute(&cluster)));
+                let by_words = merge_words(&sides, &cluster);
+                let by_words = by_words.filter(|text| sides.keeps_added_lines(&cluster, text));
+                let text = by_words.unwrap_or_else(|| resolve(sides.dispute(&cluster)));
                 push_lines(&mut merged, LineTable::new(&text).lines());
             }
         }
@@ -206,6 +208,18 @@ fn overlap(first: &Range<usize>, second: &Range<usize>) -> bool {
 }
 
 impl<'a> Sides<'a> {
+    /// Whether all lines that a side added between others are lines of the merged text.
+    fn keeps_added_lines(&self, cluster: &Cluster, merged: &str) -> bool {
+        let merged: Vec<&str> = LineTable::new(merged).lines().map(|line| split_line_end(line).0).collect();
+        cluster.changes.iter().filter(|change| change.base.is_empty()).all(|change| {
+            let items = match change.side {
+                Side::Ours => self.ours,
+                Side::Theirs => self.theirs,
+            };
+            slice(items, &change.new).iter().all(|line| merged.contains(&split_line_end(line).0))
+        })
+    }
+
     /// Cuts the three sequences into stretches that can be settled one by one, in order and without gaps.
     fn clusters(&self) -> Vec<Cluster> {
         let mut changes: Vec<Change> = [(Side::Ours, self.ours), (Side::Theirs, self.theirs)]
