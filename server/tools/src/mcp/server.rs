@@ -153,6 +153,14 @@ impl Server {
     /// Lets it be connected anew, whatever it does now.
     pub(super) fn reconnect(&self) {
         let connection = self.status.borrow().connection.clone();
+        // Who waits for the outcome must not take the one from before for it.
+        self.status.send_if_modified(|status| {
+            let rests = matches!(status.state, McpState::Failed | McpState::NeedsLogin);
+            if rests {
+                status.state = McpState::Reconnecting;
+            }
+            rests
+        });
         self.nudge.notify_one();
         if let Some(connection) = connection {
             connection.broken.cancel();
