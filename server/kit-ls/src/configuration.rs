@@ -521,7 +521,8 @@ pub(crate) fn load(
         configuration
     };
     let mut configuration = merged(&projects);
-    for (at, root) in (0..projects.len()).zip(roots.iter().rev()) {
+    // The first root is above the others already.
+    for (at, root) in roots.iter().skip(1).rev().enumerate() {
         let mut own_above = projects.clone();
         let own = own_above.remove(at);
         own_above.push(own);
