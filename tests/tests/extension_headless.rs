@@ -4,7 +4,7 @@ use e2e::launch;
 use kit_testkit::{Finished, Gate, Launch, ModelServer, Reply};
 use serde_json::{Value, json};
 
-use crate::extension_scene::{component, users_project};
+use crate::extension_scene::{GATE, ask_subagents, component, subagents_are_gated, users_project};
 
 fn object(run: &Finished) -> Value {
     serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"))
@@ -253,33 +253,13 @@ async fn state_of_a_run_survives_sixteen_writers_a_kill_and_a_damaged_file() {
     assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), json!({ "count:count": "1" }));
 }
 
-const GATE: &str = r#"
-export default function (kit) {
-  kit.registerTool({ name: "shout", description: "s", execute: () => "LOUD" });
-  kit.onToolCall((event) => event.toolName === "read" ? { block: true, reason: "not even for helpers" } : undefined);
-}
-"#;
-
 /// Statement 36.
 #[tokio::test]
 async fn subagents_of_a_run_have_tools_and_gates_of_extensions_unless_their_list_leaves_them_out() {
     let project = users_project(&[("gate.js", GATE)]).file("a.txt", "alpha\n");
     let model = ModelServer::start().await;
-    let asks =
-        |task: &str, agent: &str| Reply::new().call("subagent", json!({ "task": task, "agent": agent }));
-    model.reply(asks("Look around", "general"));
-    model.reply_to("Look around", Reply::new().call("read", json!({ "path": "a.txt" })));
-    model.reply_to("Look around", Reply::new().text("I may not."));
-    model.reply(asks("Search it", "explore"));
-    model.reply_to("Search it", Reply::new().text("Nothing."));
-    model.reply(Reply::new().text("Then not."));
+    ask_subagents(&model);
     let run = go(&launch(&project, &model), &["go"]).await;
     assert_eq!(run["response"], "Then not.");
-    let (parent, general, explore) = (model.request(0).await, model.request(1).await, model.request(4).await);
-    let mut tools = parent.tools();
-    assert!(tools.contains(&"shout") && tools.contains(&"subagent"), "{tools:?}");
-    tools.retain(|tool| *tool != "subagent");
-    assert_eq!(general.tools(), tools);
-    assert!(model.request(2).await.last_result().contains("not even for helpers"));
-    assert_eq!(explore.tools(), ["find", "grep", "ls", "read"]);
+    subagents_are_gated(&model).await;
 }

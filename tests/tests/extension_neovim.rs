@@ -6,7 +6,9 @@ use std::time::Duration;
 use kit_testkit::{Nvim, Project, Reply, cache, eventually};
 use serde_json::{Value, json};
 
-use crate::extension_scene::{component, shares_compiled, users_project};
+use crate::extension_scene::{
+    GATE, ask_subagents, component, shares_compiled, subagents_are_gated, users_project,
+};
 use crate::neovim::open;
 
 fn project(extensions: &[(&str, &str)]) -> Project {
@@ -295,34 +297,14 @@ async fn state_survives_a_killed_server_in_neovim_and_a_damaged_file_stays_until
     nvim.quit().await;
 }
 
-const GATE: &str = r#"
-export default function (kit) {
-  kit.registerTool({ name: "shout", description: "s", execute: () => "LOUD" });
-  kit.onToolCall((event) => event.toolName === "read" ? { block: true, reason: "not even for helpers" } : undefined);
-}
-"#;
-
 /// Statement 36.
 #[tokio::test]
 async fn subagents_in_neovim_have_tools_and_gates_of_extensions_unless_their_list_leaves_them_out() {
     let project = project(&[("gate.js", GATE)]);
     let Some((model, nvim)) = open(&project, "a.txt").await else { return };
-    let asks =
-        |task: &str, agent: &str| Reply::new().call("subagent", json!({ "task": task, "agent": agent }));
-    model.reply(asks("Look around", "general"));
-    model.reply_to("Look around", Reply::new().call("read", json!({ "path": "a.txt" })));
-    model.reply_to("Look around", Reply::new().text("I may not."));
-    model.reply(asks("Search it", "explore"));
-    model.reply_to("Search it", Reply::new().text("Nothing."));
-    model.reply(Reply::new().text("Then not."));
+    ask_subagents(&model);
     nvim.command("Kit ask go").await;
     nvim.shows("Then not.").await;
-    let (parent, general, explore) = (model.request(0).await, model.request(1).await, model.request(4).await);
-    let mut tools = parent.tools();
-    assert!(tools.contains(&"shout") && tools.contains(&"subagent"), "{tools:?}");
-    tools.retain(|tool| *tool != "subagent");
-    assert_eq!(general.tools(), tools);
-    assert!(model.request(2).await.last_result().contains("not even for helpers"));
-    assert_eq!(explore.tools(), ["find", "grep", "ls", "read"]);
+    subagents_are_gated(&model).await;
     nvim.quit().await;
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use kit_testkit::{LanguageClient, ModelServer, Project, cache, deadline};
+use kit_testkit::{LanguageClient, ModelServer, Project, Reply, cache, deadline};
 use serde_json::{Value, json};
 
 /// A project whose extensions are these files of `.kit/extensions`.
@@ -92,4 +92,35 @@ pub(crate) fn component(name: &str) -> Option<PathBuf> {
         return None;
     }
     Some(target.join("wasm32-wasip2/release").join(format!("{name}.wasm")))
+}
+
+/// An extension with a tool, and a gate that every subagent passes too.
+pub(crate) const GATE: &str = r#"
+export default function (kit) {
+  kit.registerTool({ name: "shout", description: "s", execute: () => "LOUD" });
+  kit.onToolCall((event) => event.toolName === "read" ? { block: true, reason: "not even for helpers" } : undefined);
+}
+"#;
+
+/// A model that asks two subagents, of which one tries what the gate forbids; then it says "Then not.".
+pub(crate) fn ask_subagents(model: &ModelServer) {
+    let asks =
+        |task: &str, agent: &str| Reply::new().call("subagent", json!({ "task": task, "agent": agent }));
+    model.reply(asks("Look around", "general"));
+    model.reply_to("Look around", Reply::new().call("read", json!({ "path": "a.txt" })));
+    model.reply_to("Look around", Reply::new().text("I may not."));
+    model.reply(asks("Search it", "explore"));
+    model.reply_to("Search it", Reply::new().text("Nothing."));
+    model.reply(Reply::new().text("Then not."));
+}
+
+/// Statement 36: the subagents have tools and gates of extensions, unless their list leaves them out.
+pub(crate) async fn subagents_are_gated(model: &ModelServer) {
+    let (parent, general, explore) = (model.request(0).await, model.request(1).await, model.request(4).await);
+    let mut tools = parent.tools();
+    assert!(tools.contains(&"shout") && tools.contains(&"subagent"), "{tools:?}");
+    tools.retain(|tool| *tool != "subagent");
+    assert_eq!(general.tools(), tools);
+    assert!(model.request(2).await.last_result().contains("not even for helpers"));
+    assert_eq!(explore.tools(), ["find", "grep", "ls", "read"]);
 }

@@ -172,16 +172,18 @@ export class Editor {
     await this.page.keyboard.press("Enter");
   }
 
+  get #quickBox() {
+    return this.page.locator(".quick-input-widget input[type=text]");
+  }
+
   async quickInput(text) {
-    const box = this.page.locator(".quick-input-widget input[type=text]");
-    await box.waitFor();
-    await box.pressSequentially(text);
+    await this.#quickBox.waitFor();
+    await this.#quickBox.pressSequentially(text);
   }
 
   /** Opens a quick pick by its key. A document that has just been asked for takes the focus when it opens, which closes the pick. */
   async #openPick(key) {
-    const box = this.page.locator(".quick-input-widget input[type=text]");
-    const isOpen = () => box.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    const isOpen = () => this.#quickBox.waitFor({ timeout: 3_000 }).then(() => true, () => false);
     for (let attempt = 0; attempt < 10; attempt += 1) {
       await this.page.keyboard.press(key);
       if (await isOpen()) return;

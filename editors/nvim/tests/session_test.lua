@@ -39,6 +39,21 @@ local function turn_end(fields)
   return vim.tbl_extend("force", base, fields or {})
 end
 
+--- Lets the server know the session with one finished turn.
+local function keeps_session(nvim)
+  nvim:lua(
+    [[
+    local id = ...
+    _G.fake.replies["kit.session.open"] = { session = id }
+    _G.fake.replies["kit.session.transcript"] = { nextSeq = 3, events = {
+      { session = id, seq = 1, at = 0, type = "turn_start", prompt = "before" },
+      { session = id, seq = 2, at = 0, type = "response", content = "Restored." },
+    } }
+  ]],
+    session
+  )
+end
+
 return {
   {
     "sends the prompt with the buffer as context",
@@ -278,17 +293,7 @@ return {
       event("turn_start", { prompt = "before" })
       nvim:lua("vim.lsp.get_clients({ name = 'kit' })[1]:stop(true)")
       nvim:wait("#vim.lsp.get_clients({ name = 'kit' }) == 0")
-      nvim:lua(
-        [[
-        local id = ...
-        _G.fake.replies["kit.session.open"] = { session = id }
-        _G.fake.replies["kit.session.transcript"] = { nextSeq = 3, events = {
-          { session = id, seq = 1, at = 0, type = "turn_start", prompt = "before" },
-          { session = id, seq = 2, at = 0, type = "response", content = "Restored." },
-        } }
-      ]],
-        session
-      )
+      keeps_session(nvim)
       nvim:command("Kit session")
       equal(transcript(nvim, "Restored."), { "", "## You", "", "before", "", "Restored." })
       nvim:sees("Restored.")
@@ -302,17 +307,7 @@ return {
       nvim:command("Kit ask before")
       event("turn_start", { prompt = "before" })
       nvim:sees("before")
-      nvim:lua(
-        [[
-        local id = ...
-        _G.fake.replies["kit.session.open"] = { session = id }
-        _G.fake.replies["kit.session.transcript"] = { nextSeq = 3, events = {
-          { session = id, seq = 1, at = 0, type = "turn_start", prompt = "before" },
-          { session = id, seq = 2, at = 0, type = "response", content = "Restored." },
-        } }
-      ]],
-        session
-      )
+      keeps_session(nvim)
       for time = 1, 4 do
         nvim:lua("_G.messages = {}; _G.fake.crash()")
         nvim:wait("_G.fake.is_open(vim.uri_from_bufnr(0)) and #_G.fake.ran('kit.session.open') == " .. time)

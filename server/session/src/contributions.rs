@@ -10,8 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kit_protocol::{ContextItem, ImagePart, KitError, NamedCommand, SessionId};
+use kit_protocol::{ContextItem, KitError, NamedCommand, SessionId};
 use kit_text::Encoding;
+use kit_tools::mcp::ResourceContent;
 
 /// A command that is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,15 +91,6 @@ pub struct Resource {
     pub name: String,
     /// A word for people.
     pub description: Option<String>,
-}
-
-/// What a resource holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResourceContent {
-    /// Its text, which names the media.
-    pub text: String,
-    /// Images, documents and sounds.
-    pub media: Vec<ImagePart>,
 }
 
 /// Somebody who has resources, mentioned as `@SCHEME:NAME`.

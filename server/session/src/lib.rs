@@ -84,7 +84,7 @@ pub use attention::Attention;
 pub use compose::Enclosure;
 pub use contributions::{
     CommandAction, CommandCall, CommandOutcome, CommandSource, CompletionCall, Contributions, MentionSource,
-    Resource, ResourceContent,
+    Resource,
 };
 pub use dependencies::{CurrentSetup, Dependencies, Setup, Setups};
 pub use desk::ReviewDesk;
@@ -94,6 +94,7 @@ pub use hooks::{
     CompactionPlan, CompactionVerdict, HookCall, HookPoint, HookResult, HookScope, Hooks, Injection,
     InputSource, InputVerdict, NoHooks, Observation, SwitchReason, Verdict,
 };
+pub use kit_tools::mcp::ResourceContent;
 pub use local::{Events, Feed, Missed};
 pub use mcp::McpContributions;
 pub use op::ChangedBy;

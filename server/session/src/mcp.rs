@@ -6,11 +6,9 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{CommandKind, KitError, NamedCommand};
-use kit_tools::mcp::{McpContent, McpPrompt, McpServers};
+use kit_tools::mcp::{McpPrompt, McpServers, ResourceContent};
 
-use crate::contributions::{
-    CommandCall, CommandOutcome, CommandSource, MentionSource, Resource, ResourceContent,
-};
+use crate::contributions::{CommandCall, CommandOutcome, CommandSource, MentionSource, Resource};
 
 /// What MCP servers contribute to prompts.
 pub struct McpContributions(pub Arc<McpServers>);
@@ -64,10 +62,6 @@ impl MentionSource for McpContributions {
 
     fn read(&self, name: String) -> BoxFuture<'static, Result<ResourceContent, KitError>> {
         let servers = Arc::clone(&self.0);
-        async move {
-            let McpContent { text, media } = servers.resource(&name).await?;
-            Ok(ResourceContent { text, media })
-        }
-        .boxed()
+        async move { servers.resource(&name).await }.boxed()
     }
 }

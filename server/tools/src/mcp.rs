@@ -34,4 +34,4 @@ mod tool;
 pub use hub::{EnvironmentLookup, HttpClients, McpPorts, McpServers, PATIENCE, Redirections};
 pub use login::{LoginPage, LoginStore, StoreLock};
 pub use prompts::McpPrompt;
-pub use resources::{McpContent, McpResource};
+pub use resources::{McpResource, ResourceContent};

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kit_protocol::{Part, TextPart};
+use kit_tools::mcp::ResourceContent;
 use kit_tools::media;
 
 use super::pieces::{self, Block, unreadable};
-use crate::contributions::{Contributions, ResourceContent};
+use crate::contributions::Contributions;
 
 /// How long a resource may take, whoever has it.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -26,8 +26,8 @@ pub struct McpResource {
 }
 
 /// What a resource holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct McpContent {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResourceContent {
     /// Its text, which names the media where they stood.
     pub text: String,
     /// Images, PDFs and sounds.
@@ -63,7 +63,7 @@ impl McpServers {
     }
 
     /// What a resource holds, by what stands behind `@mcp:`.
-    pub async fn resource(&self, name: &str) -> Result<McpContent, KitError> {
+    pub async fn resource(&self, name: &str) -> Result<ResourceContent, KitError> {
         self.wake();
         let unavailable = |text: String| KitError::new(ErrorKind::Unavailable, text);
         let found = name.split_once(':').and_then(|(server, uri)| {
@@ -85,7 +85,7 @@ impl McpServers {
         match answered {
             Ok(ServerResult::ReadResourceResult(result)) => {
                 let (text, media) = content::resource(&result);
-                Ok(McpContent { text, media })
+                Ok(ResourceContent { text, media })
             }
             Ok(_) => Err(unavailable(format!("the MCP server {} answered with no resource", server.name))),
             Err(error) => Err(unavailable(format!(

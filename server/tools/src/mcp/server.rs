@@ -102,11 +102,8 @@ impl Server {
     /// A connection, waited for as long as `patience`; the error is a sentence for a model.
     pub(super) async fn connection(&self, patience: Duration) -> Result<Arc<Connection>, String> {
         let mut status = self.status.subscribe();
-        if status.borrow_and_update().state == McpState::Failed {
-            self.nudge.notify_one();
-            // A task that was not nudged yet still says that it failed.
-            let begun = status.wait_for(|status| status.state != McpState::Failed);
-            drop(tokio::time::timeout(Duration::from_secs(1), begun).await);
+        if self.status.borrow().state == McpState::Failed {
+            self.rouse();
         }
         let settled = status.wait_for(|status| {
             status.connection.is_some()
@@ -153,15 +150,7 @@ impl Server {
     /// Lets it be connected anew, whatever it does now.
     pub(super) fn reconnect(&self) {
         let connection = self.status.borrow().connection.clone();
-        // Who waits for the outcome must not take the one from before for it.
-        self.status.send_if_modified(|status| {
-            let rests = matches!(status.state, McpState::Failed | McpState::NeedsLogin);
-            if rests {
-                status.state = McpState::Reconnecting;
-            }
-            rests
-        });
-        self.nudge.notify_one();
+        self.rouse();
         if let Some(connection) = connection {
             connection.broken.cancel();
         }
@@ -174,8 +163,21 @@ impl Server {
             status.state == McpState::Failed && status.since.elapsed() > REST
         };
         if is_rested {
-            self.nudge.notify_one();
+            self.rouse();
         }
+    }
+
+    /// Ends the rest of a server that failed or wants a login. That it rests is no longer told from here on, so that who
+    /// waits for the outcome does not take the one from before for it.
+    fn rouse(&self) {
+        self.status.send_if_modified(|status| {
+            let rests = matches!(status.state, McpState::Failed | McpState::NeedsLogin);
+            if rests {
+                status.state = McpState::Reconnecting;
+            }
+            rests
+        });
+        self.nudge.notify_one();
     }
 
     /// Runs something that belongs to the server.
