@@ -381,7 +381,7 @@ pub(crate) fn is_coarse(text: &Text) -> bool {
 ///
 /// If the agent replaced all of it, the agent's text is what it is now. If it changed a part, the rest stays what the
 /// user typed, and so the agent text gains the new lines without losing the old ones.
-fn agent_text_of(disputed: Disputed) -> String {
+pub(crate) fn agent_text_of(disputed: Disputed) -> String {
     let region = disputed.region.base;
     let replaced = disputed.our_changes.iter().fold(region.start, |reached, (lines, _)| {
         if lines.start <= reached { lines.end.max(reached) } else { reached }

@@ -8,10 +8,10 @@ use kit_protocol::{ReviewConflict, SessionId, TurnId};
 use kit_text::{Text, diff, merge};
 use kit_workspace::DocumentUri;
 
-use crate::file::{FileState, ReviewFile};
+use crate::file::{FileState, ReviewFile, agent_text_of};
 use crate::ledger::Ledger;
 use crate::review::{Planned, Step, new_step_id, plans_for};
-use crate::splice::follow;
+use crate::splice::{carry, follow, shift, touch};
 use crate::state::StoredStepFile;
 use crate::store::StoreError;
 
@@ -25,6 +25,15 @@ pub struct PlannedRewind {
 }
 
 type Side = Option<Text>;
+
+/// The texts of an edit that is to be taken back.
+struct Done {
+    before: Side,
+    after: Side,
+    agent_before: Side,
+    agent_after: Side,
+    base: Side,
+}
 
 impl Ledger {
     /// Plans to take back the last keep, undo or rewind. A keep is taken back at once, since no file changes.
@@ -76,10 +85,16 @@ impl Ledger {
     ) -> Result<PlannedRewind, StoreError> {
         drop(self.begin()?);
         let id = new_step_id();
-        let mut files: Vec<(DocumentUri, Vec<(Side, Side)>)> = Vec::new();
-        for edit in self.edits.iter().filter(|edit| edit.session == *session && turns.contains(&edit.turn)) {
+        let mut files: Vec<(DocumentUri, Vec<Done>)> = Vec::new();
+        for edit in self.edits.iter().filter(|edit| edit.is_live_of(session, turns)) {
             let uri = DocumentUri::parse(&edit.uri);
-            let texts = (self.get(edit.before.as_ref())?, self.get(edit.after.as_ref())?);
+            let texts = Done {
+                before: self.get(edit.before.as_ref())?,
+                after: self.get(edit.after.as_ref())?,
+                agent_before: self.get(edit.agent_before.as_ref())?,
+                agent_after: self.get(edit.agent_after.as_ref())?,
+                base: self.get(edit.base.as_ref())?,
+            };
             match files.iter_mut().find(|(known, _)| *known == uri) {
                 Some((_, edits)) => edits.push(texts),
                 None => files.push((uri, vec![texts])),
@@ -95,7 +110,8 @@ impl Ledger {
                 Err(why) => rewind.skip.push((uri, why)),
                 Ok((now, after)) if now == after => {}
                 Ok((now, after)) => {
-                    let step = Step::New { id: id.clone(), reason: None };
+                    let step =
+                        Step::Rewind { id: id.clone(), session: session.clone(), turns: turns.to_vec() };
                     rewind.planned.plans.extend(plans_for(&uri, step, Vec::new(), now, after, 0));
                 }
             }
@@ -167,13 +183,24 @@ fn without_where_possible(before: &Side, after: &Side, now: &Side) -> Side {
     }
 }
 
+/// The same for the agent text. Where it is not possible, what the agent had there before and what came since are the
+/// agent's, and nothing else: what stood there in between can hold lines that the user typed and that the agent text
+/// took over when the agent's were gone. As the agent's, they would go with its next undo.
+fn agent_without(before: &Side, after: &Side, now: &Side) -> Side {
+    match (before, after, now) {
+        (Some(before), Some(after), Some(now)) => {
+            Some(merge::three_way_resolving(after, now, before, &mut agent_text_of))
+        }
+        _ => without_where_possible(before, after, now),
+    }
+}
+
 fn reversed(before: &FileState, after: &FileState, now: &FileState) -> Result<FileState, String> {
     let current = without(&before.current, &after.current, &now.current)?;
     let base = without(&before.base, &after.base, &now.base)?;
-    let agent = without_where_possible(&before.agent, &after.agent, &now.agent);
     let mut state = FileState {
         base,
-        agent,
+        agent: agent_without(&before.agent, &after.agent, &now.agent),
         current,
         renamed_from: before.renamed_from.clone(),
         marks: before.marks.clone(),
@@ -188,15 +215,32 @@ fn reversed(before: &FileState, after: &FileState, now: &FileState) -> Result<Fi
     Ok(state)
 }
 
-fn rewound(now: &FileState, edits: &[(Side, Side)]) -> Result<FileState, String> {
+/// The baseline when an edit was taken out of the live text. What changed outside of hunks had been kept, and goes from the
+/// baseline too, but only where the baseline changed since the edit: elsewhere nothing of the edit can have been kept,
+/// and what comes back still waits.
+fn base_without(edit: &Done, base: &Side, live: &Side, live_without: &Side) -> Side {
+    let (Some(base), Some(live), Some(live_without)) = (base, live, live_without) else {
+        return edit.base.clone();
+    };
+    let since = diff::hunks(edit.base.as_ref().unwrap_or(&Text::default()), base);
+    let pending = diff::hunks(base, live);
+    let mut changes = diff::hunks(live, live_without);
+    changes.retain(|change| {
+        let lines = shift(change.base, &pending);
+        since.iter().any(|since| touch(lines, since.current))
+    });
+    Some(carry(base, &pending, &changes, live_without).text)
+}
+
+fn rewound(now: &FileState, edits: &[Done]) -> Result<FileState, String> {
     let mut state = now.clone();
-    for (before, after) in edits.iter().rev() {
-        state.current = without(before, after, &state.current)?;
-        state.base = without_where_possible(before, after, &state.base);
-        state.agent = without_where_possible(before, after, &state.agent);
-    }
-    if now.agent == now.current {
-        state.agent.clone_from(&state.current);
+    for edit in edits.iter().rev() {
+        let current = without(&edit.before, &edit.after, &state.current)?;
+        if state.base != edit.base {
+            state.base = base_without(edit, &state.base, &state.current, &current);
+        }
+        state.current = current;
+        state.agent = agent_without(&edit.agent_before, &edit.agent_after, &state.agent);
     }
     if let (Some(before), Some(after)) = (&now.current, &state.current) {
         let changes = diff::hunks(before, after);

@@ -222,7 +222,9 @@ impl Ledger {
         entry.file.user_edit(before);
         self.recent.remember(&change.uri, &entry.file.state);
         harvest(entry, &mut self.feedback);
+        let agent_before = entry.file.state.agent.clone();
         entry.file.agent_edit(before, after, &attribution);
+        let (agent_after, base) = (entry.file.state.agent.clone(), entry.file.state.base.clone());
         entry.file.version = change.version;
         entry.seen = after.cloned();
         entry.changed = true;
@@ -232,13 +234,19 @@ impl Ledger {
             turn: attribution.turn.clone(),
             before: self.put(locked, before)?,
             after: self.put(locked, after)?,
+            agent_before: self.put(locked, agent_before.as_ref())?,
+            agent_after: self.put(locked, agent_after.as_ref())?,
+            base: self.put(locked, base.as_ref())?,
+            rewound_by: None,
         };
         let last = self.edits.iter_mut().rev().find(|last| last.uri == edit.uri);
         match last {
             Some(last)
-                if last.turn == edit.turn && last.session == edit.session && last.after == edit.before =>
+                if last.is_live_of(&edit.session, std::slice::from_ref(&edit.turn))
+                    && last.after == edit.before =>
             {
                 last.after = edit.after;
+                last.agent_after = edit.agent_after;
             }
             Some(_) | None => self.edits.push(edit),
         }

@@ -1,6 +1,6 @@
 //! Keep and undo: choosing hunks, changing baselines, planning new texts, and committing what was carried out.
 
-use kit_protocol::{HunkId, ReviewAnswer, ReviewConflict};
+use kit_protocol::{HunkId, ReviewAnswer, ReviewConflict, SessionId, TurnId};
 use kit_text::diff::{self, LineHunk};
 use kit_text::{Text, merge};
 use kit_workspace::DocumentUri;
@@ -50,6 +50,8 @@ pub struct Plan {
 pub(crate) enum Step {
     /// A step that can be taken back under this id.
     New { id: String, reason: Option<String> },
+    /// The same, and the step takes these turns' edits back.
+    Rewind { id: String, session: SessionId, turns: Vec<TurnId> },
     /// The reversal of the step with this id.
     Reversal { id: String },
 }
@@ -176,21 +178,32 @@ impl Ledger {
         let live = self.entries.get(&uri).map(|entry| entry.file.state.current.clone());
         let later = live.filter(|live| *live != before.current && *live != after.current);
         match &step {
-            Step::New { id, reason } => {
+            Step::New { id, .. } | Step::Rewind { id, .. } => {
+                let reason = if let Step::New { reason, .. } = &step { reason.clone() } else { None };
                 let news = Feedback::Undone {
                     uri: uri.as_str().to_owned(),
                     patch: patch(before.current.as_ref(), after.current.as_ref()),
-                    reason: reason.clone(),
+                    reason,
                 };
                 self.note_step(&locked, id, &uri, hunks.clone(), &before, &after)?;
                 self.recent.remember(&uri, &before);
                 let entry = self.replace(&uri, &before, after).clone();
                 self.tell(&entry, &news);
+                if let Step::Rewind { id, session, turns } = &step {
+                    for edit in self.edits.iter_mut().filter(|edit| edit.is_live_of(session, turns)) {
+                        if edit.uri == uri.as_str() {
+                            edit.rewound_by = Some(id.clone());
+                        }
+                    }
+                }
             }
             Step::Reversal { id } => {
                 self.recent.forget(&uri);
                 self.replace(&uri, &before, after);
                 self.forget_step_file(id, &uri);
+                for edit in self.edits.iter_mut().filter(|edit| edit.uri == uri.as_str()) {
+                    edit.rewound_by.take_if(|rewind| rewind == id);
+                }
             }
         }
         if let (Some(later), Some(entry)) = (later, self.entries.get_mut(&uri)) {

@@ -57,15 +57,28 @@ pub(crate) struct StoredFile {
     pub(crate) marks: Vec<(LineSpan, usize)>,
 }
 
-/// A text before and after a tool call.
+/// What a tool call made of a file. What was told of the texts besides the live one decides, when the call is taken back,
+/// whose the lines are that come back; a record without them gives the agent none of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoredEdit {
     pub(crate) uri: String,
     pub(crate) session: SessionId,
     pub(crate) turn: TurnId,
+    /// The live text.
     pub(crate) before: Option<BlobId>,
     pub(crate) after: Option<BlobId>,
+    /// The agent text.
+    #[serde(default)]
+    pub(crate) agent_before: Option<BlobId>,
+    #[serde(default)]
+    pub(crate) agent_after: Option<BlobId>,
+    /// The baseline, which the call left alone.
+    #[serde(default)]
+    pub(crate) base: Option<BlobId>,
+    /// The step that took it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rewound_by: Option<String>,
 }
 
 /// A step of the review that can be taken back.
@@ -134,8 +147,14 @@ impl StoredFile {
 }
 
 impl StoredEdit {
+    /// Whether one of these turns made it and no rewind took it back.
+    pub(crate) fn is_live_of(&self, session: &SessionId, turns: &[TurnId]) -> bool {
+        self.rewound_by.is_none() && self.session == *session && turns.contains(&self.turn)
+    }
+
     fn each_blob(&self) -> impl Iterator<Item = &BlobId> {
-        [&self.before, &self.after].into_iter().flatten()
+        let texts = [&self.before, &self.after, &self.agent_before, &self.agent_after, &self.base];
+        texts.into_iter().flatten()
     }
 
     /// The texts that it names.

@@ -29,6 +29,10 @@ enum Deed {
     Keep(Index),
     Undo(Index),
     Revert,
+    /// The agent begins another turn.
+    Turn,
+    /// The files go back to before one of the turns.
+    Rewind(Index),
     Restart,
 }
 
@@ -52,6 +56,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => at().prop_map(Deed::Keep),
         2 => at().prop_map(Deed::Undo),
         1 => Just(Deed::Revert),
+        1 => Just(Deed::Turn),
+        1 => at().prop_map(Deed::Rewind),
         1 => Just(Deed::Restart),
     ]
 }
@@ -77,11 +83,18 @@ struct Story {
     /// deciding about single hunks can mean to give up a line of the user's.
     distinct: bool,
     added: usize,
+    turns: Vec<String>,
 }
 
 impl Story {
     fn new(original: &str) -> Self {
-        Self { desk: Desk::new(&[(NAME, original)]), written: Vec::new(), distinct: false, added: 0 }
+        Self {
+            desk: Desk::new(&[(NAME, original)]),
+            written: Vec::new(),
+            distinct: false,
+            added: 0,
+            turns: vec!["t1".to_owned()],
+        }
     }
 
     fn of_distinct_lines(original: &str) -> Self {
@@ -111,7 +124,8 @@ impl Story {
                     false => line.clone(),
                 };
                 lines.splice(at..end, added.iter().enumerate().map(number));
-                self.desk.agent("t1", NAME, Some(&lines.concat()));
+                let turn = self.turns.last().unwrap();
+                self.desk.agent(turn, NAME, Some(&lines.concat()));
             }
             Deed::UserLine { at } | Deed::UserReplaces { at } => {
                 let at = at.index(lines.len() + 1);
@@ -141,6 +155,11 @@ impl Story {
                 }
             }
             Deed::Revert => drop(self.desk.revert()),
+            Deed::Turn => self.turns.push(format!("t{}", self.turns.len() + 1)),
+            Deed::Rewind(at) => {
+                let turns: Vec<&str> = self.turns.iter().map(String::as_str).collect();
+                drop(self.desk.rewind(&turns[at.index(turns.len())..]));
+            }
             Deed::Restart => drop(self.desk.restart()),
         }
     }
@@ -170,7 +189,7 @@ proptest! {
         original in original(),
         deeds in vec(deed(), 1..14),
     ) {
-        let decided = |deed: &&Deed| matches!(deed, Deed::Keep(_) | Deed::Undo(_) | Deed::Revert);
+        let decided = |deed: &&Deed| matches!(deed, Deed::Keep(_) | Deed::Undo(_) | Deed::Revert | Deed::Rewind(_));
         let mut story = Story::new(&original);
         for deed in deeds.iter().filter(|deed| !decided(deed)) {
             story.perform(deed);

@@ -113,6 +113,63 @@ fn rewinding_takes_kept_changes_back_too() {
 }
 
 #[test]
+fn a_line_of_the_user_that_a_rewind_brings_back_is_the_users() {
+    let mut desk = Desk::new(&[("a", "1\n2\n")]);
+    desk.agent("t1", "a", Some("1\nagent 1\nagent 2\n2\n"));
+    desk.user("a", Some("1\nagent 1\nmine\nagent 2\n2\n"));
+    desk.agent("t2", "a", Some("1\nagent 3\n2\n"));
+    assert_eq!(desk.rewind(&["t2"]), []);
+    assert_eq!(desk.text("a").unwrap(), "1\nagent 1\nmine\nagent 2\n2\n");
+    assert!(desk.hunks("a")[0].mixed);
+    desk.undo(Selection::All);
+    assert_eq!(desk.text("a").unwrap(), "1\nmine\n2\n");
+}
+
+#[test]
+fn a_line_of_the_agent_that_a_rewind_brings_back_still_waits() {
+    let mut desk = Desk::new(&[("a", "1\n2\n3\n")]);
+    desk.agent("t1", "a", Some("1\nagent\n2\n3\n"));
+    desk.agent("t2", "a", Some("1\n2\nTHREE\n"));
+    desk.user("a", Some("0\n1\n2\nTHREE\n"));
+    desk.keep(Selection::All);
+    assert_eq!(desk.rewind(&["t2"]), []);
+    assert_eq!(desk.text("a").unwrap(), "0\n1\nagent\n2\n3\n");
+    assert_eq!(desk.changes("a"), pairs(&[("", "agent\n")]));
+}
+
+#[test]
+fn what_was_rewound_is_not_rewound_again() {
+    let mut desk = Desk::new(&[("a", "1\n2\n3\n")]);
+    desk.agent("t1", "a", Some("one\n2\n3\n"));
+    desk.agent("t2", "a", Some("one\n2\nthree\n"));
+    desk.rewind(&["t2"]);
+    desk.user("a", Some("one\n2\nthree\n"));
+    assert_eq!(desk.rewind(&["t1", "t2"]), []);
+    assert_eq!(desk.text("a").unwrap(), "1\n2\nthree\n");
+    desk.revert();
+    desk.user("a", Some("one\n2\n3\n"));
+    desk.revert();
+    assert_eq!(desk.text("a").unwrap(), "one\n2\nthree\n");
+    assert_eq!(desk.rewind(&["t1", "t2"]), []);
+    assert_eq!(desk.text("a").unwrap(), "1\n2\n3\n");
+}
+
+#[test]
+fn an_undo_that_is_reverted_after_more_of_the_agent_leaves_the_user_their_lines() {
+    let mut desk = Desk::new(&[("a", "1\n2\n3\n")]);
+    desk.agent("t1", "a", Some("1\n2\nagent 1\nagent 2\n"));
+    desk.user("a", Some("1\n2\nagent 1\nmine\nagent 2\nmine too\n"));
+    desk.agent("t1", "a", Some("agent 1\nmine\nagent 2\nmine too\n"));
+    desk.undo(desk.hunk("a", 0));
+    let undone = desk.text("a").unwrap();
+    desk.agent("t1", "a", Some(&undone.replace("2\n", "agent 3\n2\n")));
+    desk.revert();
+    desk.undo(Selection::All);
+    let text = desk.text("a").unwrap();
+    assert!(text.contains("mine\n") && text.contains("mine too\n"), "{text:?}");
+}
+
+#[test]
 fn a_file_that_the_user_rewrote_is_skipped_by_a_rewind() {
     let mut desk = Desk::new(&[("a", "1\n2\n3\n"), ("b", "1\n")]);
     desk.agent("t1", "a", Some("1\nx\n3\n"));
