@@ -17,12 +17,13 @@ mod keys;
 mod lines;
 mod servers;
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kit_protocol::{FileProblem, PermissionRules, Settings};
+use kit_protocol::{FileProblem, PermissionRules, Settings, field_names};
 use kit_tools::{RuleLayer, RuleProblem};
 use serde_json::{Map, Value};
 
@@ -240,7 +241,7 @@ fn values_of(value: Value) -> Option<Map<String, Value>> {
 
 /// The settings among the environment variables.
 pub(crate) fn from_environment(environment: &impl Fn(&str) -> Option<String>) -> Layer {
-    let values = setting_names()
+    let values = field_names::<Settings>()
         .into_iter()
         .filter_map(|name| {
             let text = environment(&format!("KIT_{}", upper_snake(&name))).filter(|text| !text.is_empty())?;
@@ -256,8 +257,8 @@ pub(crate) fn from_environment(environment: &impl Fn(&str) -> Option<String>) ->
 
 /// Merges layers, lowest first. Of a value that is wrong, what the layer said `before` holds.
 pub(crate) fn merge(layers: Vec<Layer>, before: &Configuration) -> Configuration {
-    let schema = kit_protocol::schema::settings();
-    let known = property_names(&schema);
+    let schema = LazyCell::new(kit_protocol::schema::settings);
+    let known = field_names::<Settings>();
     let mut configuration = Configuration::default();
     for mut layer in layers {
         let earlier = before.good.get(&layer.origin);
@@ -291,8 +292,10 @@ pub(crate) fn merge(layers: Vec<Layer>, before: &Configuration) -> Configuration
                         held
                     }
                 };
-                for (path, message) in keys::unknown(&schema, &name, &value) {
-                    configuration.problems.push(Problem::at(layer.place(&path), message));
+                if value.is_object() {
+                    for (path, message) in keys::unknown(&schema, &name, &value) {
+                        configuration.problems.push(Problem::at(layer.place(&path), message));
+                    }
                 }
                 match rules {
                     Some(rules) => {
@@ -384,7 +387,7 @@ pub(crate) fn setting_path(written: &str) -> Result<String, String> {
         Some((name, inside)) => (name, format!(".{inside}")),
         None => (written, String::new()),
     };
-    let (name, known) = (camel(name), setting_names());
+    let (name, known) = (camel(name), field_names::<Settings>());
     if known.contains(&name) { Ok(format!("{name}{inside}")) } else { Err(unknown(&name, &known)) }
 }
 
@@ -404,17 +407,6 @@ fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     });
     let (distance, _, known) = distances.min()?;
     (distance <= known.len().max(4) / 4).then_some(known)
-}
-
-/// The names of all settings, as JSON has them.
-fn setting_names() -> Vec<String> {
-    property_names(&kit_protocol::schema::settings())
-}
-
-/// The names of the properties of a schema.
-fn property_names(schema: &Value) -> Vec<String> {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    properties.into_iter().flat_map(Map::keys).cloned().collect()
 }
 
 /// Kebab-case and snake_case names become camelCase: on the top level, inside each provider and inside each MCP server.

@@ -30,9 +30,9 @@ pub(crate) struct DayLedger {
 }
 
 impl DayLedger {
-    /// The ledger of a day. Nothing is read yet.
-    pub(crate) fn new(state: &Path, day: String) -> Self {
-        Self { folder: state.join("usage"), day, totals: UsageTotals::default(), read: 0 }
+    /// The ledger of no day yet. Nothing is read.
+    pub(crate) fn new(state: &Path) -> Self {
+        Self { folder: state.join("usage"), day: String::new(), totals: UsageTotals::default(), read: 0 }
     }
 
     /// The totals as far as they are known.
@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn all_processes_of_a_day_are_summed() {
         let state = tempfile::tempdir().unwrap();
-        let mut one = DayLedger::new(state.path(), "2026-11-21".into());
-        let mut two = DayLedger::new(state.path(), "2026-11-21".into());
+        let mut one = DayLedger::new(state.path());
+        let mut two = DayLedger::new(state.path());
         one.refresh("2026-11-21").unwrap();
         one.add("2026-11-21", Some(&"a".into()), &usage(1)).unwrap();
         two.add("2026-11-21", Some(&"b".into()), &usage(1)).unwrap();
@@ -137,7 +137,7 @@ mod tests {
         std::fs::create_dir_all(state.path().join("usage")).unwrap();
         let path = state.path().join("usage/2026-11-21.jsonl");
         std::fs::write(&path, "{\"future\":1}\n{\"call\":").unwrap();
-        let mut ledger = DayLedger::new(state.path(), "2026-11-21".into());
+        let mut ledger = DayLedger::new(state.path());
         ledger.add("2026-11-21", Some(&"a".into()), &usage(1)).unwrap();
         assert_eq!(ledger.totals().output_tokens, 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);

@@ -127,7 +127,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(with: Dependencies) -> Arc<Self> {
         let board = Board::new(Arc::clone(&with.sink), Arc::clone(&with.attention));
-        let day = Mutex::new(DayLedger::new(&with.paths.state, Millis::now().local_day()));
+        let day = Mutex::new(DayLedger::new(&with.paths.state));
         Arc::new(Self { with, board, day_purse: Arc::default(), day })
     }
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{camel, nearest, property_names, servers};
+use super::{camel, nearest, servers};
 
 /// Keys that upstream Kit reads inside of a setting; they are no mistakes.
 const FOREIGN_KEYS: [(&str, &[&str]); 1] =
@@ -46,6 +46,12 @@ fn search(schema: &Value, part: &Value, path: &str, value: &Value, found: &mut V
             (None, None, None) => {}
         }
     }
+}
+
+/// The names of the properties of a schema.
+fn property_names(schema: &Value) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.into_iter().flat_map(Map::keys).cloned().collect()
 }
 
 fn is_foreign(path: &str, key: &str) -> bool {

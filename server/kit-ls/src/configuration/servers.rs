@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
+use kit_protocol::{McpServer, field_names};
 use serde_json::{Map, Value};
 
 use super::lines::Lines;
-use super::{Layer, Place, Problem, camel, camel_keys, nearest, property_names};
+use super::{Layer, Place, Problem, camel, camel_keys, nearest};
 
 /// The setting.
 pub(super) const KEY: &str = "mcpServers";
@@ -84,8 +85,7 @@ pub(super) fn give_way(into: &mut Value, layer: &Value) {
 
 /// What is said about keys of servers that are none.
 pub(super) fn problems(servers: &Value, layer: &Layer) -> Vec<Problem> {
-    let schema = kit_protocol::schema::settings();
-    let known = schema.pointer("/$defs/McpServer").map(property_names).unwrap_or_default();
+    let known = field_names::<McpServer>();
     let mut problems = Vec::new();
     for (server, members) in servers.as_object().into_iter().flatten() {
         for key in members.as_object().into_iter().flat_map(Map::keys).filter(|key| !known.contains(key)) {
@@ -122,8 +122,7 @@ fn read(path: &Path) -> Result<Layer, Problem> {
     }
     normalize(&mut values);
     // Programs have keys of their own here.
-    let schema = kit_protocol::schema::settings();
-    let known = schema.pointer("/$defs/McpServer").map(property_names).unwrap_or_default();
+    let known = field_names::<McpServer>();
     if let Some(Value::Object(servers)) = values.get_mut(KEY) {
         for server in servers.values_mut().filter_map(Value::as_object_mut) {
             server.retain(|key, _| known.contains(key));
