@@ -301,6 +301,11 @@ pub(crate) fn transport_error(name: &str, url: &Url, error: &reqwest::Error) -> 
         let message = format!("the connection to {name} at {origin} is not safe ({cause}); {mend}");
         return ModelError { retry: Retry::Never, ..ModelError::unavailable(message) };
     }
+    if error.is_connect() && cause.contains("InvalidContentType") {
+        let message =
+            format!("{name} at {origin} speaks no TLS; begin its base URL with `http://` if that is meant");
+        return ModelError { retry: Retry::Never, ..ModelError::unavailable(message) };
+    }
     if error.is_connect() && is_loopback(url) {
         let message =
             format!("no server for {name} answers at {origin} ({cause}); start it or correct its address");

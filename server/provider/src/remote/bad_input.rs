@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use kit_protocol::Message;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::tests::{ANSWER, EVENTS, End, response, serve, serve_all, stream};
 use super::*;
@@ -61,14 +63,22 @@ async fn a_name_that_nobody_knows_is_told_with_what_to_check() {
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls_is_a_failure_at_once() {
-    let server = serve(response("200 OK", EVENTS, ANSWER), End::Close).await;
-    let models = models(&format!("https://{}", server.address), &ProviderSettings::default());
-    let error = tokio::select! {
-        error = ask(&models, request(vec![user("go")])) => error.unwrap_err(),
-        _ = server.task => unreachable!("no request can be read"),
-    };
-    assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(error.message.contains(&server.address), "{error}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // What comes is no request, and is answered like one that is wrong.
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream.write_all(&response("400 Bad Request", "", "").concat()).await.unwrap();
+    });
+    let models = models(&format!("https://{address}"), &ProviderSettings::default());
+    let error = ask(&models, request(vec![user("go")])).await.unwrap_err();
+    server.await.unwrap();
+    assert_eq!((error.kind, error.retry), (ErrorKind::Unavailable, Retry::Never));
+    let expected = format!(
+        "OpenAI at https://{address} speaks no TLS; begin its base URL with `http://` if that is meant"
+    );
+    assert_eq!(error.message, expected);
 }
 
 #[tokio::test]
