@@ -80,8 +80,7 @@ impl Sessions {
     pub async fn entry(&self, session: &SessionId, entry: &EntryId) -> Result<SessionEntry, KitError> {
         let wanted = entry.clone();
         let found = self.read(session, move |history| history.find(&wanted).into_iter().collect()).await?;
-        let missing = || KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}"));
-        found.into_iter().next().ok_or_else(missing)
+        found.into_iter().next().ok_or_else(|| no_entry(entry))
     }
 
     /// What extensions keep on the current branch, of one kind or of all.
@@ -121,6 +120,10 @@ impl Sessions {
         let View { history, facts } = self.ask(session, Op::View).await?;
         Ok(blocking(move || entries::read(&history, &facts.path, &wanted(&history))).await??)
     }
+}
+
+pub(super) fn no_entry(entry: &EntryId) -> KitError {
+    KitError::new(ErrorKind::NotFound, format!("the session has no entry {entry}"))
 }
 
 /// The messages of the current branch.

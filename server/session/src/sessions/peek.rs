@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use kit_protocol::{EntryId, Event, KitError, SessionAnswer, SessionId, SessionTreeAnswer, TranscriptAnswer};
 
 use super::blocking;
+use crate::entries::{self, SessionEntry};
 use crate::error::JournalError;
 use crate::fork;
-use crate::history::EntryIndex;
+use crate::history::{EntryIndex, History};
 use crate::journal::entry::Note;
 use crate::journal::lines_of;
 use crate::journal::read::{self, Lines, Loaded};
@@ -83,6 +84,19 @@ pub(super) async fn markdown(path: PathBuf, session: SessionId) -> Result<String
         markdown::transcript(&name, &told)
     })
     .await
+}
+
+/// One entry of the session, where there is one.
+pub(super) async fn entry(
+    path: PathBuf,
+    wanted: impl FnOnce(&History) -> Option<EntryIndex> + Send + 'static,
+) -> Result<Vec<SessionEntry>, KitError> {
+    let file = path.clone();
+    let read = peek(path, move |peeked| {
+        let history = &peeked.loaded.history;
+        entries::read(history, &file, &wanted(history).into_iter().collect::<Vec<_>>())
+    });
+    Ok(read.await??)
 }
 
 /// Copies the session up to an entry, else the whole of its current branch, into a new one below `folder`.

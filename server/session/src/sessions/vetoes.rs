@@ -3,7 +3,9 @@
 
 use kit_protocol::{EntryId, ErrorKind, KitError, Role, SessionId};
 
-use super::Sessions;
+use super::{Sessions, look, peek};
+use crate::entries;
+use crate::history::History;
 use crate::hooks::{HookPoint, HookScope, SwitchReason, Verdict};
 
 impl Sessions {
@@ -17,11 +19,24 @@ impl Sessions {
         if !hooks.wants(HookPoint::BeforeFork) {
             return Ok(());
         }
-        let entry = match target {
-            Some(target) => Some(self.entry(session, target).await?),
-            None => self.branch_entries(session).await?.pop(),
+        let wanted = target.cloned();
+        let wanted = move |history: &History| match &wanted {
+            Some(target) => history.find(target),
+            None => entries::current(history).pop(),
         };
-        let Some(entry) = entry else { return Ok(()) };
+        let of = wanted.clone();
+        let read = match self.read(session, move |history| of(history).into_iter().collect()).await {
+            // Another process has the session, which can be copied all the same.
+            Err(error) if error.kind == ErrorKind::Busy => {
+                peek::entry(self.find_file(session).await?, wanted).await?
+            }
+            read => read?,
+        };
+        let entry = match (read.into_iter().next(), target) {
+            (Some(entry), _) => entry,
+            (None, Some(target)) => return Err(look::no_entry(target)),
+            (None, None) => return Ok(()),
+        };
         let user_text = (entry.role == Some(Role::User)).then_some(entry.text);
         verdict(hooks.before_fork(scope(session), entry.id.to_string(), user_text).await)
     }

@@ -89,7 +89,12 @@ impl Kit {
 
     /// The same home in what could be another process.
     pub(crate) fn restarted(&self) -> Self {
-        Self::start(Arc::clone(&self.directory), Settings::default(), Arc::new(NoHooks))
+        self.restarted_with(Arc::new(NoHooks))
+    }
+
+    /// The same with somebody who looks at what happens.
+    pub(crate) fn restarted_with(&self, hooks: Arc<dyn Hooks>) -> Self {
+        Self::start(Arc::clone(&self.directory), Settings::default(), hooks)
     }
 
     fn start(directory: Arc<tempfile::TempDir>, settings: Settings, hooks: Arc<dyn Hooks>) -> Self {

@@ -89,8 +89,13 @@ impl Hooks for Extension {
     }
 
     fn before_fork(&self, _: HookScope, _target: String, text: Option<String>) -> BoxFuture<'_, Verdict> {
-        self.hear(format!("fork {}", text.unwrap_or_else(|| "-".to_owned())));
-        std::future::ready(Verdict::Veto("Fork cancelled by extension.".to_owned())).boxed()
+        let text = text.unwrap_or_else(|| "-".to_owned());
+        self.hear(format!("fork {text}"));
+        let verdict = match text.as_str() {
+            "free" => Verdict::Continue,
+            _ => Verdict::Veto("Fork cancelled by extension.".to_owned()),
+        };
+        std::future::ready(verdict).boxed()
     }
 
     fn before_session_switch(
@@ -256,6 +261,29 @@ async fn forks_branches_and_switches_can_be_vetoed() {
         .filter(|word| word.starts_with("fork") || word.starts_with("switch"))
         .collect();
     assert_eq!(asked, ["fork one", "fork -", "switch Clear", "switch New"]);
+}
+
+#[tokio::test]
+async fn a_copy_of_a_session_that_another_process_has_is_asked_about_too() {
+    let kit = Kit::new(&echo());
+    let first = kit.say("free").await;
+    kit.end_of(&first.turn).await;
+    let entries = kit.sessions.messages(&first.session).await.unwrap();
+    let extension = Extension::at(&[HookPoint::BeforeFork]);
+    let other = kit.restarted_with(extension.clone());
+    let at =
+        |entry: &str| SessionArguments { entry: Some(entry.into()), ..session_arguments(&first.session) };
+    let refused = [
+        other.sessions.fork(at(entries[1].id.as_str())).await,
+        other.sessions.fork(session_arguments(&first.session)).await,
+        other.sessions.fork(at("nothing")).await,
+    ];
+    let kinds: Vec<ErrorKind> = refused.into_iter().map(|refused| refused.unwrap_err().kind).collect();
+    assert_eq!(kinds, [ErrorKind::Permission, ErrorKind::Permission, ErrorKind::NotFound]);
+    let copy = other.sessions.fork(at(entries[0].id.as_str())).await.unwrap();
+    assert_ne!(copy.session, first.session);
+    let asked: Vec<String> = extension.heard().into_iter().filter(|word| word.starts_with("fork")).collect();
+    assert_eq!(asked, ["fork -", "fork -", "fork free"]);
 }
 
 #[tokio::test]
