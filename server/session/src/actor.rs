@@ -386,6 +386,8 @@ impl Actor {
     }
 
     async fn op(&mut self, op: Op) {
+        // A running call may ask for it: that it runs is told first.
+        self.tell_news().await;
         match op {
             Op::Prompt(prompt, answer) => self.prompt(*prompt, answer).await,
             Op::Interrupt(prompt, answer) => self.interrupt(*prompt, answer).await,
