@@ -240,10 +240,37 @@
   // A tool that throws tells the model why; a mistake in the file is told to its author as well.
   const isAnswer = (error) => error instanceof Error && error.name !== "InternalError" && !MISTAKES.some((kind) => error instanceof kind);
 
+  const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const base64 = (bytes) => {
+    const pieces = [];
+    for (let start = 0; start < bytes.length; start += 3) {
+      const [one, two, three] = [bytes[start], bytes[start + 1], bytes[start + 2]];
+      const rest = [two === undefined ? "=" : LETTERS[((two & 15) << 2) | (three >> 6)], three === undefined ? "=" : LETTERS[three & 63]];
+      pieces.push(LETTERS[one >> 2] + LETTERS[((one & 3) << 4) | (two >> 4)] + rest[0] + rest[1]);
+    }
+    return pieces.join("");
+  };
+
+  // Bytes of a file may be base64 already.
+  const fileOf = ({ filename = "", mediaType = "", data = "" }) => {
+    if (data instanceof ArrayBuffer) data = new Uint8Array(data);
+    else if (ArrayBuffer.isView(data)) data = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return { filename, mediaType, data: isText(data) ? data : base64(data) };
+  };
+
+  // What an MCP server would answer is understood as well.
+  const isBlock = (block) => (block?.type === "text" && isText(block.text)) || ((block?.type === "image" || block?.type === "audio") && isText(block.data));
+  const ofBlocks = (blocks) => ({
+    content: blocks.filter(({ type }) => type === "text").map(({ text }) => text).join("\n"),
+    files: blocks.filter(({ type }) => type !== "text").map(({ type, data, mimeType }) => ({ filename: type, data, mediaType: mimeType ?? "" })),
+  });
+
   const toolAnswer = (value) => {
     if (typeof value === "string") return { content: value };
-    if (typeof value === "object" && value !== null && typeof value.content === "string") {
-      return { content: value.content, isError: value.isError === true };
+    if (typeof value === "object" && value !== null) {
+      const { content = Array.isArray(value.files) ? "" : undefined, files = [], isError } = value;
+      if (typeof content === "string") return { content, ...(files.length > 0 && { files: files.map(fileOf) }), isError: isError === true };
+      if (Array.isArray(content) && content.length > 0 && content.every(isBlock)) return { ...ofBlocks(content), isError: isError === true };
     }
     return { content: value === undefined ? "" : JSON.stringify(value) };
   };

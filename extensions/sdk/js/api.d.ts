@@ -88,8 +88,28 @@ export interface Tool {
   kind?: string;
   /** Whether calls may run beside other calls. */
   parallel?: boolean;
-  /** Does the work. An `Error` that it throws is told to the model; other values than text become JSON. */
+  /** Does the work: a text, a `ToolResult`, or anything else, which becomes JSON. An `Error` that it throws is told to the model. */
   execute(input: any, ctx: ToolContext): unknown;
+}
+
+/** What a tool answers with, where it is more than a text. */
+export interface ToolResult {
+  /** What the model reads. */
+  content?: string;
+  /** Images, PDFs and sounds that models see as well, as far as they take them. */
+  files?: ToolFile[];
+  /** Whether the call failed. */
+  isError?: boolean;
+}
+
+/** A file that a tool answers with. What it is, its first bytes say. */
+export interface ToolFile {
+  /** Its name. */
+  filename: string;
+  /** Its bytes, or the same in base64. */
+  data: Uint8Array | ArrayBuffer | string;
+  /** Its media type, for example `image/png`; named where a model cannot be shown the file. */
+  mediaType?: string;
 }
 
 /** The context of a tool call. */

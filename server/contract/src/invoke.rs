@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::SessionContext;
+use crate::{FilePart, SessionContext};
 
 /// Input of kind `tool`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,9 +26,18 @@ pub struct ToolInvocation {
 pub struct ToolAnswer {
     /// What the model reads.
     pub content: String,
+    /// Images, PDFs and sounds that models see as well, as far as they take them. The text behind `content` names each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FilePart>,
     /// Whether the call failed.
     #[serde(default)]
     pub is_error: bool,
+}
+
+impl From<String> for ToolAnswer {
+    fn from(content: String) -> Self {
+        Self { content, ..Self::default() }
+    }
 }
 
 /// Input of kind `command`.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kit_contract::{ToolAnswer, ToolCancelledEvent, ToolDefinition, ToolInvocation};
+use kit_contract::{FilePart, ToolAnswer, ToolCancelledEvent, ToolDefinition, ToolInvocation};
 use kit_protocol::{ToolCallId, ToolKind};
-use kit_tools::{Access, AnyTool, OutputSink, ToolContext, ToolError, ToolOutput};
+use kit_tools::{Access, AnyTool, OutputSink, ToolContext, ToolError, ToolOutput, media};
 use serde_json::{Value, json};
 
 use crate::extensions::Extensions;
@@ -61,13 +61,31 @@ impl ExtensionTool {
             }
         };
         match answer {
-            Some(Ok(ToolAnswer { content, is_error })) => {
-                ToolOutput { content, is_error, ..ToolOutput::default() }
-            }
+            Some(Ok(answer)) => output(answer).await,
             Some(Err(fault)) => ToolOutput::error(format!("the tool {name} failed: {fault}")),
             None => ToolError::Cancelled.into(),
         }
     }
+}
+
+/// What a model gets of an answer. The files are looked at beside other work: they may be many bytes.
+async fn output(answer: ToolAnswer) -> ToolOutput {
+    let ToolAnswer { mut content, files, is_error } = answer;
+    if files.is_empty() {
+        return ToolOutput { content, is_error, ..ToolOutput::default() };
+    }
+    let read = tokio::task::spawn_blocking(move || {
+        let mut media = Vec::new();
+        for FilePart { filename, data, media_type } in files {
+            if !content.is_empty() && !content.ends_with('\n') {
+                content.push('\n');
+            }
+            let what = if filename.trim().is_empty() { "file" } else { filename.trim() };
+            content.push_str(&media::keep(&mut media, what, Some(media_type.as_str()), &data));
+        }
+        ToolOutput { content, media, is_error, ..ToolOutput::default() }
+    });
+    read.await.unwrap_or_else(|error| ToolOutput::error(format!("its files cannot be read: {error}")))
 }
 
 impl AnyTool for ExtensionTool {

@@ -120,11 +120,13 @@ impl Kit {
         self.handlers.insert(name, entry);
     }
 
-    /// Offers a tool to the model. Its input is read into `Input`; an error is told to the model.
-    pub fn tool<Input, Handler>(&mut self, definition: ToolDefinition, handler: Handler)
+    /// Offers a tool to the model. Its input is read into `Input`; it answers with a text, or with a `ToolAnswer` that has
+    /// images, PDFs or sounds beside it. An error is told to the model.
+    pub fn tool<Input, Output, Handler>(&mut self, definition: ToolDefinition, handler: Handler)
     where
         Input: DeserializeOwned,
-        Handler: AsyncFn(Input, ToolContext) -> Result<String, Error> + 'static,
+        Output: Into<ToolAnswer>,
+        Handler: AsyncFn(Input, ToolContext) -> Result<Output, Error> + 'static,
     {
         let handler = Rc::new(handler);
         self.invoked("tool", definition.name.clone(), move |input| {
@@ -137,8 +139,8 @@ impl Kit {
                     Err(error) => Err(Error::invalid("the arguments are wrong", &error)),
                 };
                 let answer = match result {
-                    Ok(content) => ToolAnswer { content, is_error: false },
-                    Err(error) => ToolAnswer { content: error.message, is_error: true },
+                    Ok(output) => output.into(),
+                    Err(error) => ToolAnswer { is_error: true, ..error.message.into() },
                 };
                 Ok(serde_json::to_string(&answer)?)
             })

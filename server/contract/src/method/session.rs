@@ -19,7 +19,7 @@ data! {
         files: Vec<FilePart>,
     }
 
-    /// A file that belongs to a prompt.
+    /// A file that belongs to a prompt or to the result of a tool.
     FilePart {
         /// Its name.
         filename: String,
