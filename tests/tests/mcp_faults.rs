@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use e2e::{launch, permit, run_call};
-use kit_testkit::{LanguageClient, ModelServer, Project, Reply, eventually, nasty_mcp, processes_below};
+use kit_testkit::{
+    Gate, LanguageClient, ModelServer, Project, Reply, eventually, nasty_mcp, processes_below,
+};
 use serde_json::{Value, json};
 
 use crate::mcp::{in_state, tool_names};
@@ -275,6 +277,102 @@ async fn a_resource_that_cannot_be_had_is_named_and_the_turn_goes_on() {
     );
     let note = std::fs::read_to_string(project.path("note")).expect("the notes");
     assert_eq!(note.matches("read nasty://one").count(), 2, "{note}");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_prompt_of_a_stalled_server_holds_up_its_turn_and_not_the_answer() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "stalls", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let note = project.path("note");
+    let noted = |what: &str| std::fs::read_to_string(&note).unwrap_or_default().contains(what);
+    let asked = std::time::Instant::now();
+    let run = json!({ "name": "mcp:bad:shown", "args": "a pixel" });
+    let run = client.command("kit.command.run", run).await.expect("a turn");
+    // The server would be waited for as long as a minute.
+    assert!(asked.elapsed() < std::time::Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert_eq!(run["queued"], false);
+    eventually("the prompt is asked for", || noted("prompt {\"name\": \"shown\"")).await;
+    client.latest("kit/status", |status| status["label"] == "fetching the prompt of an MCP server").await;
+    let text = std::fs::read_to_string(&project.session_files()[0]).expect("the session file");
+    assert!(text.contains("/mcp:bad:shown a pixel"), "the prompt is saved before it is answered: {text}");
+    client.command("kit.session.cancel", json!({ "turn": run["turn"] })).await.expect("a cancel");
+    let end = client.event(|event| event["type"] == "turn_end" && event["turn"] == run["turn"]).await;
+    assert_eq!(end["stopReason"], "cancelled");
+    eventually("the server is told", || noted("cancelled ")).await;
+    assert_eq!(model.requests().len(), 0, "no model is called without the prompt");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_prompt_that_cannot_be_had_is_the_error_of_its_turn_and_can_be_repeated() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "refuses", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let report = client.run("/mcp:bad:shown a pixel").await;
+    let error = report.only("error");
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains("the MCP server bad did not give the prompt") && message.contains("no such prompt"),
+        "{message}"
+    );
+    assert_eq!(json!([error["kind"], report.stop_reason()]), json!(["unavailable", "error"]));
+    assert_eq!(model.requests().len(), 0, "a model could only guess");
+    let turn = client.command("kit.session.retry", json!({})).await.expect("a retry");
+    client.event(|event| event["type"] == "turn_end" && event["turn"] == turn["turn"]).await;
+    let note = std::fs::read_to_string(project.path("note")).expect("the notes");
+    assert_eq!(note.matches("prompt {").count(), 2, "a repeated prompt is fetched again: {note}");
+    model.reply(Reply::new().text("done"));
+    assert_eq!(client.run("go on").await.stop_reason(), "end_turn");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_prompt_of_a_server_that_is_not_there_says_so_at_once_or_in_its_turn() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "mute", json!({ "startTimeout": 1 })).await;
+    let report = client.run("/mcp:bad:shown a pixel").await;
+    let message = report.only("error")["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.contains("the MCP server bad cannot be used: it did not answer within 1 s"), "{message}");
+    client.close().await;
+
+    let client = start(&project, &model, "well", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    for (prompt, kind, said) in [
+        ("/mcp:bad:shwn", "not_found", "the MCP server bad has no prompt mcp:bad:shwn; it has mcp:bad:shown"),
+        ("/mcp:bad:shown", "invalid_request", "mcp:bad:shown needs the argument `what`"),
+    ] {
+        let refused = client.command("kit.session.prompt", json!({ "text": prompt })).await;
+        let refused = refused.expect_err("it is refused at once");
+        assert_eq!((refused.kind(), refused.message.contains(said)), (kind, true), "{}", refused.message);
+    }
+    let unknown = client.command("kit.command.run", json!({ "name": "mcp:bed:shown" })).await;
+    let unknown = unknown.expect_err("no server");
+    assert!(unknown.message.contains("you may mean `mcp:bad:shown`"), "{}", unknown.message);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_prompt_that_joins_a_turn_is_fetched_in_it_and_ends_no_turn() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "well", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let gate = Gate::new();
+    model.reply(Reply::new().text("first").gate(&gate));
+    let turn = client.prompt("go").await;
+    model.request(0).await;
+    let steer = json!({ "text": "/mcp:bad:shown a pixel", "delivery": "steer", "session": turn.session });
+    client.command("kit.session.prompt", steer).await.expect("it joins");
+    model.reply(Reply::new().text("second"));
+    gate.open();
+    assert_eq!(client.finish(&turn).await.stop_reason(), "end_turn");
+    let texts = model.request(1).await.user_texts().join("\n");
+    assert!(texts.contains("The command /mcp:bad:shown stands for this prompt:"), "{texts}");
     client.close().await;
 }
 

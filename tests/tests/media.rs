@@ -1,7 +1,7 @@
 //! Images and PDFs in the results of tools: how they reach models, session files and clients.
 
 use e2e::{editor_or_skip, launch, permit, run_call, start};
-use kit_testkit::{LanguageClient, ModelServer, Project, Reply, TurnReport, Wire};
+use kit_testkit::{LanguageClient, ModelServer, Project, Reply, TurnReport, Wire, nasty_mcp};
 use serde_json::{Value, json};
 
 /// A PNG of one pixel, and the same as base64.
@@ -131,6 +131,77 @@ async fn a_headless_run_names_what_the_model_was_shown() {
     assert_eq!(result["metadata"]["media"][0]["mediaType"], "image/png");
     assert!(!run.stdout.contains(PIXEL_BASE64), "{}", run.stdout);
     assert!(model.request(1).await.body.to_string().contains(PIXEL_BASE64));
+}
+
+#[tokio::test]
+async fn what_a_prompt_of_an_mcp_server_shows_reaches_the_model() {
+    let project = Project::new().file("secret.txt", "planted-file-content\n");
+    let model = ModelServer::start().await;
+    let servers = json!({ "bad": nasty_mcp("well", None) });
+    let client = launch(&project, &model).setting("mcpServers", servers).start().await;
+    model.reply(Reply::new().text("a pixel"));
+    // The server is only just being started: the turn waits for it.
+    client.run("/mcp:bad:shown carefully").await;
+    let body = model.request(0).await.body;
+    let messages = body["messages"].as_array().expect("messages");
+    let blocks: Vec<Value> = messages
+        .iter()
+        .flat_map(|message| message["content"].as_array().cloned().unwrap_or_default())
+        .collect();
+    let kinds: Vec<&str> = blocks.iter().filter_map(|block| block["type"].as_str()).collect();
+    assert_eq!(kinds, ["text", "text", "image", "text", "document"], "{blocks:?}");
+    assert_eq!(blocks[2]["source"], source("image/png", PIXEL_BASE64));
+    assert_eq!(blocks[4]["source"], source("application/pdf", PDF_BASE64));
+    assert_eq!(blocks[0]["text"], "/mcp:bad:shown carefully");
+    let text = blocks[1]["text"].as_str().unwrap_or_default();
+    let expected = "The command /mcp:bad:shown stands for this prompt:\n\n\
+                    User: Look at this and at @secret.txt: carefully\n\
+                    User: [image, attached 1: image/png, 33 bytes]\n\
+                    Assistant: [audio, attached 2: audio/wav, 12 bytes]\n\
+                    User: [resource nasty://paper, attached 3: application/pdf, 12 bytes]\n\
+                    User: [resource nasty://one (one)]";
+    assert_eq!(text.trim_end(), expected);
+    assert!(
+        !body.to_string().contains("planted-file-content"),
+        "nothing in the text of a server is a mention"
+    );
+    client.close().await;
+}
+
+#[tokio::test]
+async fn what_a_tool_of_an_extension_shows_reaches_the_model() {
+    const CAMERA: &str = r#"
+export default function (kit) {
+  const bytes = [137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 1, 0, 0, 0, 1, 8, 6, 0, 0, 0, 31, 21, 196, 137];
+  const files = [
+    { filename: "shot.png", data: new Uint8Array(bytes), mediaType: "image/png" },
+    { filename: "paper.pdf", data: "JVBERi0xLjcKJQAK" },
+    { filename: "notes.zip", data: new Uint8Array([80, 75, 3, 4]), mediaType: "application/zip" },
+  ];
+  const tool = (name, execute) => kit.registerTool({ name, description: "Looks.", execute });
+  tool("camera", () => ({ content: "There:", files }));
+  tool("blocks", () => ({ content: [{ type: "text", text: "There:" }, { type: "image", data: "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ", mimeType: "image/png" }] }));
+}
+"#;
+    let project = crate::extension_scene::project(&[("camera.js", CAMERA)]);
+    let (model, client) = crate::extension_scene::live(&project).await;
+    let report = run_call(&client, &model, Reply::new().call("camera", json!({}))).await;
+    let expected = "There:\n[shot.png, attached 1: image/png, 33 bytes]\n\
+                    [paper.pdf, attached 2: application/pdf, 12 bytes]\n\
+                    [notes.zip, application/zip, 4 bytes, not shown]";
+    assert_eq!(report.tool_result(), (expected, false));
+    let result = report.only("tool_result");
+    let named = json!([
+        { "mediaType": "image/png", "bytes": 33 },
+        { "mediaType": "application/pdf", "bytes": 12 },
+    ]);
+    assert_eq!(result["metadata"]["media"], named);
+    let blocks = result_blocks(&model.request(1).await.body);
+    assert_eq!(blocks[1]["source"], source("image/png", PIXEL_BASE64), "{blocks}");
+    assert_eq!(blocks[2]["source"], source("application/pdf", PDF_BASE64), "{blocks}");
+    let report = run_call(&client, &model, Reply::new().call("blocks", json!({}))).await;
+    assert_eq!(report.tool_result(), ("There:\n[image, attached 1: image/png, 33 bytes]", false));
+    client.close().await;
 }
 
 #[tokio::test]

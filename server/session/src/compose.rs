@@ -7,7 +7,7 @@ mod gathered;
 mod invocation;
 mod mentioned;
 mod pieces;
-mod resources;
+mod references;
 
 use std::path::{Path, PathBuf};
 
@@ -16,11 +16,12 @@ use kit_text::Encoding;
 use kit_tools::media::{self, MediaError};
 use kit_workspace::{Location, Workspace};
 
-pub(crate) use self::invocation::{Invocation, MCP, SKILL, arrived, named_skill, spelled, unknown};
+pub(crate) use self::invocation::{Invocation, MCP, SKILL, named_skill, spelled, unknown};
 use self::pieces::Block;
-pub(crate) use self::resources::read as read_resources;
+pub(crate) use self::references::{Asker, fetch};
 use crate::dependencies::Shared;
 use crate::mentions;
+use crate::reference::Reference;
 
 /// Something that came along with a prompt as it is, and not by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,15 +58,15 @@ pub(crate) struct Draft {
 struct Gathering {
     block: Block,
     media: Vec<ImagePart>,
-    resources: Vec<String>,
+    references: Vec<Reference>,
 }
 
 /// A prompt as its session gets it.
 pub(crate) struct Composed {
     /// The message; the user's text is its first part.
     pub(crate) parts: Vec<Part>,
-    /// Resources that it mentions. Whoever has them may take long, so they are read within the turn.
-    pub(crate) resources: Vec<String>,
+    /// What it refers to, which is fetched within the turn.
+    pub(crate) references: Vec<Reference>,
 }
 
 impl Gathering {
@@ -92,13 +93,18 @@ pub(crate) async fn compose(shared: &Shared, draft: Draft) -> Result<Composed, K
     let expanded = invocation::expand(shared, &cwd, text, invocation, &model).await?;
     let mut gathering = given(&shared.with.workspace, &cwd, &context, &attachments, encoding).await?;
     enclose(enclosures, &mut gathering)?;
-    let mentions = if expanded.is_foreign { Vec::new() } else { mentions::mentions(&expanded.text) };
+    // What stands behind a command is for whoever has it.
+    let mentions = match &expanded.command {
+        Some(_) => Vec::new(),
+        None => mentions::mentions(&expanded.text),
+    };
     mentioned::add(shared, &cwd, &mentions, &context, &mut gathering).await;
     let mut parts = vec![Part::Text(TextPart { text: expanded.text })];
     let blocks = expanded.block.into_iter().chain(gathering.block.finish());
     parts.extend(blocks.map(|text| Part::Text(TextPart { text })));
     parts.extend(gathering.media.into_iter().map(Part::Image));
-    Ok(Composed { parts, resources: gathering.resources })
+    let command = expanded.command.map(Reference::Command);
+    Ok(Composed { parts, references: command.into_iter().chain(gathering.references).collect() })
 }
 
 /// What the client sent with the prompt.

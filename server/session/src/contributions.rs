@@ -10,9 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kit_protocol::{ContextItem, KitError, NamedCommand, SessionId};
+use kit_protocol::{ContextItem, ImagePart, KitError, NamedCommand, SessionId};
 use kit_text::Encoding;
-use kit_tools::mcp::ResourceContent;
+use kit_tools::mcp::McpContent;
 
 /// A command that is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,12 @@ pub struct CommandAction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandOutcome {
     /// A prompt, which starts a turn.
-    Prompt(String),
+    Prompt {
+        /// Its text.
+        text: String,
+        /// Images, PDFs and sounds that go with it.
+        media: Vec<ImagePart>,
+    },
     /// Something to show to the user.
     Output(String),
 }
@@ -71,6 +76,12 @@ pub trait CommandSource: Send + Sync {
 
     /// Runs one of them.
     fn run(&self, call: CommandCall) -> BoxFuture<'static, Result<CommandOutcome, KitError>>;
+
+    /// Whether a command is one of its own, listed or not, and what is wrong with the call as far as that is known at
+    /// once. Must return at once.
+    fn check(&self, call: &CommandCall) -> Option<Result<(), KitError>> {
+        self.commands(&call.cwd).iter().any(|command| command.name == call.name).then_some(Ok(()))
+    }
 
     /// The arguments that fit what is typed behind one of them, best first. Whoever types waits for it.
     fn complete(&self, call: CompletionCall) -> BoxFuture<'static, Vec<String>> {
@@ -102,7 +113,7 @@ pub trait MentionSource: Send + Sync {
     fn resources(&self, typed: &str) -> Vec<Resource>;
 
     /// What a resource holds. The turn of the prompt that mentions it waits for it, and a cancel drops the future.
-    fn read(&self, name: String) -> BoxFuture<'static, Result<ResourceContent, KitError>>;
+    fn read(&self, name: String) -> BoxFuture<'static, Result<McpContent, KitError>>;
 }
 
 /// All sources of a process.
@@ -138,12 +149,20 @@ impl Contributions {
         &self,
         call: CommandCall,
     ) -> Option<BoxFuture<'static, Result<CommandOutcome, KitError>>> {
-        Some(self.source_of(&call.cwd, &call.name)?.run(call))
+        Some(self.command_sources().into_iter().find(|source| source.check(&call).is_some())?.run(call))
+    }
+
+    /// What is wrong with a call as far as that is known at once; `None` when no source has the command.
+    pub(crate) fn check(&self, call: &CommandCall) -> Option<Result<(), KitError>> {
+        self.command_sources().iter().find_map(|source| source.check(call))
     }
 
     /// The arguments that fit behind a command of the first source that has it.
     pub(crate) async fn complete(&self, cwd: &Path, call: CompletionCall) -> Vec<String> {
-        match self.source_of(cwd, &call.name) {
+        let has = |source: &&Arc<dyn CommandSource>| {
+            source.commands(cwd).iter().any(|command| command.name == call.name)
+        };
+        match self.command_sources().iter().find(has) {
             Some(source) => source.complete(call).await,
             None => Vec::new(),
         }
@@ -152,13 +171,6 @@ impl Contributions {
     /// The commands of all sources that are code actions.
     pub(crate) fn actions(&self) -> Vec<CommandAction> {
         self.command_sources().iter().flat_map(|source| source.actions()).collect()
-    }
-
-    fn source_of(&self, cwd: &Path, name: &str) -> Option<Arc<dyn CommandSource>> {
-        let has = |source: &&Arc<dyn CommandSource>| {
-            source.commands(cwd).iter().any(|command| command.name == name)
-        };
-        self.command_sources().iter().find(has).cloned()
     }
 
     /// The source of a scheme.

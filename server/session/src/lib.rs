@@ -67,6 +67,7 @@ mod mentions;
 pub mod near;
 mod op;
 mod project;
+mod reference;
 mod replay;
 mod restore;
 mod sessions;
@@ -94,7 +95,7 @@ pub use hooks::{
     CompactionPlan, CompactionVerdict, HookCall, HookPoint, HookResult, HookScope, Hooks, Injection,
     InputSource, InputVerdict, NoHooks, Observation, SwitchReason, Verdict,
 };
-pub use kit_tools::mcp::ResourceContent;
+pub use kit_tools::mcp::McpContent;
 pub use local::{Events, Feed, Missed};
 pub use mcp::McpContributions;
 pub use op::ChangedBy;

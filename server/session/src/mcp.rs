@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{CommandKind, KitError, NamedCommand};
-use kit_tools::mcp::{McpPrompt, McpServers, ResourceContent};
+use kit_tools::mcp::{McpContent, McpPrompt, McpServers};
 
 use crate::contributions::{CommandCall, CommandOutcome, CommandSource, MentionSource, Resource};
 
@@ -21,10 +21,14 @@ impl CommandSource for McpContributions {
     fn run(&self, call: CommandCall) -> BoxFuture<'static, Result<CommandOutcome, KitError>> {
         let servers = Arc::clone(&self.0);
         async move {
-            let text = servers.prompt(&call.name, &call.words, &call.line).await?;
-            Ok(CommandOutcome::Prompt(text))
+            let McpContent { text, media } = servers.prompt(&call.name, &call.words, &call.line).await?;
+            Ok(CommandOutcome::Prompt { text, media })
         }
         .boxed()
+    }
+
+    fn check(&self, call: &CommandCall) -> Option<Result<(), KitError>> {
+        self.0.check_prompt(&call.name, &call.words, &call.line)
     }
 }
 
@@ -60,7 +64,7 @@ impl MentionSource for McpContributions {
             .collect()
     }
 
-    fn read(&self, name: String) -> BoxFuture<'static, Result<ResourceContent, KitError>> {
+    fn read(&self, name: String) -> BoxFuture<'static, Result<McpContent, KitError>> {
         let servers = Arc::clone(&self.0);
         async move { servers.resource(&name).await }.boxed()
     }

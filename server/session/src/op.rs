@@ -16,6 +16,7 @@ use crate::budget::{Purse, Reservation, Spend};
 use crate::dependencies::Setups;
 use crate::history::History;
 use crate::hooks::InputSource;
+use crate::reference::Reference;
 use crate::sessions::look::SessionView;
 use crate::sessions::programs::{CallDisplay, SessionTool};
 use crate::subagent::Errand;
@@ -30,8 +31,8 @@ pub(crate) struct Prompt {
     pub(crate) turn: TurnId,
     /// The user's text first.
     pub(crate) parts: Vec<Part>,
-    /// Resources that it mentions.
-    pub(crate) resources: Vec<String>,
+    /// What it refers to.
+    pub(crate) references: Vec<Reference>,
     pub(crate) delivery: Delivery,
     pub(crate) changes: Changes,
     pub(crate) source: InputSource,

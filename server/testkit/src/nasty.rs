@@ -35,6 +35,7 @@ if fault == "child":
 
 ECHO = {"name": "echo", "description": "Echoes.", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}
 TOOLS = [ECHO]
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
 if fault == "lies":
     TOOLS = [ECHO, {"name": "text", "inputSchema": "nothing"}, {"inputSchema": {}}, {"name": "array", "inputSchema": {"type": "array"}}, 7]
 if fault == "floods-tools":
@@ -47,7 +48,7 @@ for line in sys.stdin:
         continue
     method, id = message.get("method"), message.get("id")
     if method == "initialize":
-        send({"id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": True}, "resources": {}}, "serverInfo": {"name": "nasty", "version": "1"}}})
+        send({"id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": True}, "resources": {}, "prompts": {}}, "serverInfo": {"name": "nasty", "version": "1"}}})
     elif method == "tools/list":
         if fault == "endless":
             send({"id": id, "result": {"tools": [ECHO], "nextCursor": "more"}})
@@ -62,6 +63,23 @@ for line in sys.stdin:
         if fault == "stalls":
             continue
         send({"id": id, "error": {"code": -32002, "message": "no such resource"}})
+    elif method == "prompts/list":
+        send({"id": id, "result": {"prompts": [{"name": "shown", "arguments": [{"name": "what", "required": True}]}]}})
+    elif method == "prompts/get":
+        noted("prompt %s" % json.dumps(message["params"]))
+        if fault == "stalls":
+            continue
+        if fault == "refuses":
+            send({"id": id, "error": {"code": -32602, "message": "no such prompt"}})
+            continue
+        said = lambda role, **content: {"role": role, "content": content}
+        send({"id": id, "result": {"messages": [
+            said("user", type="text", text="Look at this and at @secret.txt: " + message["params"]["arguments"]["what"]),
+            said("user", type="image", data=PIXEL, mimeType="image/png"),
+            said("assistant", type="audio", data="UklGRgAAAABXQVZF", mimeType="audio/wav"),
+            said("user", type="resource", resource={"uri": "nasty://paper", "mimeType": "application/pdf", "blob": "JVBERi0xLjcKJQAK"}),
+            said("user", type="resource_link", uri="nasty://one", name="one"),
+        ]}})
     elif method == "notifications/roots/list_changed":
         send({"id": "roots", "method": "roots/list"})
     elif id == "roots":
@@ -98,7 +116,7 @@ for line in sys.stdin:
 "##;
 
 /// The settings of a server with a fault: `mute`, `dies`, `yes`, `child`, `lies`, `floods-tools`, `endless`, `hangs`,
-/// `slow`, `stalls` (while a resource is read), `crashes`, `floods`, `large`, `garbles`, `refuses`, `grows`, or none with
+/// `slow`, `stalls` (while a resource or prompt is read), `crashes`, `floods`, `large`, `garbles`, `refuses`, `grows`, or none with
 /// any other word. Where `note` names a file, the server writes there that it was started, with the variables whose names
 /// begin with `NASTY_`, what it is asked for, and what it is told of cancels and roots.
 pub fn nasty_mcp(fault: &str, note: Option<&std::path::Path>) -> Value {

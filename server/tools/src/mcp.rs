@@ -10,6 +10,7 @@
 //! with one sentence, and nothing else. What it sends into a context, a list or the log has a cap (I20). Its processes end
 //! with it (I22). Values of the settings that may be secrets are shown nowhere, also where its output repeats them (I23).
 
+mod ask;
 mod client;
 mod config;
 #[allow(clippy::wildcard_enum_match_arm, reason = "the errors of the library are many and may become more")]
@@ -31,7 +32,8 @@ mod stderr;
 #[allow(clippy::wildcard_enum_match_arm, reason = "the errors of the library are many and may become more")]
 mod tool;
 
+pub use content::McpContent;
 pub use hub::{EnvironmentLookup, HttpClients, McpPorts, McpServers, PATIENCE, Redirections};
 pub use login::{LoginPage, LoginStore, StoreLock};
 pub use prompts::McpPrompt;
-pub use resources::{McpResource, ResourceContent};
+pub use resources::McpResource;

@@ -9,7 +9,7 @@ use kit_protocol::{ImagePart, MediaKind};
 use kit_workspace::{Location, Workspace, WorkspaceError};
 use thiserror::Error;
 
-use crate::caps::grouped;
+use crate::caps::{self, grouped};
 
 /// The largest image that is attached.
 const LARGEST_IMAGE: u64 = 5 * 1024 * 1024;
@@ -19,6 +19,8 @@ const LARGEST_DOCUMENT: u64 = 20 * 1024 * 1024;
 const LARGEST_SOUND: u64 = 10 * 1024 * 1024;
 /// What the media of one result may have together.
 const LARGEST_RESULT: u64 = LARGEST_DOCUMENT;
+/// Bytes of what a medium is called.
+const LONGEST_NAME: usize = 500;
 /// Media of one prompt or result.
 pub const MOST: usize = 8;
 const PDF: &str = "application/pdf";
@@ -83,7 +85,7 @@ pub async fn of_file(workspace: &Workspace, location: &Location) -> Result<Optio
 }
 
 /// The medium that somebody sent as base64.
-pub(crate) fn of_base64(data: &str) -> Result<ImagePart, MediaError> {
+fn of_base64(data: &str) -> Result<ImagePart, MediaError> {
     let data: String = data.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
     let bytes = TOLERANT.decode(data);
     let bytes = bytes.map_err(|_| MediaError::Unreadable("it is not base64".to_owned()))?;
@@ -91,6 +93,24 @@ pub(crate) fn of_base64(data: &str) -> Result<ImagePart, MediaError> {
     let part = part_of(&bytes, media_type);
     let (size, limit) = (count(&bytes), limit_of(part.kind()));
     if size > limit { Err(MediaError::TooLarge { size, limit }) } else { Ok(part) }
+}
+
+/// Keeps what somebody sent as base64 among the media of a result, and answers what names it in the text there. `kind` is
+/// what it was called; it counts for nothing.
+pub fn keep(media: &mut Vec<ImagePart>, what: &str, kind: Option<&str>, base64: &str) -> String {
+    let what = caps::line(what, LONGEST_NAME);
+    let why = match of_base64(base64) {
+        Ok(part) => {
+            let line = line(media.len() + 1, &part);
+            media.push(part);
+            return format!("[{what}, {line}]");
+        }
+        Err(MediaError::Foreign) => String::new(),
+        Err(error) => format!(": {error}"),
+    };
+    let kind = caps::line(kind.unwrap_or("data"), LONGEST_NAME);
+    let bytes = ImagePart { data: base64.to_owned(), media_type: String::new() }.byte_count();
+    format!("[{what}, {kind}, {} bytes, not shown{why}]", grouped(bytes))
 }
 
 /// The text that somebody sent as base64.

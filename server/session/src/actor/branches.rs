@@ -18,6 +18,7 @@ use crate::journal::files;
 use crate::journal::write::Durability;
 use crate::markdown;
 use crate::op::{Answer, Changes, Farewell, reply};
+use crate::reference::Reference;
 use crate::tree;
 use crate::turn::Input;
 
@@ -108,13 +109,13 @@ impl Actor {
         let nothing = || KitError::new(ErrorKind::NotFound, "there is no prompt to repeat");
         let (first, opening) = noted.or_else(unnoted).ok_or_else(nothing)?;
         let wanted = [&[first], &opening[..]].concat();
-        let (parts, resources): (Vec<Part>, Vec<String>) = self
+        let (parts, references): (Vec<Part>, Vec<Reference>) = self
             .on_branch(wanted, move |history, lines| {
                 let body = |index: EntryIndex| {
                     history.get(index).map_or(Body::Unknown, |record| Body::parse(&lines.get(record.span)))
                 };
-                let (injected, resources) = match body(first).note() {
-                    Some(Note::TurnStart(start)) => (start.injected, start.resources),
+                let (injected, references) = match body(first).note() {
+                    Some(Note::TurnStart(start)) => (start.injected, start.references),
                     Some(_) | None => (0, Vec::new()),
                 };
                 let message = opening.get(injected).or(opening.last());
@@ -131,7 +132,7 @@ impl Actor {
                     )
                     | None => Vec::new(),
                 };
-                (parts, resources)
+                (parts, references)
             })
             .await?;
         // Model, mode and thinking level stay what they are now: they may be why the prompt is repeated.
@@ -142,7 +143,7 @@ impl Actor {
             ..Changes::default()
         };
         self.move_to(of(&first).and_then(|record| record.parent)).await?;
-        self.start(Waiting { turn, parts, resources, changes: now, source: InputSource::Interactive }).await
+        self.start(Waiting { turn, parts, references, changes: now, source: InputSource::Interactive }).await
     }
 
     /// Copies the branch up to an entry, or to the leaf, into a new file.

@@ -75,7 +75,7 @@ impl Actor {
         self.stream.lend(Some(channel));
         let parts = vec![Part::Text(TextPart { text: task })];
         match self
-            .start(Waiting { turn, parts, resources: Vec::new(), changes, source: InputSource::Script })
+            .start(Waiting { turn, parts, references: Vec::new(), changes, source: InputSource::Script })
             .await
         {
             Ok(()) => {

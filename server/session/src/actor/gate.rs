@@ -1,5 +1,5 @@
-//! What a model call has to pass before it goes out: tools that are on their way, resources that a prompt mentions, a
-//! compaction that is due, a model that goes in circles, the budgets.
+//! What a model call has to pass before it goes out: tools that are on their way, what a prompt refers to, a compaction
+//! that is due, a model that goes in circles, the budgets.
 //!
 //! Each may have to wait, for others, a summary or a person; the call is then asked for again when the wait is over. The
 //! turn machine knows nothing of it: to it the call is on its way.
@@ -19,19 +19,20 @@ use super::summaries::Cause;
 use crate::budget::{self, Level, Limits as Budgets, Purses, Reservation, Spend};
 use crate::compaction::Limits;
 use crate::compaction::plan::Depth;
-use crate::compose;
+use crate::compose::{self, Asker};
 use crate::conversation;
 use crate::history::{EntryIndex, RecordKind};
 use crate::journal::entry::Body;
 use crate::journal::write::Durability;
 use crate::tokens::{self, Meter};
-use crate::turn::{Input, Repetition};
+use crate::turn::{Failure, Input, Repetition};
 
 const GO_ON: &str = "Go on this once";
 const KEEP_GOING: &str = "Go on";
 const STOP: &str = "Stop";
 const STARTING: &str = "starting MCP servers";
 const READING: &str = "reading what the prompt mentions";
+const FETCHING: &str = "fetching the prompt of an MCP server";
 
 /// A question that a call waits for.
 pub(super) struct Asking {
@@ -62,8 +63,8 @@ pub(super) async fn answered(asking: &mut Option<Asking>) -> AskAnswer {
 pub(super) enum Arrival {
     /// The tools are there, or late.
     Tools,
-    /// What the resources hold that prompts mention, or why it is not known.
-    Resources(Vec<Part>),
+    /// What prompts refer to, or why there is nothing to do.
+    References(Result<Vec<Part>, KitError>),
 }
 
 /// What the call waits for; waits forever where it waits for nothing.
@@ -166,28 +167,42 @@ impl Actor {
         true
     }
 
-    /// What the call waited for is there. What resources hold follows the prompt.
+    /// What the call waited for is there. What prompts refer to follows them.
     pub(super) async fn arrived(&mut self, arrival: Arrival) {
         self.with_running(|running| running.arriving = None);
-        if let Arrival::Resources(parts) = arrival
-            && !parts.is_empty()
-            && let Err(error) = self.append(vec![Body::message(Role::User, parts)], Durability::Written).await
-        {
-            return self.input(Input::Unsaved(error.message)).await;
+        match arrival {
+            Arrival::Tools => {}
+            Arrival::References(Err(KitError { kind, message, .. })) => {
+                let failure = Failure { kind, message, retry: None, spent: None };
+                return self.input(Input::Failed(failure)).await;
+            }
+            Arrival::References(Ok(parts)) if parts.is_empty() => {}
+            Arrival::References(Ok(parts)) => {
+                let message = Body::message(Role::User, parts);
+                if let Err(error) = self.append(vec![message], Durability::Written).await {
+                    return self.input(Input::Unsaved(error.message)).await;
+                }
+            }
         }
         self.resume_call().await;
     }
 
-    /// Begins to read the resources that prompts mention; true when the call has to wait for them.
-    pub(super) fn awaits_resources(&mut self) -> bool {
-        let Some(running) = self.running.as_mut().filter(|running| !running.resources.is_empty()) else {
+    /// Begins to fetch what prompts refer to; true when the call has to wait for it.
+    pub(super) fn awaits_references(&mut self) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        let (command, others) = (running.command.take(), std::mem::take(&mut running.references));
+        if command.is_none() && others.is_empty() {
             return false;
+        }
+        let label = if command.is_some() { FETCHING } else { READING };
+        let asker = Asker {
+            contributions: Arc::clone(&self.shared.with.contributions),
+            session: self.session.clone(),
+            cwd: self.cwd.clone(),
         };
-        let names = std::mem::take(&mut running.resources);
-        let reading = compose::read_resources(Arc::clone(&self.shared.with.contributions), names);
-        let reading = reading.map(Arrival::Resources);
-        running.arriving = Some(AbortOnDropHandle::new(tokio::spawn(reading)));
-        READING.clone_into(&mut self.label);
+        let fetching = compose::fetch(asker, command, others).map(Arrival::References);
+        running.arriving = Some(AbortOnDropHandle::new(tokio::spawn(fetching)));
+        label.clone_into(&mut self.label);
         self.post();
         true
     }

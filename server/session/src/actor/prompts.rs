@@ -15,6 +15,7 @@ use crate::hooks::InputSource;
 use crate::journal::entry::{Body, Note, PromptNote, TurnStartNote};
 use crate::journal::write::Durability;
 use crate::op::{Answer, Changes, Prompt, reply};
+use crate::reference::Reference;
 use crate::restore;
 use crate::turn::{Input, Machine, Opening, Plan, Thresholds};
 
@@ -22,8 +23,8 @@ use crate::turn::{Input, Machine, Opening, Plan, Thresholds};
 pub(super) struct Waiting {
     pub(super) turn: TurnId,
     pub(super) parts: Vec<Part>,
-    /// Resources that it mentions.
-    pub(super) resources: Vec<String>,
+    /// What it refers to.
+    pub(super) references: Vec<Reference>,
     pub(super) changes: Changes,
     pub(super) source: InputSource,
 }
@@ -31,9 +32,9 @@ pub(super) struct Waiting {
 impl Waiting {
     /// The note that keeps it until its turn starts.
     fn note(&self) -> PromptNote {
-        let Self { turn, parts, resources, .. } = self;
-        let (turn, parts, resources) = (turn.clone(), parts.clone(), resources.clone());
-        PromptNote { turn, parts, resources, steer: false, id: String::new() }
+        let Self { turn, parts, references, .. } = self;
+        let (turn, parts, references) = (turn.clone(), parts.clone(), references.clone());
+        PromptNote { turn, parts, references, steer: false, id: String::new() }
     }
 }
 
@@ -41,20 +42,20 @@ impl Running {
     /// The prompts that waited to join the turn did.
     pub(super) fn joined(&mut self) {
         let joined = self.steers.drain(..);
-        self.resources.extend(joined.flat_map(|prompt| prompt.resources));
+        self.references.extend(joined.flat_map(|prompt| prompt.references));
     }
 }
 
 /// A prompt whose turn runs and is not saved yet, because interceptors look at it.
 pub(super) struct Unopened {
     pub(super) parts: Vec<Part>,
-    pub(super) resources: Vec<String>,
+    pub(super) references: Vec<Reference>,
     pub(super) source: InputSource,
 }
 
 impl Actor {
     pub(super) async fn prompt(&mut self, prompt: Prompt, answer: Answer<PromptAnswer>) {
-        let Prompt { turn, parts, resources, delivery, changes, source } = prompt;
+        let Prompt { turn, parts, references, delivery, changes, source } = prompt;
         if let Some(model) = &changes.model
             && let Err(error) = self.shared.setup_of(&self.cwd).models.resolve(model)
         {
@@ -65,15 +66,15 @@ impl Actor {
             .filter(|running| delivery == Delivery::Steer && !running.machine.is_ending())
             .map(|running| running.machine.turn().clone());
         match (steered, running.is_some() || self.summarizing.is_some()) {
-            (Some(running), _) => self.steer(running, parts, resources, answer).await,
+            (Some(running), _) => self.steer(running, parts, references, answer).await,
             (None, true) => {
                 let source = InputSource::Queue;
-                self.enqueue(Waiting { turn, parts, resources, changes, source }, answer).await;
+                self.enqueue(Waiting { turn, parts, references, changes, source }, answer).await;
             }
             (None, false) => {
                 let accepted =
                     PromptAnswer { session: self.session.clone(), turn: turn.clone(), queued: false };
-                match self.start(Waiting { turn, parts, resources, changes, source }).await {
+                match self.start(Waiting { turn, parts, references, changes, source }).await {
                     Ok(()) => {
                         reply(answer, Ok(accepted));
                         self.input(Input::Begin).await;
@@ -88,12 +89,12 @@ impl Actor {
         &mut self,
         turn: TurnId,
         parts: Vec<Part>,
-        resources: Vec<String>,
+        references: Vec<Reference>,
         answer: Answer<PromptAnswer>,
     ) {
         let text = restore::own_text(&parts);
         let id = EntryId::random().to_string();
-        let note = PromptNote { turn: turn.clone(), parts, resources, steer: true, id };
+        let note = PromptNote { turn: turn.clone(), parts, references, steer: true, id };
         let entry = Body::from(&Note::Prompt(note.clone()));
         if let Err(error) = self.append(vec![entry], Durability::Synced).await {
             return reply(answer, Err(error));
@@ -124,7 +125,7 @@ impl Actor {
     /// machine gets `Begin`.
     pub(super) async fn start(&mut self, waiting: Waiting) -> Result<(), KitError> {
         let note = Body::from(&Note::Prompt(waiting.note()));
-        let Waiting { turn, parts, resources, changes, source } = waiting;
+        let Waiting { turn, parts, references, changes, source } = waiting;
         self.change(changes).await?;
         if self.model.is_none()
             && let Some(model) = &self.shared.setup_of(&self.cwd).settings.model
@@ -141,9 +142,9 @@ impl Actor {
             if source != InputSource::Queue {
                 self.append(vec![note], Durability::Synced).await?;
             }
-            unopened = Some(Unopened { parts, resources: resources.clone(), source });
+            unopened = Some(Unopened { parts, references: references.clone(), source });
         } else {
-            self.save_opening(&turn, &prompt, parts, resources.clone(), Opening::untouched()).await?;
+            self.save_opening(&turn, &prompt, parts, references.clone(), Opening::untouched()).await?;
         }
         self.usage.begin_turn();
         self.purse.begin_turn();
@@ -152,7 +153,12 @@ impl Actor {
         let repeated = Thresholds::from(setup.settings.repeated_calls);
         let plan = Plan { turn, prompt, started: Millis::now(), max_steps, repeated, intercepted };
         let mut running = Running::new(Machine::new(plan), setup, unopened);
-        running.resources = resources;
+        for reference in references {
+            match reference {
+                Reference::Command(command) => running.command = Some(command),
+                Reference::Resource(_) => running.references.push(reference),
+            }
+        }
         self.running = Some(running);
         // Whoever gets the answer can cancel the turn.
         self.post();
@@ -162,9 +168,9 @@ impl Actor {
     /// Saves the beginning of the running turn as its interceptors left it.
     pub(super) async fn open_turn(&mut self, opening: Opening) -> Result<(), KitError> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let Some(Unopened { parts, resources, .. }) = running.unopened.take() else { return Ok(()) };
+        let Some(Unopened { parts, references, .. }) = running.unopened.take() else { return Ok(()) };
         let turn = running.machine.turn().clone();
-        self.save_opening(&turn, &restore::own_text(&parts), parts, resources, opening).await
+        self.save_opening(&turn, &restore::own_text(&parts), parts, references, opening).await
     }
 
     async fn save_opening(
@@ -172,11 +178,11 @@ impl Actor {
         turn: &TurnId,
         prompt: &str,
         mut parts: Vec<Part>,
-        resources: Vec<String>,
+        references: Vec<Reference>,
         opening: Opening,
     ) -> Result<(), KitError> {
         let start = |injected| {
-            let note = TurnStartNote { turn: turn.clone(), prompt: prompt.to_owned(), injected, resources };
+            let note = TurnStartNote { turn: turn.clone(), prompt: prompt.to_owned(), injected, references };
             Body::from(&Note::TurnStart(note))
         };
         let (text, injection) = match opening {

@@ -29,6 +29,7 @@ use crate::dependencies::Setup;
 use crate::hooks::Observation;
 use crate::journal::entry::{Body, Note, PromptNote, UsageNote};
 use crate::journal::write::Durability;
+use crate::reference::{CommandReference, Reference};
 use crate::restore;
 use crate::system;
 use crate::tokens;
@@ -70,11 +71,12 @@ pub(super) struct Running {
     pub(super) steers: Vec<PromptNote>,
     /// The question that the next call waits for.
     pub(super) asking: Option<Asking>,
-    /// What the next call waits for: tools, of which a turn waits for some once, or resources that prompts mention.
+    /// What the next call waits for: tools, of which a turn waits for some once, or what prompts refer to.
     pub(super) arriving: Option<AbortOnDropHandle<Arrival>>,
     pub(super) awaited_tools: bool,
-    /// The mentioned resources that were not read yet.
-    pub(super) resources: Vec<String>,
+    /// What prompts refer to and was not fetched yet: the command that the turn begins with, and the rest.
+    pub(super) command: Option<CommandReference>,
+    pub(super) references: Vec<Reference>,
     /// What the next call went through already: the user let it exceed a budget, a full context was compacted for it, a
     /// context that overflowed was.
     pub(super) allowed: bool,
@@ -105,7 +107,8 @@ impl Running {
             asking: None,
             arriving: None,
             awaited_tools: false,
-            resources: Vec::new(),
+            command: None,
+            references: Vec::new(),
             allowed: false,
             compacted: false,
             overflowed: false,
@@ -291,7 +294,7 @@ impl Actor {
         self.with_running(|running| running.reservation = None);
         let failure =
             |error: KitError| Failure { kind: error.kind, message: error.message, retry: None, spent: None };
-        if self.awaits_tools() || self.awaits_resources() {
+        if self.awaits_tools() || self.awaits_references() {
             return None;
         }
         if let Err(error) = self.load().await {

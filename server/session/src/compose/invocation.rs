@@ -1,9 +1,9 @@
 //! Prompts that name a template, a skill or a prompt of an MCP server: `/review src/main.rs`, `/skill:deploy to staging`,
 //! `/mcp:issues:triage 12`.
 //!
-//! A template becomes the prompt itself, and so does what a server answers. A skill stays in the prompt as it was typed,
-//! with the skill's text behind it. A line that begins with a slash and names none of them is a prompt like any other,
-//! unless it was run as a command or is a template's name with a slip of the fingers.
+//! A template becomes the prompt itself. A skill stays in the prompt as it was typed, with the skill's text behind it, and
+//! so does a server's prompt, which is fetched within the turn. A line that begins with a slash and names none of them is
+//! a prompt like any other, unless it was run as a command or is a template's name with a slip of the fingers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use std::sync::Arc;
 use kit_protocol::{CommandInput, ErrorKind, KitError};
 use kit_text::Encoding;
 
-use crate::contributions::{CommandCall, CommandOutcome};
+use crate::contributions::CommandCall;
 use crate::dependencies::Shared;
 use crate::near;
 use crate::project::Library;
 use crate::project::skill::Skill;
+use crate::reference::CommandReference;
 
 /// How the names of skills begin among commands.
 pub(crate) const SKILL: &str = "skill:";
@@ -40,8 +41,8 @@ pub(super) struct Expanded {
     pub(super) text: String,
     /// What stands behind it.
     pub(super) block: Option<String>,
-    /// Whether somebody else than the user and the project wrote the text, so that nothing in it is a mention.
-    pub(super) is_foreign: bool,
+    /// The command that the text is, which is fetched within the turn.
+    pub(super) command: Option<CommandReference>,
 }
 
 /// The command at the beginning of a prompt.
@@ -82,27 +83,28 @@ pub(super) async fn expand(
         return Ok(activated(shared, skill, text, &invocation).await);
     }
     if invocation.name.starts_with(MCP) {
-        arrived(shared).await;
         let (words, line) = spelled(invocation.input.clone());
-        let (name, cwd) = (invocation.name.clone(), cwd.to_owned());
-        let (context, encoding) = (Vec::new(), Encoding::default());
-        let call = CommandCall { name, words, line, session: None, cwd, context, encoding };
-        if let Some(running) = shared.with.contributions.run(call) {
-            let (CommandOutcome::Prompt(text) | CommandOutcome::Output(text)) = running.await?;
-            return Ok(Expanded { text, is_foreign: true, ..Expanded::default() });
+        let call = CommandCall {
+            name: invocation.name.clone(),
+            words,
+            line,
+            session: None,
+            cwd: cwd.to_owned(),
+            context: Vec::new(),
+            encoding: Encoding::default(),
+        };
+        if let Some(checked) = shared.with.contributions.check(&call) {
+            checked?;
+            let CommandCall { name, words, line, .. } = call;
+            let text = typed(text, &invocation);
+            return Ok(Expanded { text, command: Some(CommandReference { name, words, line }), block: None });
         }
     }
     if must_exist || is_slip(&invocation.name, library.templates.keys()) {
-        return Err(unknown(&invocation.name, &library, &[]));
+        let others = shared.with.contributions.commands(cwd).into_iter().map(|command| command.name);
+        return Err(unknown(&invocation.name, &library, &others.collect::<Vec<_>>()));
     }
     Ok(Expanded { text, ..Expanded::default() })
-}
-
-/// Waits for MCP servers that are just being started.
-pub(crate) async fn arrived(shared: &Shared) {
-    if let Some(arriving) = shared.with.tools.arriving() {
-        arriving.await;
-    }
 }
 
 /// What stands behind a command, word by word and as one line.
@@ -120,20 +122,18 @@ pub(crate) fn spelled(input: CommandInput) -> (Vec<String>, String) {
 async fn activated(shared: &Shared, skill: Skill, text: String, invocation: &Invocation) -> Expanded {
     let projects = Arc::clone(&shared.with.projects);
     let content = tokio::task::spawn_blocking(move || projects.skill_content(&skill)).await;
-    let text = if text.trim().is_empty() {
-        let behind = match &invocation.input {
-            CommandInput::Line(line) => line.clone(),
-            CommandInput::Words(words) => words.join(" "),
-            CommandInput::Named(named) => {
-                named.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-            }
-        };
-        format!("/{} {behind}", invocation.name).trim_end().to_owned()
-    } else {
-        text
-    };
+    let text = typed(text, invocation);
     let block = content.ok().map(|content| format!("\n\n{content}"));
     Expanded { text, block, ..Expanded::default() }
+}
+
+/// A command as it was typed, or as it would have been.
+fn typed(text: String, invocation: &Invocation) -> String {
+    if !text.trim().is_empty() {
+        return text;
+    }
+    let (_, line) = spelled(invocation.input.clone());
+    format!("/{} {line}", invocation.name).trim_end().to_owned()
 }
 
 /// Whether a name is nearly that of a template: a model that gets it as a prompt could only guess.

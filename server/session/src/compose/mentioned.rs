@@ -19,6 +19,7 @@ use crate::dependencies::Shared;
 use crate::mentions::{Mention, Reading, Target};
 use crate::near;
 use crate::project::skill::escaped;
+use crate::reference::Reference;
 
 /// How long to look for what may have been meant.
 const LOOKING: Duration = Duration::from_millis(60);
@@ -58,7 +59,7 @@ async fn path(shared: &Shared, cwd: &Path, readings: &[Reading], gathering: &mut
     let workspace = &shared.with.workspace;
     for reading in readings {
         if is_resource(shared, &reading.path) {
-            return gathering.resources.push(reading.path.clone());
+            return gathering.references.push(Reference::Resource(reading.path.clone()));
         }
         let Ok(location) = workspace.resolve(cwd, &reading.path) else { continue };
         let is_open = workspace.documents().get(&location.uri).is_some();

@@ -157,6 +157,11 @@ pub(super) fn lines((first, last): (u32, u32)) -> WireRange {
     WireRange { start: at(first.saturating_sub(1)), end: at(last) }
 }
 
+/// What a command stands for.
+pub(super) fn command(name: &str, text: &str) -> String {
+    format!("The command /{name} stands for this prompt:\n\n{}\n", text.trim_end())
+}
+
 /// A resource of somebody else.
 pub(super) fn resource(name: &str, text: &str) -> String {
     let keep = text.floor_char_boundary(LARGEST_PIECE);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::Millis;
+use crate::reference::Reference;
 
 /// The format version that is written.
 const VERSION: u32 = 3;
@@ -301,9 +302,9 @@ pub(crate) struct PromptNote {
     pub(crate) turn: TurnId,
     /// The user message as it was composed when the prompt was accepted.
     pub(crate) parts: Vec<Part>,
-    /// Resources that it mentions, which are read within its turn.
+    /// What it refers to, which is fetched within its turn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) resources: Vec<String>,
+    pub(crate) references: Vec<Reference>,
     /// Whether it joins the running turn.
     #[serde(default)]
     pub(crate) steer: bool,
@@ -335,9 +336,9 @@ pub(crate) struct TurnStartNote {
     /// How many messages of extensions come before the user's.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) injected: usize,
-    /// Resources that the prompt mentions; what they held follows the user's message.
+    /// What the prompt refers to; what that was follows the user's message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) resources: Vec<String>,
+    pub(crate) references: Vec<Reference>,
 }
 
 fn is_none(count: &usize) -> bool {
@@ -480,6 +481,7 @@ pub(crate) struct SettingsNote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::CommandReference;
     use serde_json::json;
 
     #[test]
@@ -502,7 +504,7 @@ mod tests {
             turn: "t1".into(),
             prompt: "go".into(),
             injected: 0,
-            resources: vec![],
+            references: vec![],
         });
         let body = Body::from(&note);
         let expected = Body::ExtensionData {
@@ -518,7 +520,14 @@ mod tests {
             Note::Prompt(PromptNote {
                 turn: "t".into(),
                 parts: vec![Part::Text(kit_protocol::TextPart { text: "x".into() })],
-                resources: vec!["mcp:a:b".into()],
+                references: vec![
+                    Reference::Resource("mcp:a:b".into()),
+                    Reference::Command(CommandReference {
+                        name: "mcp:a:c".into(),
+                        words: vec!["x".into()],
+                        line: "x".into(),
+                    }),
+                ],
                 steer: true,
                 id: "p".into(),
             }),

@@ -93,11 +93,11 @@ impl Sessions {
             cwd: place.cwd,
             model: answering.or_else(|| setup.settings.model.clone()).unwrap_or_default(),
         };
-        let Composed { parts, resources } = compose::compose(&self.shared, draft).await?;
+        let Composed { parts, references } = compose::compose(&self.shared, draft).await?;
         let prompt = Prompt {
             turn,
             parts,
-            resources,
+            references,
             delivery: delivery.unwrap_or_default(),
             changes: Changes { mode, model, thinking, by: ChangedBy::User },
             source,
@@ -128,11 +128,11 @@ impl Sessions {
             cwd: place.cwd,
             model: place.model.map(|model| model.to_string()).unwrap_or_default(),
         };
-        let Composed { mut parts, resources } = compose::compose(&self.shared, draft).await?;
+        let Composed { mut parts, references } = compose::compose(&self.shared, draft).await?;
         parts.extend(media.into_iter().map(Part::Image));
         let source = InputSource::Script;
         let (turn, changes) = (TurnId::random(), Changes::default());
-        let prompt = Prompt { turn, parts, resources, delivery, changes, source };
+        let prompt = Prompt { turn, parts, references, delivery, changes, source };
         self.ask(session, |answer| op(prompt, answer)).await
     }
 
@@ -174,14 +174,7 @@ impl Sessions {
         let library = self.shared.library(&cwd).await;
         let skill = name.strip_prefix(SKILL).is_some_and(|skill| library.skills.contains_key(skill));
         let contributions = &self.shared.with.contributions;
-        if name.starts_with(MCP) {
-            compose::arrived(&self.shared).await;
-        }
-        let mcp = contributions
-            .commands(&cwd)
-            .iter()
-            .any(|command| command.kind == CommandKind::Mcp && command.name == name);
-        if skill || mcp || library.templates.contains_key(&name) {
+        if skill || name.starts_with(MCP) || library.templates.contains_key(&name) {
             let invocation = Invocation { name, input };
             let answer = self
                 .prompt_or_invocation(
@@ -214,9 +207,10 @@ impl Sessions {
             CommandOutcome::Output(output) => {
                 Ok(CommandRunAnswer { output: Some(output), ..CommandRunAnswer::default() })
             }
-            CommandOutcome::Prompt(text) => {
-                let arguments = prompt(text, context);
-                Ok(accepted(self.prompt_from(InputSource::Script, arguments, encoding, turn).await?))
+            CommandOutcome::Prompt { text, media } => {
+                let (source, arguments) = (InputSource::Script, prompt(text, context));
+                let enclosures = media.into_iter().map(Enclosure::Media).collect();
+                Ok(accepted(self.prompt_with(source, arguments, enclosures, encoding, turn).await?))
             }
         }
     }

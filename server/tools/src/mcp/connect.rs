@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::model::{ErrorCode, ProtocolVersion};
+use rmcp::model::{CancelledNotification, CancelledNotificationParam, ErrorCode, ProtocolVersion, RequestId};
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, Peer, RoleClient, RunningService, ServiceError,
     serve_client_with_lifecycle_and_ct,
@@ -85,6 +85,17 @@ impl Connection {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "an MCP server was not told of other roots"),
             Err(_) => tracing::debug!("an MCP server did not take the word of other roots"),
+        }
+    }
+
+    /// Tells the server that nobody waits for the answer to a request any more.
+    pub(super) async fn withdraw(&self, id: RequestId) {
+        let params = CancelledNotificationParam::new(Some(id), Some("the user cancelled".to_owned()));
+        let told = self.peer.send_notification(CancelledNotification::new(params).into());
+        match tokio::time::timeout(TELLING, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the cancel of a request did not reach its MCP server"),
+            Err(_) => tracing::debug!("the cancel of a request was not taken by its MCP server"),
         }
     }
 

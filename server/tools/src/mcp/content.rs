@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::config;
 use crate::caps;
-use crate::media::{self, MediaError};
+use crate::media;
 use crate::tool::ToolOutput;
 
 /// Bytes of one resource or prompt.
@@ -19,6 +19,15 @@ const LINES: usize = 2 * caps::MAX_LINES;
 const LONGEST_NAME: usize = 500;
 /// Values of structured content that are looked for in the text.
 const MOST_VALUES: usize = 2000;
+
+/// What a prompt or resource holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct McpContent {
+    /// Its text, which names the media where they stood.
+    pub text: String,
+    /// Images, PDFs and sounds.
+    pub media: Vec<ImagePart>,
+}
 
 /// What a server said, piece by piece.
 struct Reading {
@@ -38,12 +47,17 @@ impl Reading {
         self.text.push(text);
     }
 
-    fn block(&mut self, block: &ContentBlock) {
-        let text = match block {
-            ContentBlock::Text(text) => return self.push(&text.text),
-            ContentBlock::Image(image) => self.medium("image", Some(&image.mime_type), &image.data),
-            ContentBlock::Audio(audio) => self.medium("audio", Some(&audio.mime_type), &audio.data),
-            ContentBlock::Resource(resource) => return self.contents(&resource.resource),
+    /// What a block says; its medium is kept.
+    fn block(&mut self, block: &ContentBlock) -> String {
+        match block {
+            ContentBlock::Text(text) => text.text.clone(),
+            ContentBlock::Image(image) => {
+                media::keep(&mut self.media, "image", Some(&image.mime_type), &image.data)
+            }
+            ContentBlock::Audio(audio) => {
+                media::keep(&mut self.media, "audio", Some(&audio.mime_type), &audio.data)
+            }
+            ContentBlock::Resource(resource) => self.contents(&resource.resource),
             ContentBlock::ResourceLink(link) => {
                 let more = link.description.as_deref().map(|more| format!(": {more}")).unwrap_or_default();
                 let kind = link.mime_type.as_deref().map(|kind| format!(", {kind}")).unwrap_or_default();
@@ -51,12 +65,11 @@ impl Reading {
                 caps::line(&text, LONGEST_NAME).into_owned()
             }
             _ => "[content of a kind that this version does not know]".to_owned(),
-        };
-        self.push(&text);
+        }
     }
 
-    fn contents(&mut self, contents: &ResourceContents) {
-        let text = match contents {
+    fn contents(&mut self, contents: &ResourceContents) -> String {
+        match contents {
             ResourceContents::TextResourceContents { uri, text, .. } => {
                 format!("[resource {}]\n{text}", caps::line(uri, LONGEST_NAME))
             }
@@ -67,28 +80,20 @@ impl Reading {
                     .and_then(|blob| media::text_of_base64(blob))
                 {
                     Some(text) => format!("[{named}]\n{text}"),
-                    None => self.medium(&named, mime_type.as_deref(), blob),
+                    None => media::keep(&mut self.media, &named, mime_type.as_deref(), blob),
                 }
             }
             _ => "[a resource of a kind that this version does not know]".to_owned(),
-        };
-        self.push(&text);
+        }
     }
 
-    /// Keeps a medium and answers what names it.
-    fn medium(&mut self, what: &str, kind: Option<&str>, base64: &str) -> String {
-        let why = match media::of_base64(base64) {
-            Ok(part) => {
-                let line = media::line(self.media.len() + 1, &part);
-                self.media.push(part);
-                return format!("[{what}, {line}]");
-            }
-            Err(MediaError::Foreign) => String::new(),
-            Err(error) => format!(": {error}"),
-        };
-        let kind = caps::line(kind.unwrap_or("data"), LONGEST_NAME);
-        let bytes = ImagePart { data: base64.to_owned(), media_type: String::new() }.byte_count();
-        format!("[{what}, {kind}, {} bytes, not shown{why}]", caps::grouped(bytes))
+    /// All of it, with no more media than one result may bring.
+    fn finish(mut self) -> McpContent {
+        let mut text = self.text.into_text();
+        if let Some(note) = media::cut(&mut self.media) {
+            text.push_str(&format!("\n[{note}]"));
+        }
+        McpContent { text, media: self.media }
     }
 }
 
@@ -96,7 +101,8 @@ impl Reading {
 pub(super) fn output(result: &CallToolResult) -> ToolOutput {
     let mut reading = Reading::new();
     for block in &result.content {
-        reading.block(block);
+        let text = reading.block(block);
+        reading.push(&text);
     }
     // Servers repeat the structured content as text for clients that do not know it.
     if let Some(structured) =
@@ -163,34 +169,29 @@ fn is_json_with(text: &str, value: &str) -> bool {
     text.contains(escaped.trim_matches('"'))
 }
 
-/// The messages of a prompt as one text.
-pub(super) fn prompt(result: &GetPromptResult) -> String {
+/// The messages of a prompt, one after the other.
+pub(super) fn prompt(result: &GetPromptResult) -> McpContent {
     let only_user = result.messages.iter().all(|message| message.role == Role::User);
-    let mut whole = Reading::new();
+    let mut reading = Reading::new();
     for message in &result.messages {
-        let mut said = Reading::new();
-        said.block(&message.content);
-        let text = said.text.into_text();
-        whole.push(&match message.role {
+        let text = reading.block(&message.content);
+        reading.push(&match message.role {
             Role::Assistant => format!("Assistant: {text}"),
             Role::User if !only_user => format!("User: {text}"),
             Role::User => text,
         });
     }
-    whole.text.into_text()
+    reading.finish()
 }
 
 /// The contents of a resource.
-pub(super) fn resource(result: &ReadResourceResult) -> (String, Vec<ImagePart>) {
+pub(super) fn resource(result: &ReadResourceResult) -> McpContent {
     let mut reading = Reading::new();
     for contents in &result.contents {
-        reading.contents(contents);
+        let text = reading.contents(contents);
+        reading.push(&text);
     }
-    let mut text = reading.text.into_text();
-    if let Some(note) = media::cut(&mut reading.media) {
-        text.push_str(&format!("\n[{note}]"));
-    }
-    (text, reading.media)
+    reading.finish()
 }
 
 fn is_text(kind: Option<&str>) -> bool {
@@ -293,6 +294,35 @@ mod tests {
                 false,
             ),
             &[],
+        );
+    }
+
+    #[test]
+    fn the_messages_of_a_prompt_keep_their_order_and_number_their_media_together() {
+        let said = |role: &str, content: serde_json::Value| json!({"role": role, "content": content});
+        let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
+        let check = |messages: serde_json::Value, text: &str, media: &[&str]| {
+            let result = serde_json::from_value(json!({ "messages": messages })).unwrap();
+            let McpContent { text: read, media: shown } = prompt(&result);
+            let kinds: Vec<&str> = shown.iter().map(|part| part.media_type.as_str()).collect();
+            assert_eq!((read.as_str(), kinds.as_slice()), (text, media));
+        };
+        check(
+            json!([said("user", json!({"type": "text", "text": "a"})), said("user", image.clone())]),
+            "a\n[image, attached 1: image/png, 8 bytes]",
+            &["image/png"],
+        );
+        check(
+            json!([
+                said("user", image),
+                said("assistant", json!({"type": "audio", "data": WAV, "mimeType": "audio/wav"})),
+                said("user", json!({"type": "resource", "resource": {"uri": "a://b", "blob": PDF}})),
+                said("user", json!({"type": "resource_link", "uri": "a://c", "name": "c"})),
+            ]),
+            "User: [image, attached 1: image/png, 8 bytes]\n\
+             Assistant: [audio, attached 2: audio/wav, 12 bytes]\n\
+             User: [resource a://b, attached 3: application/pdf, 9 bytes]\nUser: [resource a://c (c)]",
+            &["image/png", "audio/wav", "application/pdf"],
         );
     }
 

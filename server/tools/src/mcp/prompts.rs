@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kit_protocol::{ErrorKind, KitError};
+use kit_protocol::{ErrorKind, KitError, McpState};
 use rmcp::model::{ClientRequest, GetPromptRequest, GetPromptRequestParams, ServerResult};
-use rmcp::service::PeerRequestOptions;
 use serde_json::Value;
 
-use super::content;
+use super::content::{self, McpContent};
 use super::hub::McpServers;
-use super::offers::PromptOffer;
+use super::offers::{Offers, PromptOffer};
 use super::server::Server;
 use crate::caps;
 
@@ -19,6 +18,10 @@ use crate::caps;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a prompt may take.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Bytes of the names of all prompts in a sentence.
+const LONGEST_LIST: usize = 500;
+/// How the commands begin.
+const SCHEME: &str = "mcp:";
 
 /// A prompt of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub struct McpPrompt {
 
 /// The command of a prompt.
 pub(super) fn command(server: &str, prompt: &PromptOffer) -> String {
-    format!("mcp:{}:{}", content::word(server), content::word(&prompt.own_name))
+    format!("{SCHEME}{}:{}", content::word(server), content::word(&prompt.own_name))
 }
 
 impl McpServers {
@@ -61,35 +64,52 @@ impl McpServers {
         found
     }
 
-    /// The text of a prompt. `words` are its arguments in order or as `name=value`; `line` is the same as typed.
-    pub async fn prompt(&self, name: &str, words: &[String], line: &str) -> Result<String, KitError> {
-        let of = |server: &Arc<Server>| {
-            let offers = Arc::clone(&server.status.borrow().offers);
-            offers.prompts.iter().find(|prompt| command(&server.name, prompt) == name).cloned()
-        };
-        let found = self.servers().into_iter().find_map(|server| Some((of(&server)?, server)));
-        let Some((prompt, server)) = found else {
+    /// Whether a server has this command, as far as that is known at once, and what is wrong with its arguments; `None`
+    /// when no server can have it. One that is not connected right now may have it. Starts servers that nothing needed
+    /// yet.
+    pub fn check_prompt(&self, name: &str, words: &[String], line: &str) -> Option<Result<(), KitError>> {
+        self.wake();
+        let server = self.server_of(name)?;
+        let status = server.status.borrow().clone();
+        let refused = |kind, why| Some(Err(KitError::new(kind, why)));
+        match status.state {
+            McpState::Ready => match offered(&server.name, &status.offers, name) {
+                Some(prompt) => Some(given(prompt, name, words, line).map(drop)),
+                None => Some(Err(unknown(&server.name, &status.offers, name))),
+            },
+            McpState::NeedsLogin => refused(ErrorKind::Auth, server.login_sentence()),
+            McpState::Disabled => {
+                let text = format!(
+                    "the settings switch the MCP server {} off; remove `disabled` there",
+                    server.name
+                );
+                refused(ErrorKind::Unavailable, text)
+            }
+            McpState::Idle | McpState::Starting | McpState::Reconnecting | McpState::Failed => Some(Ok(())),
+        }
+    }
+
+    /// What a prompt says. `words` are its arguments in order or as `name=value`; `line` is the same as typed.
+    pub async fn prompt(&self, name: &str, words: &[String], line: &str) -> Result<McpContent, KitError> {
+        let Some(server) = self.server_of(name) else {
             return Err(KitError::new(ErrorKind::NotFound, format!("no MCP server has a prompt {name}")));
         };
-        let given = arguments(&prompt, words, line)
-            .map_err(|why| KitError::new(ErrorKind::InvalidRequest, format!("{name} {why}")))?;
         let unavailable = |text: String| KitError::new(ErrorKind::Unavailable, text);
         let connection = server.connection(PATIENCE).await.map_err(unavailable)?;
-        let mut params = GetPromptRequestParams::new(prompt.own_name.clone());
-        params = params.with_arguments(
-            given
-                .into_iter()
-                .map(|(name, value)| (name, Value::from(value)))
-                .collect::<serde_json::Map<_, _>>(),
-        );
+        let offers = Arc::clone(&server.status.borrow().offers);
+        let prompt =
+            offered(&server.name, &offers, name).ok_or_else(|| unknown(&server.name, &offers, name))?;
+        let given = given(prompt, name, words, line)?;
+        let given: serde_json::Map<_, _> =
+            given.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+        let params = GetPromptRequestParams::new(prompt.own_name.clone()).with_arguments(given);
         let request = ClientRequest::GetPromptRequest(GetPromptRequest::new(params));
-        let sent = connection.peer.send_request_with_option(request, PeerRequestOptions::with_timeout(LIMIT));
-        let answered = match sent.await {
-            Ok(handle) => handle.await_response().await,
-            Err(error) => Err(error),
-        };
-        match answered {
-            Ok(ServerResult::GetPromptResult(result)) => Ok(content::prompt(&result)),
+        match server.ask(&connection, request, LIMIT).await {
+            // Images are many bytes to look at.
+            Ok(ServerResult::GetPromptResult(result)) => {
+                let read = tokio::task::spawn_blocking(move || content::prompt(&result)).await;
+                read.map_err(|error| unavailable(error.to_string()))
+            }
             Ok(_) => Err(unavailable(format!("the MCP server {} answered with no prompt", server.name))),
             Err(error) => Err(unavailable(format!(
                 "the MCP server {} did not give the prompt: {}",
@@ -98,6 +118,36 @@ impl McpServers {
             ))),
         }
     }
+
+    /// The server that a command names.
+    fn server_of(&self, name: &str) -> Option<Arc<Server>> {
+        let (server, _) = name.strip_prefix(SCHEME)?.split_once(':')?;
+        self.servers().into_iter().find(|known| content::word(&known.name) == server)
+    }
+}
+
+/// The prompt of a server behind a command.
+fn offered<'a>(server: &str, offers: &'a Offers, name: &str) -> Option<&'a PromptOffer> {
+    offers.prompts.iter().find(|prompt| command(server, prompt) == name)
+}
+
+fn unknown(server: &str, offers: &Offers, name: &str) -> KitError {
+    let known: Vec<String> = offers.prompts.iter().map(|prompt| command(server, prompt)).collect();
+    let known = match known.as_slice() {
+        [] => "; it has none".to_owned(),
+        known => format!("; it has {}", caps::line(&known.join(", "), LONGEST_LIST)),
+    };
+    KitError::new(ErrorKind::NotFound, format!("the MCP server {server} has no prompt {name}{known}"))
+}
+
+fn given(
+    prompt: &PromptOffer,
+    name: &str,
+    words: &[String],
+    line: &str,
+) -> Result<BTreeMap<String, String>, KitError> {
+    arguments(prompt, words, line)
+        .map_err(|why| KitError::new(ErrorKind::InvalidRequest, format!("{name} {why}")))
 }
 
 /// The arguments by name; the error says what is missing.

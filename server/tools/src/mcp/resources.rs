@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kit_protocol::{ErrorKind, ImagePart, KitError};
+use kit_protocol::{ErrorKind, KitError};
 use rmcp::model::{ClientRequest, ReadResourceRequest, ReadResourceRequestParams, ServerResult};
-use rmcp::service::PeerRequestOptions;
 
-use super::content;
+use super::content::{self, McpContent};
 use super::hub::McpServers;
 use crate::caps;
 
@@ -23,15 +22,6 @@ pub struct McpResource {
     pub name: String,
     /// A word for people.
     pub description: String,
-}
-
-/// What a resource holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResourceContent {
-    /// Its text, which names the media where they stood.
-    pub text: String,
-    /// Images, PDFs and sounds.
-    pub media: Vec<ImagePart>,
 }
 
 /// What stands behind `@mcp:`.
@@ -63,7 +53,7 @@ impl McpServers {
     }
 
     /// What a resource holds, by what stands behind `@mcp:`.
-    pub async fn resource(&self, name: &str) -> Result<ResourceContent, KitError> {
+    pub async fn resource(&self, name: &str) -> Result<McpContent, KitError> {
         self.wake();
         let unavailable = |text: String| KitError::new(ErrorKind::Unavailable, text);
         let found = name.split_once(':').and_then(|(server, uri)| {
@@ -77,16 +67,8 @@ impl McpServers {
         let connection = server.connection(PATIENCE).await.map_err(unavailable)?;
         let params = ReadResourceRequestParams::new(uri);
         let request = ClientRequest::ReadResourceRequest(ReadResourceRequest::new(params));
-        let sent = connection.peer.send_request_with_option(request, PeerRequestOptions::with_timeout(LIMIT));
-        let answered = match sent.await {
-            Ok(handle) => handle.await_response().await,
-            Err(error) => Err(error),
-        };
-        match answered {
-            Ok(ServerResult::ReadResourceResult(result)) => {
-                let (text, media) = content::resource(&result);
-                Ok(ResourceContent { text, media })
-            }
+        match server.ask(&connection, request, LIMIT).await {
+            Ok(ServerResult::ReadResourceResult(result)) => Ok(content::resource(&result)),
             Ok(_) => Err(unavailable(format!("the MCP server {} answered with no resource", server.name))),
             Err(error) => Err(unavailable(format!(
                 "the MCP server {} did not give the resource: {}",

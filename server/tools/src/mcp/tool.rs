@@ -7,10 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::ToolKind;
-use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, CancelledNotification, CancelledNotificationParam, ClientRequest,
-    PingRequest, RequestId, ServerResult,
-};
+use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, PingRequest, ServerResult};
 use rmcp::service::{PeerRequestOptions, ServiceError};
 use serde_json::Value;
 
@@ -29,8 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LONGEST_CALL: Duration = Duration::from_secs(60 * 60);
 /// How long a server may take to answer whether it lives.
 const PULSE: Duration = Duration::from_secs(5);
-/// How long the word that a call is cancelled may take on its way.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes of an error of a server.
 const LONGEST_ERROR: usize = 2000;
 
@@ -78,7 +73,7 @@ impl McpTool {
             biased;
             answered = handle.await_response() => answered,
             () = context.cancel.cancelled() => {
-                tell_cancelled(&connection, id).await;
+                connection.withdraw(id).await;
                 return Err(ToolError::Cancelled);
             }
             () = connection.ended.cancelled() => Err(ServiceError::TransportClosed),
@@ -131,17 +126,6 @@ impl McpTool {
             ),
         };
         ToolError::Failed(text)
-    }
-}
-
-/// Tells the server that nobody waits for the call any more.
-async fn tell_cancelled(connection: &Connection, id: RequestId) {
-    let params = CancelledNotificationParam::new(Some(id), Some("the user cancelled".to_owned()));
-    let told = connection.peer.send_notification(CancelledNotification::new(params).into());
-    match tokio::time::timeout(FAREWELL, told).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the cancel of a call did not reach its MCP server"),
-        Err(_) => tracing::debug!("the cancel of a call was not taken by its MCP server"),
     }
 }
 
