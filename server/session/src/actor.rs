@@ -27,6 +27,7 @@ mod subagents;
 mod summaries;
 mod tools;
 mod turn;
+mod watched;
 
 pub(crate) use self::turn::chance;
 
@@ -50,6 +51,7 @@ pub(crate) use self::summaries::Asked;
 use self::summaries::{Outcome, Summarizing};
 use self::tools::ToolDone;
 use self::turn::Running;
+use self::watched::WatchedResource;
 use crate::budget::Purse;
 use crate::clock::Millis;
 use crate::dependencies::Shared;
@@ -148,6 +150,8 @@ struct Actor {
     work: Option<Work>,
     /// Whether it lets go of its file as soon as nothing waits.
     rests: bool,
+    /// Resources in the conversation that may change.
+    watched: Vec<WatchedResource>,
     /// Its own subagents.
     nursery: Arc<Nursery>,
 }
@@ -245,6 +249,7 @@ impl Actor {
             role: None,
             work: None,
             rests: false,
+            watched: Vec::new(),
             nursery: Nursery::new(setup.settings.max_subagents.unwrap_or(subagent::DEFAULT_PARALLEL)),
             shared,
         };

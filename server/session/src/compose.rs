@@ -18,7 +18,7 @@ use kit_workspace::{Location, Workspace};
 
 pub(crate) use self::invocation::{Invocation, MCP, SKILL, named_skill, spelled, unknown};
 use self::pieces::Block;
-pub(crate) use self::references::{Asker, fetch};
+pub(crate) use self::references::{Asker, Fetched, Fingerprint, Renewal, Wanted, fetch};
 use crate::dependencies::Shared;
 use crate::mentions;
 use crate::reference::Reference;

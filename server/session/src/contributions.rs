@@ -104,6 +104,12 @@ pub struct Resource {
     pub description: Option<String>,
 }
 
+/// A resource that is watched.
+pub trait Watch: Send + Sync {
+    /// Whether it may have changed since this was asked last.
+    fn take_change(&self) -> bool;
+}
+
 /// Somebody who has resources, mentioned as `@SCHEME:NAME`.
 pub trait MentionSource: Send + Sync {
     /// The word before the colon.
@@ -111,6 +117,12 @@ pub trait MentionSource: Send + Sync {
 
     /// The resources whose name begins with what was typed. Must return at once.
     fn resources(&self, typed: &str) -> Vec<Resource>;
+
+    /// Watches a resource as long as the answer lives, where it can be watched. Must return at once.
+    fn watch(&self, name: &str) -> Option<Box<dyn Watch>> {
+        let _ = name;
+        None
+    }
 
     /// What a resource holds. The turn of the prompt that mentions it waits for it, and a cancel drops the future.
     fn read(&self, name: String) -> BoxFuture<'static, Result<McpContent, KitError>>;

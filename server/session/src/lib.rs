@@ -85,7 +85,7 @@ pub use attention::Attention;
 pub use compose::Enclosure;
 pub use contributions::{
     CommandAction, CommandCall, CommandOutcome, CommandSource, CompletionCall, Contributions, MentionSource,
-    Resource,
+    Resource, Watch,
 };
 pub use dependencies::{CurrentSetup, Dependencies, Setup, Setups};
 pub use desk::ReviewDesk;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kit_protocol::{CommandKind, KitError, NamedCommand};
-use kit_tools::mcp::{McpContent, McpPrompt, McpServers};
+use kit_tools::mcp::{McpContent, McpPrompt, McpServers, ResourceWatch};
 
-use crate::contributions::{CommandCall, CommandOutcome, CommandSource, MentionSource, Resource};
+use crate::contributions::{CommandCall, CommandOutcome, CommandSource, MentionSource, Resource, Watch};
 
 /// What MCP servers contribute to prompts.
 pub struct McpContributions(pub Arc<McpServers>);
@@ -49,6 +49,14 @@ fn command(prompt: McpPrompt) -> NamedCommand {
     }
 }
 
+struct Watched(ResourceWatch);
+
+impl Watch for Watched {
+    fn take_change(&self) -> bool {
+        self.0.take_change()
+    }
+}
+
 impl MentionSource for McpContributions {
     fn scheme(&self) -> &str {
         "mcp"
@@ -62,6 +70,10 @@ impl MentionSource for McpContributions {
                 description: Some(resource.description).filter(|description| !description.is_empty()),
             })
             .collect()
+    }
+
+    fn watch(&self, name: &str) -> Option<Box<dyn Watch>> {
+        Some(Box::new(Watched(self.0.watch(name)?)))
     }
 
     fn read(&self, name: String) -> BoxFuture<'static, Result<McpContent, KitError>> {

@@ -35,6 +35,8 @@ if fault == "child":
 
 ECHO = {"name": "echo", "description": "Echoes.", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}
 TOOLS = [ECHO]
+NAMES = ["one"]
+version = 1
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
 if fault == "lies":
     TOOLS = [ECHO, {"name": "text", "inputSchema": "nothing"}, {"inputSchema": {}}, {"name": "array", "inputSchema": {"type": "array"}}, 7]
@@ -48,21 +50,27 @@ for line in sys.stdin:
         continue
     method, id = message.get("method"), message.get("id")
     if method == "initialize":
-        send({"id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": True}, "resources": {}, "prompts": {}}, "serverInfo": {"name": "nasty", "version": "1"}}})
+        send({"id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": True}, "resources": {"subscribe": fault == "updates", "listChanged": True}, "prompts": {}}, "serverInfo": {"name": "nasty", "version": "1"}}})
     elif method == "tools/list":
         if fault == "endless":
             send({"id": id, "result": {"tools": [ECHO], "nextCursor": "more"}})
         else:
             send({"id": id, "result": {"tools": TOOLS}})
     elif method == "resources/list":
-        send({"id": id, "result": {"resources": [{"uri": "nasty://one", "name": "one"}]}})
+        send({"id": id, "result": {"resources": [{"uri": "nasty://" + name, "name": name} for name in NAMES]}})
     elif method == "resources/templates/list":
         send({"id": id, "result": {"resourceTemplates": []}})
     elif method == "resources/read":
         noted("read %s" % message["params"]["uri"])
         if fault == "stalls":
             continue
+        if fault == "updates":
+            send({"id": id, "result": {"contents": [{"uri": message["params"]["uri"], "text": "version %d" % version}]}})
+            continue
         send({"id": id, "error": {"code": -32002, "message": "no such resource"}})
+    elif method in ("resources/subscribe", "resources/unsubscribe"):
+        noted("%s %s" % (method, message["params"]["uri"]))
+        send({"id": id, "result": {}})
     elif method == "prompts/list":
         send({"id": id, "result": {"prompts": [{"name": "shown", "arguments": [{"name": "what", "required": True}]}]}})
     elif method == "prompts/get":
@@ -109,6 +117,14 @@ for line in sys.stdin:
         if fault == "refuses":
             send({"id": id, "error": {"code": -32602, "message": "no such thing"}})
             continue
+        if fault == "updates":
+            said = message["params"]["arguments"]["text"]
+            if said == "new":
+                NAMES.append("two")
+                send({"method": "notifications/resources/list_changed"})
+            else:
+                version += said == "changed"
+                send({"method": "notifications/resources/updated", "params": {"uri": "nasty://one"}})
         if fault == "grows":
             TOOLS.append(dict(ECHO, name="second"))
             send({"method": "notifications/tools/list_changed"})
@@ -116,8 +132,9 @@ for line in sys.stdin:
 "##;
 
 /// The settings of a server with a fault: `mute`, `dies`, `yes`, `child`, `lies`, `floods-tools`, `endless`, `hangs`,
-/// `slow`, `stalls` (while a resource or prompt is read), `crashes`, `floods`, `large`, `garbles`, `refuses`, `grows`, or none with
-/// any other word. Where `note` names a file, the server writes there that it was started, with the variables whose names
+/// `slow`, `stalls` (while a resource or prompt is read), `crashes`, `floods`, `large`, `garbles`, `refuses`, `grows`,
+/// `updates` (a resource, or their list, when its tool is called with `changed`, `new` or another word), or none with any
+/// other word. Where `note` names a file, the server writes there that it was started, with the variables whose names
 /// begin with `NASTY_`, what it is asked for, and what it is told of cancels and roots.
 pub fn nasty_mcp(fault: &str, note: Option<&std::path::Path>) -> Value {
     let note = note.map(|note| note.to_string_lossy().into_owned());

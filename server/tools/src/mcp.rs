@@ -31,9 +31,11 @@ mod server;
 mod stderr;
 #[allow(clippy::wildcard_enum_match_arm, reason = "the errors of the library are many and may become more")]
 mod tool;
+mod watch;
 
 pub use content::McpContent;
 pub use hub::{EnvironmentLookup, HttpClients, McpPorts, McpServers, PATIENCE, Redirections};
 pub use login::{LoginPage, LoginStore, StoreLock};
 pub use prompts::McpPrompt;
 pub use resources::McpResource;
+pub use watch::ResourceWatch;

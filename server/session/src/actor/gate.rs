@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use kit_protocol::{
-    AskAnswer, AskKind, AskRequest, CostKind, EventBody, KitError, ModelId, Part, QuestionId, Role, Usage,
+    AskAnswer, AskKind, AskRequest, CostKind, EventBody, KitError, ModelId, QuestionId, Role, Usage,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
@@ -19,7 +19,7 @@ use super::summaries::Cause;
 use crate::budget::{self, Level, Limits as Budgets, Purses, Reservation, Spend};
 use crate::compaction::Limits;
 use crate::compaction::plan::Depth;
-use crate::compose::{self, Asker};
+use crate::compose::{self, Asker, Fetched, Wanted};
 use crate::conversation;
 use crate::history::{EntryIndex, RecordKind};
 use crate::journal::entry::Body;
@@ -64,7 +64,7 @@ pub(super) enum Arrival {
     /// The tools are there, or late.
     Tools,
     /// What prompts refer to, or why there is nothing to do.
-    References(Result<Vec<Part>, KitError>),
+    References(Result<Fetched, KitError>),
 }
 
 /// What the call waits for; waits forever where it waits for nothing.
@@ -176,12 +176,14 @@ impl Actor {
                 let failure = Failure { kind, message, retry: None, spent: None };
                 return self.input(Input::Failed(failure)).await;
             }
-            Arrival::References(Ok(parts)) if parts.is_empty() => {}
-            Arrival::References(Ok(parts)) => {
+            Arrival::References(Ok(Fetched { parts, .. })) if parts.is_empty() => {}
+            Arrival::References(Ok(Fetched { parts, seen, renewed })) => {
                 let message = Body::message(Role::User, parts);
                 if let Err(error) = self.append(vec![message], Durability::Written).await {
                     return self.input(Input::Unsaved(error.message)).await;
                 }
+                self.read(seen);
+                self.tell_renewed(renewed).await;
             }
         }
         self.resume_call().await;
@@ -191,7 +193,9 @@ impl Actor {
     pub(super) fn awaits_references(&mut self) -> bool {
         let Some(running) = &mut self.running else { return false };
         let (command, others) = (running.command.take(), std::mem::take(&mut running.references));
-        if command.is_none() && others.is_empty() {
+        self.watch(&others);
+        let renewals = self.renewals();
+        if command.is_none() && others.is_empty() && renewals.is_empty() {
             return false;
         }
         let label = if command.is_some() { FETCHING } else { READING };
@@ -200,7 +204,9 @@ impl Actor {
             session: self.session.clone(),
             cwd: self.cwd.clone(),
         };
-        let fetching = compose::fetch(asker, command, others).map(Arrival::References);
+        let wanted = Wanted { command, others, renewals };
+        let fetching = compose::fetch(asker, wanted).map(Arrival::References);
+        let Some(running) = &mut self.running else { return false };
         running.arriving = Some(AbortOnDropHandle::new(tokio::spawn(fetching)));
         label.clone_into(&mut self.label);
         self.post();

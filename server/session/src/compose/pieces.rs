@@ -164,11 +164,20 @@ pub(super) fn command(name: &str, text: &str) -> String {
 
 /// A resource of somebody else.
 pub(super) fn resource(name: &str, text: &str) -> String {
+    tagged(&format!("name=\"{name}\""), text)
+}
+
+/// One that is another than before.
+pub(super) fn changed_resource(name: &str, text: &str) -> String {
+    tagged(&format!("name=\"{name}\" changed=\"true\""), text)
+}
+
+fn tagged(attributes: &str, text: &str) -> String {
     let keep = text.floor_char_boundary(LARGEST_PIECE);
     let cut = text.len() - keep;
     let note = if cut > 0 { format!("\n[{cut} more bytes are cut]") } else { String::new() };
     format!(
-        "<resource name=\"{name}\">\n{}{note}\n</resource>\n",
+        "<resource {attributes}>\n{}{note}\n</resource>\n",
         text.get(..keep).unwrap_or_default().trim_end()
     )
 }

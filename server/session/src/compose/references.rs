@@ -1,14 +1,17 @@
 //! Fetches what a prompt refers to, all at once, as the message that follows the prompt: the prompt of an MCP server that
 //! its command stands for, and the resources that it mentions.
 //!
+//! Resources that may have changed since are read again with them, and told where they did.
+//!
 //! A resource that cannot be had is named with the reason, and so is a command that joins a running turn. Without the
 //! command that a turn begins with there is nothing to do, so that one is the error of the turn.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join, join_all};
+use futures::future::{join_all, join3};
 use kit_protocol::{ErrorKind, KitError, Part, SessionId, TextPart};
 use kit_text::Encoding;
 use kit_tools::mcp::McpContent;
@@ -31,20 +34,58 @@ pub(crate) struct Asker {
     pub(crate) cwd: PathBuf,
 }
 
-/// Fetches the command that a turn begins with, and the rest.
-pub(crate) async fn fetch(
-    asker: Asker,
-    command: Option<CommandReference>,
-    others: Vec<Reference>,
-) -> Result<Vec<Part>, KitError> {
+/// What is wanted.
+pub(crate) struct Wanted {
+    /// The command that a turn begins with.
+    pub(crate) command: Option<CommandReference>,
+    pub(crate) others: Vec<Reference>,
+    pub(crate) renewals: Vec<Renewal>,
+}
+
+/// A resource that the model has and that may be another by now.
+pub(crate) struct Renewal {
+    pub(crate) name: String,
+    pub(crate) known: Fingerprint,
+}
+
+/// What tells the content of a resource from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint(u64);
+
+impl Fingerprint {
+    fn of(content: &McpContent) -> Self {
+        let mut hasher = DefaultHasher::new();
+        content.text.hash(&mut hasher);
+        content.media.iter().for_each(|part| part.data.hash(&mut hasher));
+        Self(hasher.finish())
+    }
+}
+
+/// What was fetched.
+#[derive(Default)]
+pub(crate) struct Fetched {
+    /// The message that follows the prompt; without parts there is none.
+    pub(crate) parts: Vec<Part>,
+    /// The resources that the model has of it.
+    pub(crate) seen: Vec<(String, Fingerprint)>,
+    /// Those of them that it had otherwise before.
+    pub(crate) renewed: Vec<String>,
+}
+
+/// Fetches what is wanted.
+pub(crate) async fn fetch(asker: Asker, wanted: Wanted) -> Result<Fetched, KitError> {
+    let Wanted { command, others, renewals } = wanted;
     let command = async {
         match &command {
             Some(reference) => Some((&reference.name, asker.command(reference).await)),
             None => None,
         }
     };
-    let (command, found) = join(command, join_all(others.iter().map(|other| asker.fetch(other)))).await;
+    let found = join_all(others.iter().map(|other| asker.fetch(other)));
+    let again = join_all(renewals.iter().map(|renewal| asker.resource(&renewal.name)));
+    let (command, found, again) = join3(command, found, again).await;
     let (mut block, mut texts, mut shown) = (Block::default(), Vec::new(), Vec::new());
+    let mut fetched = Fetched::default();
     if let Some((name, content)) = command {
         let McpContent { text, media } = content?;
         texts.push(pieces::command(name, &text));
@@ -56,13 +97,26 @@ pub(crate) async fn fetch(
                 texts.push(pieces::command(&command.name, &text));
                 shown.extend(media);
             }
-            (Reference::Resource(name), Ok(McpContent { text, media })) => {
-                block.add(pieces::resource(name, &text));
-                shown.extend(media);
+            (Reference::Resource(name), Ok(content)) => {
+                fetched.seen.push((name.clone(), Fingerprint::of(&content)));
+                block.add(pieces::resource(name, &content.text));
+                shown.extend(content.media);
             }
             (Reference::Command(CommandReference { name, .. }) | Reference::Resource(name), Err(error)) => {
                 block.add(unreadable(name, &error.message));
             }
+        }
+    }
+    for (Renewal { name, known }, found) in renewals.into_iter().zip(again) {
+        match found {
+            Ok(content) if Fingerprint::of(&content) != known => {
+                block.add(pieces::changed_resource(&name, &content.text));
+                fetched.seen.push((name.clone(), Fingerprint::of(&content)));
+                fetched.renewed.push(name);
+                shown.extend(content.media);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(name, %error, "a resource that changed cannot be read"),
         }
     }
     let left_out = shown.len().saturating_sub(media::MOST);
@@ -72,7 +126,8 @@ pub(crate) async fn fetch(
     }
     texts.extend(block.finish().map(|text| text.trim_start().to_owned()));
     let texts = texts.into_iter().map(|text| Part::Text(TextPart { text }));
-    Ok(texts.chain(shown.into_iter().map(Part::Image)).collect())
+    fetched.parts = texts.chain(shown.into_iter().map(Part::Image)).collect();
+    Ok(fetched)
 }
 
 impl Asker {

@@ -8,13 +8,15 @@ use rmcp::ErrorData;
 use rmcp::handler::client::ClientHandler;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationCapability,
-    FormElicitationCapability, Implementation, ProgressNotificationParam, ProgressToken, RootsCapabilities,
+    FormElicitationCapability, Implementation, ProgressNotificationParam, ProgressToken,
+    ResourceUpdatedNotificationParam, RootsCapabilities,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleClient};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::elicit;
+use super::watch::WatchedResources;
 use crate::caps;
 use crate::tool::OutputSink;
 
@@ -29,6 +31,7 @@ pub(super) struct Client {
     workspace: Arc<Workspace>,
     /// What the server offers has changed.
     pub(super) changed: Notify,
+    watched: Arc<WatchedResources>,
     progress: Mutex<Progress>,
     stop: CancellationToken,
 }
@@ -40,11 +43,17 @@ struct Progress {
 }
 
 impl Client {
-    pub(super) fn new(server: &str, workspace: Arc<Workspace>, stop: CancellationToken) -> Self {
+    pub(super) fn new(
+        server: &str,
+        workspace: Arc<Workspace>,
+        watched: Arc<WatchedResources>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             server: server.to_owned(),
             workspace,
             changed: Notify::new(),
+            watched,
             progress: Mutex::default(),
             stop,
         }
@@ -177,6 +186,14 @@ impl ClientHandler for Client {
 
     async fn on_prompt_list_changed(&self, _context: NotificationContext<RoleClient>) {
         self.changed.notify_one();
+    }
+
+    async fn on_resource_updated(
+        &self,
+        params: ResourceUpdatedNotificationParam,
+        _context: NotificationContext<RoleClient>,
+    ) {
+        self.watched.changed(&params.uri);
     }
 
     async fn on_resource_list_changed(&self, _context: NotificationContext<RoleClient>) {

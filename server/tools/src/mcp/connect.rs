@@ -60,6 +60,8 @@ pub(super) struct Connection {
     pub(super) broken: CancellationToken,
     /// Cancelled when it is over.
     pub(super) ended: CancellationToken,
+    /// Whether the server tells of resources that change.
+    pub(super) takes_subscriptions: bool,
     verdict: Arc<Verdict>,
     words: Arc<LastWords>,
 }
@@ -282,7 +284,9 @@ where
 {
     let Parts { verdict, words, process, listening } = parts;
     let (broken, ended) = (CancellationToken::new(), CancellationToken::new());
-    let client = Arc::new(Client::new(&server.name, Arc::clone(&server.ports.workspace), ended.clone()));
+    let workspace = Arc::clone(&server.ports.workspace);
+    let client = Client::new(&server.name, workspace, Arc::clone(&server.watched), ended.clone());
+    let client = Arc::new(client);
     let transport = Counted::new(transport, Arc::clone(&verdict), ended.clone());
     let stop = server.stop.child_token();
     let served = serve_client_with_lifecycle_and_ct(Arc::clone(&client), transport, lifecycle, stop).await;
@@ -303,12 +307,15 @@ where
         prompts: offered.is_some_and(|offered| offered.prompts.is_some()),
         resources: offered.is_some_and(|offered| offered.resources.is_some()),
     };
+    let resources = offered.and_then(|offered| offered.resources.as_ref());
+    let takes_subscriptions = resources.and_then(|resources| resources.subscribe).unwrap_or(false);
     let identity = info
         .as_ref()
         .and_then(|info| info.server_info.as_ref())
         .map(|own| caps::line(&format!("{} {}", own.name, own.version), LONGEST_REASON).trim().to_owned());
     let peer = running.peer().clone();
-    let connection = Arc::new(Connection { peer, client, broken, ended, verdict, words });
+    let connection =
+        Arc::new(Connection { peer, client, broken, ended, takes_subscriptions, verdict, words });
     Ok(Link { connection, running, process, _listening: listening, lists, identity })
 }
 

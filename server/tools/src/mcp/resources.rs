@@ -8,6 +8,7 @@ use rmcp::model::{ClientRequest, ReadResourceRequest, ReadResourceRequestParams,
 
 use super::content::{self, McpContent};
 use super::hub::McpServers;
+use super::server::Server;
 use crate::caps;
 
 /// How long a prompt waits for the server of a mention.
@@ -52,15 +53,18 @@ impl McpServers {
         found
     }
 
+    /// The server and the address that a mention names.
+    pub(super) fn place_of<'a>(&self, name: &'a str) -> Option<(Arc<Server>, &'a str)> {
+        let (server, uri) = name.split_once(':')?;
+        let known = self.servers().into_iter().find(|known| content::word(&known.name) == server)?;
+        Some((known, uri))
+    }
+
     /// What a resource holds, by what stands behind `@mcp:`.
     pub async fn resource(&self, name: &str) -> Result<McpContent, KitError> {
         self.wake();
         let unavailable = |text: String| KitError::new(ErrorKind::Unavailable, text);
-        let found = name.split_once(':').and_then(|(server, uri)| {
-            let known = self.servers().into_iter().find(|known| content::word(&known.name) == server)?;
-            Some((known, uri))
-        });
-        let Some((server, uri)) = found else {
+        let Some((server, uri)) = self.place_of(name) else {
             let text = format!("no MCP server has {name}; a resource is named SERVER:ADDRESS");
             return Err(KitError::new(ErrorKind::NotFound, text));
         };

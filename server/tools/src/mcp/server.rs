@@ -20,6 +20,7 @@ use super::hub::McpPorts;
 use super::offers::{self, Offers};
 use super::secret::Values;
 use super::tool::McpTool;
+use super::watch::WatchedResources;
 use super::{prompts, resources};
 use crate::caps;
 use crate::registry::ToolSource;
@@ -68,6 +69,8 @@ pub(super) struct Server {
     /// Somebody wants it to be connected now.
     nudge: Notify,
     pub(super) stop: CancellationToken,
+    /// The resources that somebody watches.
+    pub(super) watched: Arc<WatchedResources>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -91,6 +94,7 @@ impl Server {
             status: watch::Sender::new(status),
             nudge: Notify::new(),
             stop: CancellationToken::new(),
+            watched: Arc::default(),
             tasks: Mutex::default(),
         })
     }
@@ -388,6 +392,7 @@ async fn opened(server: &Arc<Server>) -> Result<Link, ConnectError> {
         status.connection = Some(Arc::clone(&link.connection));
     });
     server.set(McpState::Ready, None);
+    server.subscribe_anew(&link.connection);
     Ok(link)
 }
 
