@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kit_protocol::{AgentId, Event, EventBody, TurnId};
+use kit_protocol::{AgentId, Event, EventBody, Remark, TurnId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower_lsp::Client;
@@ -140,8 +140,8 @@ impl Registry {
     /// Follows one event of the stream.
     pub(crate) fn observe(&self, client: &Client, profile: &Profile, event: &Event) {
         let Some(turn) = &self.own_turn(event) else { return };
-        match &event.body {
-            EventBody::TurnStart { prompt } => {
+        match (&event.body, event.body.remark()) {
+            (EventBody::TurnStart { prompt }, _) => {
                 let given = self.given().get(turn).cloned();
                 if given.is_none() && !profile.progress {
                     return;
@@ -154,11 +154,8 @@ impl Registry {
                 let token = given.map_or_else(|| Token::New(format!("{TURN}{turn}")), Token::Given);
                 tokio::spawn(show(client.clone(), token, "Kit".to_owned(), title, receiver));
             }
-            EventBody::ToolCall { title, .. } => self.step(turn, Step::Report(title.clone())),
-            EventBody::Retry { attempt, after_ms, .. } => {
-                self.step(turn, Step::Report(format!("retry {attempt} in {after_ms} ms")));
-            }
-            EventBody::TurnEnd { stop_reason, error, .. } => {
+            (EventBody::ToolCall { title, .. }, _) => self.step(turn, Step::Report(title.clone())),
+            (EventBody::TurnEnd { stop_reason, error, .. }, _) => {
                 let message = error.clone().unwrap_or_else(|| match stop_reason {
                     kit_protocol::StopReason::Cancelled => "cancelled".to_owned(),
                     kit_protocol::StopReason::EndTurn
@@ -176,27 +173,8 @@ impl Registry {
                     tokio::spawn(async move { sender.send(Step::End(message)).await });
                 }
             }
-            EventBody::SteerConsumed { .. }
-            | EventBody::MessageStart {}
-            | EventBody::MessageUpdate { .. }
-            | EventBody::MessageEnd { .. }
-            | EventBody::ReasoningDelta { .. }
-            | EventBody::ToolExecutionStart { .. }
-            | EventBody::ToolOutput { .. }
-            | EventBody::ToolExecutionEnd { .. }
-            | EventBody::ToolResult { .. }
-            | EventBody::ToolDisplay(_)
-            | EventBody::Plan { .. }
-            | EventBody::ToolCallContent { .. }
-            | EventBody::StepUsage(_)
-            | EventBody::Response { .. }
-            | EventBody::Compaction { .. }
-            | EventBody::StreamReset {}
-            | EventBody::Queue { .. }
-            | EventBody::Notice { .. }
-            | EventBody::Error { .. }
-            | EventBody::ModelChange { .. }
-            | EventBody::ThinkingChange { .. } => {}
+            (_, Some(Remark::Delay(text))) => self.step(turn, Step::Report(text)),
+            (_, Some(Remark::Failure(_) | Remark::Note(_)) | None) => {}
         }
     }
 

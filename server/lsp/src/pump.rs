@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kit_protocol::{Event, EventBody, FileProblem, ReviewState, Status, UiSlot, UiUpdate};
+use kit_protocol::{Event, EventBody, FileProblem, Remark, ReviewState, Status, UiSlot, UiUpdate};
 use kit_session::Sink;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -232,47 +232,24 @@ async fn tell_ui(client: &Client, update: UiUpdate) {
     }
 }
 
-/// What a client without `kit/event` learns: answers and errors as messages.
+/// What a client without `kit/event` learns: answers and failures as messages, the rest in its log.
 async fn tell(client: &Client, event: Event) {
     if event.agent.is_some() {
         return;
     }
-    match event.body {
-        EventBody::Response { content } if !content.trim().is_empty() => {
-            let mut text: String = content.chars().take(MESSAGE_LIMIT).collect();
-            let left = content.chars().count().saturating_sub(MESSAGE_LIMIT);
-            if left > 0 {
-                text.push_str(&format!(" … ({left} more characters in the session)"));
-            }
-            client.show_message(lsp::MessageType::INFO, text).await;
+    match event.body.remark() {
+        Some(Remark::Failure(message)) => client.show_message(lsp::MessageType::ERROR, message).await,
+        Some(Remark::Delay(text)) => client.log_message(lsp::MessageType::WARNING, text).await,
+        Some(Remark::Note(text)) => client.log_message(lsp::MessageType::INFO, text).await,
+        None => {}
+    }
+    let EventBody::Response { content } = event.body else { return };
+    if !content.trim().is_empty() {
+        let mut text: String = content.chars().take(MESSAGE_LIMIT).collect();
+        let left = content.chars().count().saturating_sub(MESSAGE_LIMIT);
+        if left > 0 {
+            text.push_str(&format!(" … ({left} more characters in the session)"));
         }
-        EventBody::Error { message, .. } => client.show_message(lsp::MessageType::ERROR, message).await,
-        EventBody::Retry { attempt, after_ms, reason } => {
-            let text = format!("retry {attempt} in {after_ms} ms: {reason}");
-            client.log_message(lsp::MessageType::WARNING, text).await;
-        }
-        EventBody::TurnStart { .. }
-        | EventBody::SteerConsumed { .. }
-        | EventBody::MessageStart {}
-        | EventBody::MessageUpdate { .. }
-        | EventBody::MessageEnd { .. }
-        | EventBody::ReasoningDelta { .. }
-        | EventBody::ToolCall { .. }
-        | EventBody::ToolExecutionStart { .. }
-        | EventBody::ToolOutput { .. }
-        | EventBody::ToolExecutionEnd { .. }
-        | EventBody::ToolResult { .. }
-        | EventBody::ToolDisplay(_)
-        | EventBody::Plan { .. }
-        | EventBody::ToolCallContent { .. }
-        | EventBody::StepUsage(_)
-        | EventBody::Response { .. }
-        | EventBody::Compaction { .. }
-        | EventBody::StreamReset {}
-        | EventBody::Queue { .. }
-        | EventBody::Notice { .. }
-        | EventBody::ModelChange { .. }
-        | EventBody::ThinkingChange { .. }
-        | EventBody::TurnEnd { .. } => {}
+        client.show_message(lsp::MessageType::INFO, text).await;
     }
 }

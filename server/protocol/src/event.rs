@@ -1,5 +1,6 @@
 //! The typed event stream of a session: `kit/event`, JSON lines and transcripts carry the same shape.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -7,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AgentId, ErrorKind, ImagePart, PlanEntry, SessionId, StopReason, ThinkingLevel, ToolCallId, ToolKind,
-    ToolMetadata, TurnId, Usage, UsageTotals,
+    AgentId, ErrorKind, ImagePart, PlanEntry, SessionId, StatusPlan, StopReason, ThinkingLevel, ToolCallId,
+    ToolKind, ToolMetadata, TurnId, Usage, UsageTotals,
 };
 
 /// One event. `seq` starts at 1 and has no gaps within a session.
@@ -314,7 +315,59 @@ pub enum DeltaOf<'a> {
     Output(&'a ToolCallId, bool),
 }
 
+/// What an event says to people in a sentence, beside the texts of prompts, answers and tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark<'a> {
+    /// Something failed.
+    Failure(&'a str),
+    /// Something takes longer.
+    Delay(String),
+    /// Something to know.
+    Note(Cow<'a, str>),
+}
+
 impl EventBody {
+    /// The sentence that this says by itself.
+    pub fn remark(&self) -> Option<Remark<'_>> {
+        match self {
+            Self::Error { message, .. } => Some(Remark::Failure(message)),
+            Self::Retry { attempt, after_ms, reason } => {
+                let seconds = after_ms.div_ceil(1000);
+                Some(Remark::Delay(format!("{reason}; attempt {attempt} follows in {seconds} s")))
+            }
+            Self::Notice { message } => Some(Remark::Note(Cow::Borrowed(message))),
+            Self::Compaction { original_tokens, compacted_tokens, .. } => {
+                let text = format!("compacted from {original_tokens} to {compacted_tokens} tokens");
+                Some(Remark::Note(Cow::Owned(text)))
+            }
+            Self::Plan { entries } => {
+                let StatusPlan { completed, total, current } = StatusPlan::of(entries)?;
+                let current = current.map(|step| format!(": {step}")).unwrap_or_default();
+                Some(Remark::Note(Cow::Owned(format!("plan {completed}/{total}{current}"))))
+            }
+            Self::TurnStart { .. }
+            | Self::SteerConsumed { .. }
+            | Self::MessageStart {}
+            | Self::MessageUpdate { .. }
+            | Self::MessageEnd { .. }
+            | Self::ReasoningDelta { .. }
+            | Self::ToolCall { .. }
+            | Self::ToolExecutionStart { .. }
+            | Self::ToolOutput { .. }
+            | Self::ToolExecutionEnd { .. }
+            | Self::ToolResult { .. }
+            | Self::ToolDisplay(_)
+            | Self::ToolCallContent { .. }
+            | Self::StepUsage(_)
+            | Self::Response { .. }
+            | Self::StreamReset {}
+            | Self::Queue { .. }
+            | Self::ModelChange { .. }
+            | Self::ThinkingChange { .. }
+            | Self::TurnEnd { .. } => None,
+        }
+    }
+
     /// What this is a piece of, if it is a piece of a text that a later event tells as a whole. Pieces of the same text
     /// may be joined, and left out where too much waits.
     pub fn delta(&self) -> Option<DeltaOf<'_>> {

@@ -6,7 +6,7 @@
 
 use std::io::Write as _;
 
-use kit_protocol::{CostKind, Event, EventBody, KitError, SessionId, StatusPlan, StopReason, UsageTotals};
+use kit_protocol::{CostKind, Event, EventBody, KitError, Remark, SessionId, StopReason, UsageTotals};
 use serde_json::{Value, json};
 
 use super::Style;
@@ -45,69 +45,33 @@ impl Output {
     }
 
     fn show(&mut self, body: &EventBody) {
-        match body {
-            EventBody::MessageUpdate { chunk } => {
+        match (body, body.remark()) {
+            (EventBody::MessageUpdate { chunk }, _) => {
                 out(chunk);
                 self.open_line = !chunk.ends_with('\n');
                 self.streamed = true;
             }
-            EventBody::MessageEnd { .. } => {
+            (EventBody::MessageEnd { .. }, _) => {
                 self.end_line();
                 self.streamed = false;
             }
-            EventBody::StreamReset {} if self.streamed => {
-                self.end_line();
-                aside("(the answer starts again)");
-            }
-            EventBody::ToolCall { title, .. } => {
-                self.end_line();
-                aside(&format!("• {title}"));
-            }
-            EventBody::ToolResult { is_error: true, result, .. } => {
+            (EventBody::StreamReset {}, _) if self.streamed => self.aside("(the answer starts again)"),
+            (EventBody::ToolCall { title, .. }, _) => self.aside(&format!("• {title}")),
+            (EventBody::ToolResult { is_error: true, result, .. }, _) => {
                 let first = result.lines().next().unwrap_or_default();
-                aside(&format!("  failed: {first}"));
+                self.aside(&format!("  failed: {first}"));
             }
-            EventBody::Retry { attempt, after_ms, reason } => {
-                self.end_line();
-                let seconds = after_ms.div_ceil(1000);
-                aside(&format!("{reason}; attempt {attempt} follows in {seconds} s"));
-            }
-            EventBody::Error { message, .. } => {
-                self.end_line();
-                aside(&format!("error: {message}"));
-            }
-            EventBody::Compaction { original_tokens, compacted_tokens, .. } => {
-                aside(&format!("(compacted from {original_tokens} to {compacted_tokens} tokens)"));
-            }
-            EventBody::Notice { message } => {
-                self.end_line();
-                aside(message);
-            }
-            EventBody::Plan { entries } => {
-                if let Some(plan) = StatusPlan::of(entries) {
-                    self.end_line();
-                    let current = plan.current.map(|step| format!(": {step}")).unwrap_or_default();
-                    aside(&format!("  plan {}/{}{current}", plan.completed, plan.total));
-                }
-            }
-            EventBody::TurnStart { .. }
-            | EventBody::SteerConsumed { .. }
-            | EventBody::MessageStart {}
-            | EventBody::StreamReset {}
-            | EventBody::ReasoningDelta { .. }
-            | EventBody::ToolExecutionStart { .. }
-            | EventBody::ToolOutput { .. }
-            | EventBody::ToolExecutionEnd { .. }
-            | EventBody::ToolResult { .. }
-            | EventBody::ToolDisplay(_)
-            | EventBody::ToolCallContent { .. }
-            | EventBody::StepUsage(_)
-            | EventBody::Response { .. }
-            | EventBody::Queue { .. }
-            | EventBody::ModelChange { .. }
-            | EventBody::ThinkingChange { .. }
-            | EventBody::TurnEnd { .. } => {}
+            (_, Some(Remark::Failure(message))) => self.aside(&format!("error: {message}")),
+            (_, Some(Remark::Delay(text))) => self.aside(&text),
+            (_, Some(Remark::Note(text))) => self.aside(&format!("({text})")),
+            (_, None) => {}
         }
+    }
+
+    /// Prints a line for people behind what of the answer is printed.
+    fn aside(&mut self, text: &str) {
+        self.end_line();
+        aside(text);
     }
 
     fn end_line(&mut self) {

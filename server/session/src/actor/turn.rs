@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kit_protocol::{
-    ErrorKind, EventBody, KitError, Part, Role, RunState, StopReason, TextPart, TurnId, Usage,
+    DeltaOf, ErrorKind, EventBody, KitError, Part, Role, RunState, StopReason, TextPart, TurnId, Usage,
 };
 use kit_provider::retry::Schedule;
 use kit_provider::{ModelError, ModelEvent, OVERFLOW_MEND, Parameters, Request, ToolDefinition};
@@ -205,42 +205,21 @@ impl Actor {
 
     pub(super) async fn emit(&mut self, body: EventBody) {
         self.overhear(&body);
-        match &body {
-            EventBody::Error { kind, message } => {
+        match (&body, body.delta()) {
+            (EventBody::Error { kind, message }, _) => {
                 let signed_out = *kind == ErrorKind::Auth;
                 self.state = if signed_out { RunState::SignedOut } else { RunState::Error };
                 self.label = short(message);
             }
-            EventBody::TurnEnd { stop_reason, .. } => {
-                if *stop_reason != StopReason::Error {
-                    self.state = RunState::Idle;
-                    self.label.clear();
-                }
+            (EventBody::TurnEnd { stop_reason, .. }, _) if *stop_reason != StopReason::Error => {
+                self.state = RunState::Idle;
+                self.label.clear();
             }
-            EventBody::TurnStart { .. } | EventBody::ReasoningDelta { .. } => {
-                THINKING.clone_into(&mut self.label)
+            (EventBody::TurnStart { .. }, _) | (_, Some(DeltaOf::Reasoning)) => {
+                THINKING.clone_into(&mut self.label);
             }
-            EventBody::MessageUpdate { .. } => "answering".clone_into(&mut self.label),
-            EventBody::SteerConsumed { .. }
-            | EventBody::MessageStart {}
-            | EventBody::MessageEnd { .. }
-            | EventBody::ToolCall { .. }
-            | EventBody::ToolExecutionStart { .. }
-            | EventBody::ToolOutput { .. }
-            | EventBody::ToolExecutionEnd { .. }
-            | EventBody::ToolResult { .. }
-            | EventBody::ToolDisplay(_)
-            | EventBody::Plan { .. }
-            | EventBody::ToolCallContent { .. }
-            | EventBody::StepUsage(_)
-            | EventBody::Response { .. }
-            | EventBody::Compaction { .. }
-            | EventBody::Retry { .. }
-            | EventBody::StreamReset {}
-            | EventBody::Queue { .. }
-            | EventBody::Notice { .. }
-            | EventBody::ModelChange { .. }
-            | EventBody::ThinkingChange { .. } => {}
+            (_, Some(DeltaOf::Text)) => "answering".clone_into(&mut self.label),
+            (_, Some(DeltaOf::Output(..)) | None) => {}
         }
         let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
         self.stream.emit(turn.as_ref(), body);
