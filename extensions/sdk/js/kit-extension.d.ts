@@ -422,7 +422,7 @@ export interface FileInfo {
   modifiedMs: number;
 }
 
-/** A file that belongs to a prompt. */
+/** A file that belongs to a prompt or to the result of a tool. */
 export interface FilePart {
   /** Its name. */
   filename: string;
@@ -1402,6 +1402,8 @@ export interface ThinkingLevelParameters {
 export interface ToolAnswer {
   /** What the model reads. */
   content: string;
+  /** Images, PDFs and sounds that models see as well, as far as they take them. The text behind `content` names each. */
+  files?: FilePart[];
   /** Whether the call failed. */
   isError?: boolean;
 }
