@@ -203,6 +203,47 @@ async fn resources_are_completed_and_attached_by_mention() {
 }
 
 #[tokio::test]
+async fn resources_that_come_or_change_while_a_server_runs_are_known() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let Some(client) = everything(&project, &model).await else { return };
+    let arguments = json!({ "name": "hello.gz", "data": "data:text/plain,hello" });
+    let (link, failed) = called(&client, &model, "gzip-file-as-resource", arguments).await;
+    assert!(!failed && link.contains("demo://resource/session/hello.gz"), "{link}");
+    let typed = json!({ "text": "see @mcp:everything:demo://resource/session/" });
+    let looking = async {
+        loop {
+            let completed = client.command("kit.prompt.complete", typed.clone()).await.expect("completions");
+            if completed["items"][0]["label"] == "@mcp:everything:demo://resource/session/hello.gz" {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(deadline(), looking).await.expect("the new resource is completed");
+
+    // What this resource says changes with the time.
+    model.reply(Reply::new().text("read"));
+    client.run("Sum up @mcp:everything:demo://resource/dynamic/text/1").await;
+    called(&client, &model, "toggle-subscriber-updates", json!({})).await;
+    let asking = async {
+        loop {
+            model.reply(Reply::new().text("read"));
+            client.run("and now?").await;
+            let request = model.requests().pop().expect("a request");
+            if request
+                .user_texts()
+                .join("\n")
+                .contains("changed=\"true\">\n[resource demo://resource/dynamic/text/1]")
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(deadline(), asking).await.expect("the model gets the resource anew");
+    client.close().await;
+}
+
+#[tokio::test]
 async fn a_question_of_a_server_reaches_the_user() {
     let project = Project::new();
     let model = ModelServer::start().await;

@@ -1,7 +1,8 @@
 //! `session/prompt`: accepted here, answered when its turn ends.
 //!
 //! A second prompt of a session that is busy waits for its turn, as in every other front end. A prompt that begins with
-//! the name of a command of an extension or MCP server runs it; templates and skills are filled in by the sessions.
+//! the name of a command of an extension runs it; templates, skills and prompts of MCP servers are a matter of the
+//! sessions.
 
 use agent_client_protocol_schema::v1::{PromptRequest, PromptResponse, SessionUpdate, StopReason};
 use kit_protocol::{
@@ -51,7 +52,7 @@ impl Agent {
         }
     }
 
-    /// Runs the command that a prompt names, if it is one that is no template or skill.
+    /// Runs the command that a prompt names, if it is one of an extension.
     async fn run_command(
         &self,
         open: &OpenFolder,
@@ -62,9 +63,10 @@ impl Agent {
         let Some((name, line)) = command_line(&content.text) else { return Ok(None) };
         let sessions = open.place.sessions();
         let listed = sessions.command_list(CommandListArguments { session: Some(session.clone()) }).await?;
-        let is_known = listed.commands.iter().any(|command| {
-            command.name == name && matches!(command.kind, CommandKind::Extension | CommandKind::Mcp)
-        });
+        let is_known = listed
+            .commands
+            .iter()
+            .any(|command| command.name == name && command.kind == CommandKind::Extension);
         if !is_known {
             return Ok(None);
         }

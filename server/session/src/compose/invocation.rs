@@ -3,7 +3,8 @@
 //!
 //! A template becomes the prompt itself. A skill stays in the prompt as it was typed, with the skill's text behind it, and
 //! so does a server's prompt, which is fetched within the turn. A line that begins with a slash and names none of them is
-//! a prompt like any other, unless it was run as a command or is a template's name with a slip of the fingers.
+//! a prompt like any other, unless it was run as a command, is a template's name with a slip of the fingers, or begins as
+//! no sentence does.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -100,7 +101,7 @@ pub(super) async fn expand(
             return Ok(Expanded { text, command: Some(CommandReference { name, words, line }), block: None });
         }
     }
-    if must_exist || is_slip(&invocation.name, library.templates.keys()) {
+    if must_exist || invocation.name.starts_with(MCP) || is_slip(&invocation.name, library.templates.keys()) {
         let others = shared.with.contributions.commands(cwd).into_iter().map(|command| command.name);
         return Err(unknown(&invocation.name, &library, &others.collect::<Vec<_>>()));
     }
