@@ -104,7 +104,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", global = true, help_heading = "Files")]
     pub(crate) record: Option<PathBuf>,
     /// Read these settings instead of ~/.kit.yml
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Files")]
+    #[arg(long, value_name = "FILE", value_parser = existing, global = true, help_heading = "Files")]
     pub(crate) config: Option<PathBuf>,
     /// Append what model providers send, to be played again with the model recorded/FILE
     #[arg(long, value_name = "FILE", global = true, help_heading = "Files")]
@@ -172,6 +172,17 @@ impl Options {
     }
 }
 
+/// A file that is there: without what it says, more may happen than was meant.
+fn existing(path: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(path);
+    if path.exists() { Ok(path) } else { Err("there is no such file".to_owned()) }
+}
+
+/// The values of `--mode`. A mistake must not run in another mode than was meant.
+const MODES: [&str; 4] = ["plan", "ask", "edit", "auto"];
+/// The values of `--thinking-level`.
+const LEVELS: [&str; 6] = ["off", "none", "minimal", "low", "medium", "high"];
+
 /// Options that set a setting.
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = "Settings")]
@@ -180,10 +191,10 @@ struct SettingOptions {
     #[arg(long, short, value_name = "PROVIDER/NAME", global = true)]
     model: Option<String>,
     /// What goes ahead without asking: plan, ask, edit or auto
-    #[arg(long, value_name = "MODE", global = true)]
+    #[arg(long, value_name = "MODE", value_parser = MODES, hide_possible_values = true, global = true)]
     mode: Option<String>,
     /// How much the model reasons: off, none, minimal, low, medium or high
-    #[arg(long, value_name = "LEVEL", global = true)]
+    #[arg(long, value_name = "LEVEL", value_parser = LEVELS, hide_possible_values = true, global = true)]
     thinking_level: Option<String>,
     /// The provider's base URL
     #[arg(long, value_name = "URL", global = true)]
@@ -201,7 +212,7 @@ struct SettingOptions {
     #[arg(long, value_name = "TEXT", global = true)]
     system_prompt: Option<String>,
     /// A further extension: a file, or a folder that holds some
-    #[arg(id = "extension_paths", long, short, value_name = "PATH", global = true)]
+    #[arg(id = "extension_paths", long = "extension", short, value_name = "PATH", global = true)]
     extension: Vec<PathBuf>,
     /// Load no extension
     #[arg(long, global = true)]
@@ -246,6 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn the_values_of_modes_and_levels_are_those_of_the_settings() {
+        for mode in MODES {
+            assert!(serde_json::from_value::<kit_protocol::Mode>(json!(mode)).is_ok(), "{mode}");
+        }
+        for level in LEVELS {
+            assert!(serde_json::from_value::<kit_protocol::ThinkingLevel>(json!(level)).is_ok(), "{level}");
+        }
+    }
+
+    #[test]
+    fn an_extension_is_named_by_its_path() {
+        for line in ["--extension a.js", "-e a.js", "run -e a.js go"] {
+            let settings = parsed(line).unwrap().options.settings();
+            assert!(settings["extension"][0].as_str().unwrap().ends_with("a.js"), "{line}");
+        }
+    }
+
+    #[test]
     fn models_take_a_provider_or_a_source() {
         for line in ["models", "models openai", "models --all", "models update", "models update embedded"] {
             assert!(matches!(parsed(line).unwrap().command, Some(Command::Models(_))), "{line}");
@@ -259,6 +288,10 @@ mod tests {
             ("--thinking-leve=low", "'--thinking-level'"),
             ("serv", "'serve'"),
             ("--model", "a value is required for '--model"),
+            ("--mode plam", "a similar value exists: 'plan'"),
+            ("--thinking-level=hi", "a similar value exists: 'high'"),
+            ("--extensions x", "'--extension'"),
+            ("--config no-such-file", "there is no such file"),
         ];
         for (line, expected) in cases {
             let error = parsed(line).unwrap_err();

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{
     ErrorKind, Event, KitError, ListScope, ReviewState, SessionArguments, SessionId, SessionListArguments,
-    SessionOnly, Status,
+    SessionOnly, SessionSummary, Status,
 };
 use kit_session::Sink;
 use kit_workspace::{DiskEditor, Paths, Root};
@@ -138,22 +138,25 @@ async fn work(stored: &Stored, running: &Running) -> anyhow::Result<()> {
     }
 }
 
-/// The session that a person means: by file, by id, or by the only id that begins so.
+/// The session that a person means: by file, by id, by the only id that begins so, or by the only one of that name.
 pub(crate) async fn named(running: &Running, name: &str) -> Result<SessionId, KitError> {
     if Path::new(name).is_file() {
         let arguments = SessionArguments { path: Some(name.to_owned()), ..SessionArguments::default() };
         return Ok(running.sessions.open(arguments).await?.session);
     }
     let listed = running.sessions.list(SessionListArguments { scope: ListScope::All }).await?;
-    let mut matching = listed.sessions.into_iter().map(|session| session.id);
-    let mut matching = matching.by_ref().filter(|id| id.as_str().starts_with(name));
-    match (matching.next(), matching.next()) {
-        (Some(only), None) => Ok(only),
-        (Some(_), Some(_)) => Err(KitError::new(
+    let by_id = |session: &&SessionSummary| session.id.as_str().starts_with(name);
+    let by_name = |session: &&SessionSummary| session.name.as_deref() == Some(name);
+    let all = &listed.sessions;
+    let ids: Vec<&SessionSummary> = all.iter().filter(by_id).collect();
+    let matching = if ids.is_empty() { all.iter().filter(by_name).collect() } else { ids };
+    match matching.as_slice() {
+        [only] => Ok(only.id.clone()),
+        [_, _, ..] => Err(KitError::new(
             ErrorKind::InvalidRequest,
-            format!("several sessions begin with {name}; give more of the id"),
+            format!("several sessions begin with {name} or are called so; give more of the id"),
         )),
-        (None, _) => {
+        [] => {
             let arguments =
                 SessionArguments { session: Some(SessionId::new(name)), ..SessionArguments::default() };
             let opened = running.sessions.open(arguments).await.map(|opened| opened.session);

@@ -347,8 +347,22 @@ fn checked(name: &str, value: &Value) -> Result<Option<PermissionRules>, (String
     alone.insert(name.to_owned(), value.clone());
     match serde_path_to_error::deserialize::<_, Settings>(Value::Object(alone)) {
         Ok(settings) => Ok(settings.permissions),
-        Err(error) => Err((error.path().to_string(), error.inner().to_string())),
+        Err(error) => Err((error.path().to_string(), in_words(&error.inner().to_string()))),
     }
+}
+
+/// What is wrong with a value, without names of our code.
+fn in_words(why: &str) -> String {
+    let Some((found, expected)) = why.rsplit_once("expected ") else { return why.to_owned() };
+    let expected = match expected {
+        "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number",
+        "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "a map of names to values",
+        name if name.starts_with("struct ") => "a map of names to values",
+        other => other,
+    };
+    format!("{found}expected {expected}")
 }
 
 /// Merges one value into another and remembers where each part is from.
@@ -621,6 +635,22 @@ mod tests {
         let lines: Vec<u32> =
             configuration.problems.iter().filter_map(|problem| problem.in_file()).map(|at| at.line).collect();
         assert_eq!(lines, [0, 1]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_value_is_said_in_words() {
+        let check = |name: &str, value: Value, expected: (&str, &str)| {
+            let (path, why) = checked(name, &value).err().unwrap();
+            assert_eq!((path.as_str(), why.as_str()), expected);
+        };
+        check(
+            "maxSteps",
+            "many".into(),
+            ("maxSteps", "invalid type: string \"many\", expected a whole number"),
+        );
+        let server = serde_json::json!({ "bad": 7 });
+        let expected = "invalid type: integer `7`, expected a map of names to values";
+        check("mcpServers", server, ("mcpServers.bad", expected));
     }
 
     #[test]

@@ -21,8 +21,8 @@ use anyhow::Context as _;
 use clap::Args;
 use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{
-    ErrorKind, Event, EventBody, KitError, PromptArguments, SessionArguments, SessionId,
-    SessionListArguments, StopReason, TurnId,
+    CommandListArguments, ErrorKind, Event, EventBody, FileProblem, KitError, PromptArguments,
+    SessionArguments, SessionId, SessionListArguments, StopReason, TurnId,
 };
 use kit_text::Encoding;
 use kit_workspace::{DocumentUri, Paths, Root};
@@ -74,7 +74,7 @@ pub(crate) struct Run {
     /// Go on with the newest session of this folder
     #[arg(long = "continue", short = 'c', conflicts_with_all = ["session", "no_session"])]
     resume: bool,
-    /// Go on with this session, by the beginning of its id or by its file
+    /// Go on with this session, by the beginning of its id, by its name or by its file
     #[arg(long, short, value_name = "ID", conflicts_with = "no_session")]
     session: Option<String>,
     /// Keep no session file
@@ -194,6 +194,11 @@ async fn turn(
             "{} is left out, because the folder is not trusted; --trust loads it",
             withheld.join(", ")
         ));
+    }
+    // What cannot be listed is told where the prompt needs it.
+    let listed = running.sessions.command_list(CommandListArguments::default()).await;
+    for FileProblem { path, line, message } in listed.map(|list| list.problems).unwrap_or_default() {
+        output.notice(&format!("{path}:{}: {message}", line + 1));
     }
     let ended = converse(run, input, &running, &feed, &mut signals, output).await;
     tokio::join!(running.sessions.shutdown(), running.mcp.shutdown());

@@ -53,12 +53,19 @@ fn main() {
     // Help, version and mistakes are printed here, and the process ends.
     let code = match run(CommandLine::parse()) {
         Ok(code) => code,
+        // Whoever reads what is said, such as `head`, has enough of it.
+        Err(error) if is_closed_pipe(&error) => FAILED,
         Err(error) => {
             complain(&format!("{error:#}"));
             FAILED
         }
     };
     std::process::exit(code);
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Says one sentence on stderr.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::play::{Beat, Position};
 use self::script::Script;
+use crate::catalogue::nearest;
 use crate::error::ModelError;
 use crate::model::{Model, ModelEvent, ModelStream, Request};
 
@@ -28,6 +29,8 @@ const DEMO: &str = include_str!("../scripts/demo.jsonl");
 /// How long a gate stays closed before the attempt fails; a test that hangs should say where.
 const LONGEST_GATE: Duration = Duration::from_secs(30);
 const GATE_INTERVAL: Duration = Duration::from_millis(5);
+/// The script that is built in.
+const DEMO_NAME: &str = "demo";
 const CONTEXT_WINDOW: u64 = 200_000;
 const MAX_OUTPUT: u64 = 32_000;
 
@@ -47,6 +50,15 @@ enum Source {
     File(PathBuf),
 }
 
+/// The names of all scripts.
+fn scripts(folders: &[PathBuf]) -> Vec<String> {
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let files =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
+    let names = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    names.chain([DEMO_NAME.to_owned()]).collect()
+}
+
 impl Scripted {
     /// Finds the script: in the folders, first one first, else among the built-in ones.
     pub(crate) fn find(id: &ModelId, folders: &[PathBuf]) -> Result<Self, ModelError> {
@@ -59,10 +71,17 @@ impl Scripted {
         let found = paths.iter().find(|path| plain && path.is_file());
         let source = match found {
             Some(path) => Source::File(path.clone()),
-            None if id.name() == "demo" => Source::BuiltIn(DEMO),
+            None if id.name() == DEMO_NAME => Source::BuiltIn(DEMO),
             None => {
                 let places: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-                let message = format!("there is no script for {id}; write it to {}", places.join(" or "));
+                let near = nearest(id.name(), scripts(folders));
+                let near = near.iter().map(|name| format!("{PROVIDER}/{name}")).collect::<Vec<_>>();
+                let hint = match near.as_slice() {
+                    [] => String::new(),
+                    near => format!("did you mean {}, or ", near.join(" or ")),
+                };
+                let places = places.join(" or ");
+                let message = format!("there is no script for {id}; {hint}write it to {places}");
                 return Err(ModelError::new(ErrorKind::NotFound, message));
             }
         };
@@ -397,6 +416,8 @@ mod tests {
             format!("there is no script for scripted/x; write it to {}", path.display())
         );
         assert_eq!(find("../x").kind, ErrorKind::NotFound);
+        let near = find("dmo").message;
+        assert!(near.contains("; did you mean scripted/demo, or write it to "), "{near}");
         std::fs::write(&path, "[]\n[{\"txt\": 1}]").unwrap();
         let start =
             format!("the script of scripted/x is invalid: {}, line 2: unknown variant `txt`", path.display());

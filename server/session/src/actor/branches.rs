@@ -184,9 +184,12 @@ impl Actor {
             files::copy_state(&from, &target)
         });
         copied.await.map_err(|error| internal(&error))?.map_err(|error| {
-            let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
-            let kind = if exists { ErrorKind::Conflict } else { ErrorKind::Unavailable };
-            KitError::new(kind, format!("cannot export the session to {}: {error}", to.display()))
+            let cannot = format!("cannot export the session to {}", to.display());
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                let text = format!("{cannot}: there is a file already; choose another name");
+                return KitError::new(ErrorKind::Conflict, text);
+            }
+            KitError::new(ErrorKind::Unavailable, format!("{cannot}: {error}"))
         })?;
         Ok(SessionAnswer { path: Some(to.to_string_lossy().into_owned()), ..self.describe() })
     }
