@@ -7,4 +7,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 sdk=2.4.0
 folder=$cache/acp-sdk-$sdk
-npm_program "$folder" "acp-sdk $sdk for $here" 20.0 "@agentclientprotocol/sdk@$sdk" client "\"$here/../acp/client.mjs\" \"$folder\""
+npm_program "$folder" "acp-sdk $sdk" 20.0 "@agentclientprotocol/sdk@$sdk" client "\"$here/../acp/client.mjs\" \"$folder\""

@@ -6,4 +6,4 @@ set -eu
 
 aimock=1.43.0
 folder=$cache/aimock-$aimock
-npm_program "$folder" "aimock $aimock, wrapped" 20.15 "@copilotkit/aimock@$aimock" aimock "\"$folder/node_modules/@copilotkit/aimock/dist/cli.js\""
+npm_program "$folder" "aimock $aimock, linked" 20.15 "@copilotkit/aimock@$aimock" aimock "\"$folder/node_modules/@copilotkit/aimock/dist/cli.js\""

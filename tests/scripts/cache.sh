@@ -62,16 +62,22 @@ install_npm() {
 }
 
 # npm_program FOLDER STAMP NEEDED PACKAGE PROGRAM WORDS: installs the package in FOLDER as above, unless the stamp says that
-# this is done, and prints the path of the program there that runs Node with WORDS, which are quoted for a shell.
+# this is done, and prints the path of a program that runs Node with WORDS, which are quoted for a shell. WORDS may name
+# files of this checkout, and the folder serves every checkout: each has a program of its own, named by what it runs.
 npm_program() {
   need_npm
   lock "$(basename "$1")"
   if ! stamped "$1" "$2"; then
     say "installing $4 into $1"
     install_npm "$1" "$3" "$4"
-    printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$node" "$6" > "$5"
-    chmod +x "$5"
+    ln -sfn "$node" node
     echo "$2" > stamp
   fi
-  echo "$1/$5"
+  program=$1/$5-$(printf %s "$6" | cksum | cut -d ' ' -f 1)
+  if [ ! -x "$program" ]; then
+    printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$1/node" "$6" > "$program.new"
+    chmod +x "$program.new"
+    mv "$program.new" "$program"
+  fi
+  echo "$program"
 }

@@ -7,4 +7,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 oidc=9.13.3
 folder=$cache/oidc-provider-$oidc
-npm_program "$folder" "oidc-provider $oidc for $here" 22.0 "oidc-provider@$oidc" oidc "\"$here/oidc.mjs\" \"$folder\""
+npm_program "$folder" "oidc-provider $oidc" 22.0 "oidc-provider@$oidc" oidc "\"$here/oidc.mjs\" \"$folder\""

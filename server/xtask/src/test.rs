@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use kit_testkit::cache::{Installed, install};
 
-use self::count::{Count, counted};
+use self::count::{Count, Counts, counted};
 use crate::run::{cargo, program, root};
 use crate::{codegen, run, tidy};
 
@@ -36,11 +36,14 @@ enum Outcome {
 /// Runs everything.
 pub(crate) fn run() -> Result<()> {
     let mut parts = Parts { done: Vec::new() };
-    parts.add("format", || ran(cargo().args(["fmt", "--all", "--check"])));
+    parts.add("format", || ran(cargo().args(["fmt", "--all", "--check"]), Counts::Nothing));
     parts.add("tidy", || tidy::run().map(|()| Outcome::Ran(Count::one())));
     parts.add("generated files", || codegen::check().map(|()| Outcome::Ran(Count::one())));
     parts.add("clippy", || {
-        ran(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+        ran(
+            cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+            Counts::Nothing,
+        )
     });
 
     let neovim = parts.install("Neovim", "neovim");
@@ -52,7 +55,7 @@ pub(crate) fn run() -> Result<()> {
     let _acp = parts.install("the SDK of the Agent Client Protocol", "acp");
     let _llama = parts.install("llama.cpp", "llama");
 
-    parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS)));
+    parts.add("build", || ran(cargo().args(["build", "--workspace"]).args(TARGETS), Counts::Nothing));
     parts.add("Rust and black-box tests", || {
         extensions::add_target()?;
         rust_tests()
@@ -66,7 +69,7 @@ pub(crate) fn run() -> Result<()> {
     });
     parts.add("TypeScript build", || run::build_vscode_client().map(|()| Outcome::Ran(Count::one())));
     parts.add("TypeScript tests", || {
-        ran(program(run::npm(), &["test"]).current_dir(root().join("editors/vscode")))
+        ran(program(run::npm(), &["test"]).current_dir(root().join("editors/vscode")), Counts::Node)
     });
     parts.add("VS Code client in the editor", || match &vscode {
         Ok(vscode) => {
@@ -75,7 +78,7 @@ pub(crate) fn run() -> Result<()> {
                 .arg("tests/smoke.mjs")
                 .current_dir(root().join("editors/vscode"))
                 .env("KIT_VSCODE", vscode);
-            ran(&mut command)
+            ran(&mut command, Counts::Nothing)
         }
         Err(why) => Ok(Outcome::Skipped(why.clone())),
     });
@@ -148,16 +151,19 @@ impl Parts {
     }
 }
 
-fn ran(command: &mut Command) -> Result<Outcome> {
-    counted(command).map(Outcome::Ran)
+fn ran(command: &mut Command, counts: Counts) -> Result<Outcome> {
+    counted(command, counts).map(Outcome::Ran)
 }
 
 fn rust_tests() -> Result<Outcome> {
     let nextest = cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
-    let mut count = counted(cargo().args(runner).args(["--workspace", "--no-fail-fast"]).args(TARGETS))?;
+    let (runner, counts): (&[&str], Counts) =
+        if nextest { (&["nextest", "run"], Counts::Nextest) } else { (&["test"], Counts::Harness) };
+    let mut count =
+        counted(cargo().args(runner).args(["--workspace", "--no-fail-fast"]).args(TARGETS), counts)?;
     // Examples in documentation are a kind of their own for both runners.
-    let examples = counted(cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]))?;
+    let examples =
+        counted(cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]), Counts::Harness)?;
     count.passed += examples.passed;
     count.failed += examples.failed;
     Ok(Outcome::Ran(count))
@@ -165,7 +171,7 @@ fn rust_tests() -> Result<Outcome> {
 
 fn lua_tests(neovim: &Path) -> Result<Outcome> {
     let neovim = neovim.to_str().context("a path that is not UTF-8")?;
-    ran(&mut program(neovim, &["--clean", "--headless", "-l", "editors/nvim/tests/run.lua"]))
+    ran(&mut program(neovim, &["--clean", "--headless", "-l", "editors/nvim/tests/run.lua"]), Counts::Plain)
 }
 
 /// The Node that the installer of VS Code brought.
@@ -181,5 +187,5 @@ fn vscode_tests(vscode: &Path, server: &Path, peers: &[(&str, &PathBuf)]) -> Res
         .env("KIT_LS", server)
         .env("KIT_VSCODE", vscode)
         .envs(peers.iter().copied());
-    ran(&mut command)
+    ran(&mut command, Counts::Node)
 }

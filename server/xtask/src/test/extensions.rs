@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::Outcome;
-use super::count::{Count, counted};
+use super::count::{Count, Counts, counted};
 use crate::run::{program, root, succeed};
 
 const SDK: &str = "extensions/sdk/rust";
@@ -22,7 +22,7 @@ pub(super) fn crates() -> Result<Outcome> {
     let mut sum = Count::default();
     let examples = EXAMPLES.iter().map(|name| format!("extensions/examples/{name}"));
     for folder in std::iter::once(SDK.to_owned()).chain(examples) {
-        let count = counted(cargo(&root().join(folder)).arg("test"))?;
+        let count = counted(cargo(&root().join(folder)).arg("test"), Counts::Harness)?;
         sum.passed += count.passed;
         sum.failed += count.failed;
     }
@@ -50,7 +50,9 @@ pub(super) fn components(server: &Path) -> Result<Outcome> {
         copied(&folder.join("component.test.js"), &format!("{name}.test.js"))?;
     }
     let home = place.join("home");
-    let count = counted(Command::new(server).args(["extensions", "test"]).arg(&place).env("KIT_HOME", home))?;
+    let mut command = Command::new(server);
+    command.args(["extensions", "test"]).arg(&place).env("KIT_HOME", home);
+    let count = counted(&mut command, Counts::Plain)?;
     Ok(Outcome::Ran(count))
 }
 
