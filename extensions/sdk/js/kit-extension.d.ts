@@ -432,7 +432,7 @@ export interface FilePart {
   mediaType: string;
 }
 
-/** Which files an extension may read and write: paths of files or folders, or globs such as `docs/**/*.md`. */
+/** Which files an extension may read and write: paths of files or folders, or globs such as `docs/**\/*.md`. */
 export interface FilePermissions {
   /** What it may read. */
   read?: string[];
@@ -536,7 +536,7 @@ export interface MessageRenderer {
 }
 
 /** The model begins an answer. */
-export interface MessageStartEvent Record<string, never>
+export type MessageStartEvent = Record<string, never>;
 
 /** More text of the answer. */
 export interface MessageUpdateEvent {
@@ -652,7 +652,7 @@ export interface NewSessionResult {
 }
 
 /** Parameters of methods without any. */
-export interface NoParameters Record<string, never>
+export type NoParameters = Record<string, never>;
 
 /** What follows from a failure of a handler, which includes a crash and a used-up limit. */
 export type OnError =

@@ -36,7 +36,10 @@ pub(super) fn push_definitions(text: &mut String, schema: &Value) -> Result<()> 
         push_doc(text, "", &definition.doc);
         let name = &definition.name;
         let shape = shape_text(&definition.shape, "");
-        let plain_object = matches!(&definition.shape, Shape::Object { variants, .. } if variants.is_empty());
+        let plain_object = matches!(
+            &definition.shape,
+            Shape::Object { fields, variants } if variants.is_empty() && !fields.is_empty()
+        );
         let _ = if plain_object {
             writeln!(text, "export interface {name} {shape}")
         } else {
@@ -52,6 +55,8 @@ fn quote(text: &str) -> String {
 }
 
 fn push_doc(text: &mut String, indent: &str, doc: &str) {
+    // A glob such as `docs/**/*.md` would end the comment.
+    let doc = doc.replace("*/", "*\\/");
     match doc.lines().collect::<Vec<_>>()[..] {
         [] => {}
         [line] => {
@@ -146,6 +151,7 @@ mod tests {
                 "oneOf": [{ "type": "object", "required": ["type"], "properties": { "type": { "const": "end" } } },
                     { "$ref": "#/$defs/Sum", "type": "object", "required": ["type"], "properties": { "type": { "const": "sum" } } }] },
             "Sum": { "type": "object", "required": ["tokens"], "properties": { "tokens": { "type": "integer" } } },
+            "None": { "type": "object", "description": "Nothing in `src/**/*.rs`." },
             "Span": { "type": "array", "prefixItems": [{ "type": "integer" }, { "type": "integer" }] },
         } });
         let text = render(&protocol).expect("a protocol");
@@ -170,6 +176,9 @@ export type Mode =
   /** Asks. */
   | "ask"
   | "edit";
+
+/** Nothing in `src/**\/*.rs`. */
+export type None = Record<string, never>;
 
 export type Span = [number, number];
 
