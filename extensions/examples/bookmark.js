@@ -41,6 +41,7 @@ export default function (kit) {
       const names = await bookmarks(ctx);
       let name = args.trim();
       if (name === "") {
+        if (names.size === 0) return "No bookmarks yet: /bookmark NAME";
         const answer = await ctx.promptSelect({ message: "Go back to", options: [...names.keys()] });
         if (answer.cancelled) return;
         name = answer.value;

@@ -62,6 +62,12 @@ export default function (kit) {
           },
         });
         own.set(id, subagent);
+        // A run without an editor ends with its command, and everything in the background with it.
+        if (!ctx.interactive) {
+          const result = await subagent.wait();
+          finished(ctx, id, result.error || result.response, result.error !== "");
+          return;
+        }
         subagent.wait().then((result) => finished(ctx, id, result.error || result.response, result.error !== ""), (error) => finished(ctx, id, error.message, true));
       } catch (error) {
         runs.delete(id);

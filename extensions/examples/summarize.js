@@ -36,7 +36,7 @@ export default function (kit) {
         await ctx.appendEntry("summary", answer.text);
         const file = args.trim();
         if (file === "") return answer.text;
-        const path = `docs/sessions/${file.replace(/\.md$/, "").replace(/[^\w.-]+/g, "-")}.md`;
+        const path = `docs/sessions/${file.replace(/\.md$/, "").replace(/[^\w.-]+/g, "-").replace(/^[.-]+/, "") || "summary"}.md`;
         await ctx.fs.write(path, `${answer.text.trim()}\n`);
         return `Written to ${path}.`;
       } finally {

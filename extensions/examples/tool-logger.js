@@ -1,71 +1,50 @@
 // @ts-check
-// Tool logger: every tool call with its duration, as lines of JSON in a file of the workspace and as a summary.
+// Tool logger: every tool call with its duration, as an entry of the session's file that no model sees, and as a summary.
 
-export const description = "Writes every tool call to .kit/tool-log.jsonl";
-export const permissions = { fs: { read: [".kit/tool-log.jsonl"], write: [".kit/tool-log.jsonl"] } };
+export const description = "Keeps every tool call with its duration";
 
-const FILE = ".kit/tool-log.jsonl";
-/** So many lines are kept. */
-const KEPT = 2000;
+const TYPE = "tool-log";
+/** Characters of an input that are kept. */
+const LIMIT = 500;
 
 /** @type {import("../sdk/js/kit-extension").Extension} */
 export default function (kit) {
   /** @type {Map<string, number>} */
   const began = new Map();
-  /** @type {string[]} */
-  let waiting = [];
-  let writing = false;
 
-  // Lines that come while the file is written go out together with the next ones.
-  const flush = async (/** @type {any} */ ctx) => {
-    if (writing) return;
-    writing = true;
-    try {
-      while (waiting.length > 0) {
-        const lines = waiting;
-        waiting = [];
-        const { exists } = await ctx.fs.stat(FILE);
-        const old = exists ? (await ctx.fs.read(FILE)).text.split("\n").filter(Boolean) : [];
-        await ctx.fs.write(FILE, `${[...old, ...lines].slice(-KEPT).join("\n")}\n`);
-      }
-    } finally {
-      writing = false;
-    }
-  };
-
-  kit.onToolExecutionStart((event) => { began.set(event.toolCallId, Date.now()); });
+  // A quick tool is done before its start is told; then the time since the call counts.
+  const begins = (/** @type {{ toolCallId: string }} */ event) => { began.set(event.toolCallId, Date.now()); };
+  kit.onToolCall((event) => begins(event));
+  kit.onToolExecutionStart((event) => { if (began.has(event.toolCallId)) begins(event); });
 
   kit.onToolResult((event, ctx) => {
     const start = began.get(event.toolCallId);
     began.delete(event.toolCallId);
-    waiting.push(JSON.stringify({
-      at: new Date().toISOString(),
-      session: ctx.sessionId,
+    const line = {
       tool: event.toolName,
-      input: event.input.length > 500 ? `${event.input.slice(0, 500)}…` : event.input,
+      input: event.input.length > LIMIT ? `${event.input.slice(0, LIMIT)}…` : event.input,
       ms: start === undefined ? undefined : Date.now() - start,
       error: event.isError || undefined,
       bytes: event.content.length,
-    }));
+    };
     // The model does not wait for the log.
-    flush(ctx).catch((error) => console.error("the tool log cannot be written:", error.message));
+    ctx.appendEntry(TYPE, JSON.stringify(line)).catch((error) => console.error("a tool call is not logged:", error.message));
   });
 
   kit.registerCommand({
     name: "tool-log",
-    description: "How often each tool was called, and how long it took",
+    description: "How often each tool was called in this session, and how long it took",
     async execute(_, ctx) {
-      if (!(await ctx.fs.stat(FILE)).exists) return "No tool was called yet.";
-      const { text } = await ctx.fs.read(FILE);
-      /** @type {Map<string, {calls: number, errors: number, ms: number}>} */
+      /** @type {Map<string, { calls: number, errors: number, ms: number }>} */
       const tools = new Map();
-      for (const line of text.split("\n").filter(Boolean)) {
-        const { tool, ms = 0, error } = JSON.parse(line);
+      for (const { data } of await ctx.getEntries(TYPE)) {
+        const { tool, ms = 0, error } = JSON.parse(data);
         const sum = tools.get(tool) ?? { calls: 0, errors: 0, ms: 0 };
         tools.set(tool, { calls: sum.calls + 1, errors: sum.errors + (error ? 1 : 0), ms: sum.ms + ms });
       }
+      if (tools.size === 0) return "No tool was called yet.";
       const rows = [...tools].sort(([, a], [, b]) => b.calls - a.calls);
-      return rows.map(([tool, { calls, errors, ms }]) => `${tool}: ${calls} calls, ${errors} failed, ${ms} ms`).join("\n");
+      return rows.map(([tool, { calls, errors, ms }]) => `${tool}: ${calls} ${calls === 1 ? "call" : "calls"}, ${errors} failed, ${ms} ms`).join("\n");
     },
   });
 }

@@ -2,7 +2,7 @@
 //!
 //! The tool `rank_files` reads the files of a folder and ranks them for a question by BM25 over words and parts of
 //! names: `readConfigFile` counts for "config" too. The whole index is computed anew for each call, which is the kind of
-//! work that a component does a hundred times quicker than a script.
+//! work that a component does many times quicker than a script.
 
 use std::collections::{BTreeMap, HashMap};
 
