@@ -137,13 +137,22 @@ fn say(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{text}").context("stdout is closed")
 }
 
-/// Asks a yes-or-no question on the terminal; the end of the input is a no.
+/// Asks a yes-or-no question on the terminal; no answer is a no.
 fn agrees(question: &str) -> anyhow::Result<bool> {
-    write!(std::io::stdout(), "{question} [y/N] ").context("stdout is closed")?;
+    Ok(answer(&format!("{question} [y/N]"))?.unwrap_or(false))
+}
+
+/// Asks a yes-or-no question on the terminal; nothing where the answer is neither.
+fn answer(question: &str) -> anyhow::Result<Option<bool>> {
+    write!(std::io::stdout(), "{question} ").context("stdout is closed")?;
     std::io::stdout().flush().context("stdout is closed")?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("stdin cannot be read")?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    Ok(match line.trim().to_lowercase().as_str() {
+        "y" | "yes" => Some(true),
+        "n" | "no" => Some(false),
+        _ => None,
+    })
 }
 
 /// What an extension asks for, one line each.

@@ -7,7 +7,7 @@ use kit_contract::Permissions;
 use kit_extension::{Grant, Grants, discover, name_of};
 
 use super::inspect::{Inspected, engine, inspect};
-use super::{Place, agrees, described, say};
+use super::{Place, answer, described, say};
 
 /// Shows what an extension asks for, and stores the decision.
 pub(super) async fn run(place: &Place, extension: &str, yes: bool, refuse: bool) -> anyhow::Result<i32> {
@@ -28,7 +28,15 @@ pub(super) async fn run(place: &Place, extension: &str, yes: bool, refuse: bool)
         return Ok(0);
     }
     show(&inspected)?;
-    let granted = if refuse { false } else { yes || agrees("Grant it, until the extension changes?")? };
+    let decided = match (yes, refuse) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        (false, false) => answer("Grant it, until the extension changes? [y/n]")?,
+    };
+    let Some(granted) = decided else {
+        say("Nothing was decided.")?;
+        return Ok(1);
+    };
     let permissions = if granted { asks } else { Permissions::default() };
     store(place, &path, &inspected, permissions)?;
     say(if granted { "Granted." } else { "Refused." })?;

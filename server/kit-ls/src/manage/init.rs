@@ -26,10 +26,11 @@ pub(super) fn run(place: &Place, name: &str, rust: bool) -> anyhow::Result<i32> 
             bail!("{name} cannot be the name of a crate; it begins with a letter");
         }
         let folder = place.cwd.join(name);
-        write_new(&folder.join("Cargo.toml"), &manifest(name))?;
-        write_new(&folder.join("src/lib.rs"), CRATE)?;
+        must_be_free(&folder)?;
+        write(&folder.join("Cargo.toml"), &manifest(name))?;
+        write(&folder.join("src/lib.rs"), CRATE)?;
         for (path, text) in sdk::files() {
-            write_new(&folder.join("kit").join(path), &text)?;
+            write(&folder.join("kit").join(path), &text)?;
         }
         say(&format!(
             "wrote {name}/, a crate that becomes a component, and in {name}/kit what it is built with"
@@ -41,13 +42,12 @@ pub(super) fn run(place: &Place, name: &str, rust: bool) -> anyhow::Result<i32> 
     }
     let folder = place.project();
     let (file, test) = (folder.join(format!("{name}.js")), folder.join(format!("{name}.test.js")));
-    write_new(&file, TEMPLATE)?;
-    write_new(&test, TEST)?;
+    must_be_free(&file)?;
+    must_be_free(&test)?;
+    write(&file, TEMPLATE)?;
+    write(&test, TEST)?;
     for (name, text) in TYPES {
-        let path = folder.join("types").join(name);
-        fs::create_dir_all(folder.join("types"))
-            .and_then(|()| fs::write(&path, text))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write(&folder.join("types").join(name), text)?;
     }
     say(&format!("wrote {} and its test", place.shown(&file)))?;
     say(
@@ -65,11 +65,15 @@ fn manifest(name: &str) -> String {
     )
 }
 
-/// Writes a file that is not there yet.
-fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+/// Nothing is written over.
+fn must_be_free(path: &Path) -> anyhow::Result<()> {
     if path.exists() {
-        bail!("{} is there already; choose another name", path.display());
+        bail!("{} is there already; choose another name: `kit-ls extensions init NAME`", path.display());
     }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().context("a file without a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))

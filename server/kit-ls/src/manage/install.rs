@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use kit_extension::discover;
 use tempfile::TempDir;
 
-use super::inspect::{Inspected, engine, inspect};
+use super::inspect::{Inspected, Wrong, engine, inspect};
 use super::packages::{Package, Packages, delete, now};
 use super::{Place, agrees, grant, say};
 
@@ -34,6 +34,9 @@ struct Fetched {
 /// Installs what a source has.
 pub(super) async fn run(place: &Place, source: &str, local: bool, yes: bool) -> anyhow::Result<i32> {
     let (source, reference) = split(place, source);
+    // What is for this project stays as it is written, for everybody who has the project; what is for all projects is
+    // found from each of them.
+    let source = if local { source } else { absolute(place, &source).unwrap_or(source) };
     let folder = if local { place.project() } else { place.own() };
     let mut packages = Packages::read(&folder)?;
     if packages.packages.iter().any(|package| package.source == source) {
@@ -67,7 +70,7 @@ pub(super) async fn update(place: &Place, source: Option<&str>, yes: bool) -> an
     let mut any = false;
     for folder in [place.own(), place.project()] {
         let mut packages = Packages::read(&folder)?;
-        let wanted = source.map(|source| packages.find(source));
+        let wanted = source.map(|source| find(place, &packages, source));
         if let Some(None) = wanted {
             continue;
         }
@@ -123,6 +126,9 @@ async fn renewed(
         package.extensions.iter().filter(|name| !installed.contains(name)).cloned().collect();
     delete(folder, &gone)?;
     say(&format!("Updated {}.", names(&extensions)))?;
+    if !gone.is_empty() {
+        say(&format!("Removed {}, which {source} does not have any more.", gone.join(", ")))?;
+    }
     Ok(Some(Package { commit: fetched.commit, extensions: installed, updated: now(), ..package.clone() }))
 }
 
@@ -130,7 +136,7 @@ async fn renewed(
 pub(super) fn remove(place: &Place, source: &str) -> anyhow::Result<i32> {
     for folder in [place.project(), place.own()] {
         let mut packages = Packages::read(&folder)?;
-        if let Some(at) = packages.find(source) {
+        if let Some(at) = find(place, &packages, source) {
             let package = packages.packages.remove(at);
             delete(&folder, &package.extensions)?;
             packages.write(&folder)?;
@@ -139,6 +145,20 @@ pub(super) fn remove(place: &Place, source: &str) -> anyhow::Result<i32> {
         }
     }
     bail!("nothing was installed from {source}; an extension of your own is a file to delete")
+}
+
+/// A source that is a folder or file, from the root.
+fn absolute(place: &Place, source: &str) -> Option<String> {
+    if source.trim().is_empty() {
+        return None;
+    }
+    let path = place.cwd.join(source).canonicalize().ok()?;
+    Some(path.to_string_lossy().into_owned())
+}
+
+/// What was installed from a source, however its folder is written now.
+fn find(place: &Place, packages: &Packages, source: &str) -> Option<usize> {
+    packages.find(source).or_else(|| packages.find(&absolute(place, source)?))
 }
 
 /// The source and the reference behind `@`, which neither a user name nor an existing path is taken for.
@@ -217,8 +237,9 @@ fn git(arguments: &[&str]) -> anyhow::Result<String> {
         .context("git cannot be run; install it, or give a folder")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().last().unwrap_or("git failed").trim().to_owned();
-        bail!("{last}");
+        // What comes behind the reason is advice.
+        let reason = said.lines().find(|line| line.starts_with("fatal:"));
+        bail!("{}", reason.or(said.lines().last()).unwrap_or("git failed").trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -235,7 +256,10 @@ async fn load(place: &Place, root: &Path) -> anyhow::Result<Vec<Inspected>> {
     for path in &found {
         match inspect(&engine, path).await {
             Ok(extension) => extensions.push(extension),
-            Err(wrong) => say(&format!("skipped: {}", wrong.line(place)))?,
+            Err(wrong) => {
+                let path = wrong.path.strip_prefix(root).unwrap_or(&wrong.path).to_path_buf();
+                say(&format!("skipped: {}", Wrong { path, ..wrong }.line(place)))?;
+            }
         }
     }
     if extensions.is_empty() {
@@ -252,16 +276,23 @@ fn put(
     own: &[String],
 ) -> anyhow::Result<Vec<String>> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut installed = Vec::new();
-    for extension in extensions {
-        let main = &extension.source.path;
-        let file = main.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let named = |extension: &Inspected| {
+        let file = extension.source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_folder = MAIN.contains(&file.as_str());
         let name = if is_folder { extension.source.name.clone() } else { file.clone() };
+        (file, is_folder, name)
+    };
+    for (_, _, name) in extensions.iter().map(named) {
         let target = folder.join(&name);
         if target.exists() && !own.contains(&name) {
             bail!("{} is there already; remove it first", target.display());
         }
+    }
+    let mut installed = Vec::new();
+    for extension in extensions {
+        let main = &extension.source.path;
+        let (file, is_folder, name) = named(extension);
+        let target = folder.join(&name);
         let copied = if is_folder {
             if target.exists() {
                 fs::remove_dir_all(&target)?;

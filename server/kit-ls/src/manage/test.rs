@@ -11,7 +11,8 @@ use kit_extension::sandbox::Engine;
 use super::inspect::{engine, script, wrong};
 use super::{Place, say};
 
-const ENDING: &str = ".test.js";
+/// What the names of test files end with.
+const ENDINGS: [&str; 2] = [".test.js", ".test.ts"];
 
 /// Runs the tests of the named extensions, or of all in this folder.
 pub(super) async fn run(place: &Place, named: &[PathBuf]) -> anyhow::Result<i32> {
@@ -22,8 +23,9 @@ pub(super) async fn run(place: &Place, named: &[PathBuf]) -> anyhow::Result<i32>
         let found = pairs_of(&path);
         if found.is_empty() {
             bail!(
-                "there are no tests in {}: a test of NAME.js is NAME{ENDING} beside it",
-                place.shown(&path)
+                "there are no tests in {}: a test of NAME.js is NAME{} beside it",
+                place.shown(&path),
+                ENDINGS[0]
             );
         }
         pairs.extend(found);
@@ -73,17 +75,18 @@ fn pairs_of(path: &Path) -> Vec<(PathBuf, PathBuf)> {
         let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         files.sort();
-        let mut pairs: Vec<_> =
-            files.iter().filter(|file| is_test(file)).flat_map(|file| pairs_of(file)).collect();
+        let mut pairs: Vec<_> = files
+            .iter()
+            .filter(|file| stem_of_test(file).is_some())
+            .flat_map(|file| pairs_of(file))
+            .collect();
         // Folders that are extensions have their test inside.
         let mains = discover(&[path.to_path_buf()], &[]);
         let inner = mains.iter().filter(|main| main.parent() != Some(path));
         pairs.extend(inner.flat_map(|main| pairs_of(main)));
         return pairs;
     }
-    if is_test(path) {
-        let name = path.to_string_lossy();
-        let stem = name.strip_suffix(ENDING).unwrap_or(&name);
+    if let Some(stem) = stem_of_test(path) {
         let subject =
             ["js", "mjs", "ts", "wasm"].iter().map(|ending| PathBuf::from(format!("{stem}.{ending}")));
         return subject
@@ -92,11 +95,13 @@ fn pairs_of(path: &Path) -> Vec<(PathBuf, PathBuf)> {
             .map(|subject| (subject, path.into()))
             .collect();
     }
-    let test = path.with_extension("").to_string_lossy().into_owned() + ENDING;
-    let test = PathBuf::from(test);
-    if test.is_file() { vec![(path.to_path_buf(), test)] } else { Vec::new() }
+    let stem = path.with_extension("").to_string_lossy().into_owned();
+    let tests = ENDINGS.iter().map(|ending| PathBuf::from(format!("{stem}{ending}")));
+    tests.filter(|test| test.is_file()).map(|test| (path.to_path_buf(), test)).collect()
 }
 
-fn is_test(path: &Path) -> bool {
-    path.to_string_lossy().ends_with(ENDING)
+/// The path of a test file without what makes it one.
+fn stem_of_test(path: &Path) -> Option<String> {
+    let name = path.to_string_lossy();
+    ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).map(str::to_owned)
 }
