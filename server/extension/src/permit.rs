@@ -133,8 +133,12 @@ pub fn covers_host(granted: &[String], host: &str, port: u16, usual_port: bool) 
 
 impl PathPattern {
     fn new(text: &str) -> Self {
-        let text = text.trim().trim_start_matches("./").trim_end_matches('/');
-        let path = if text.is_empty() { ".".to_owned() } else { text.to_owned() };
+        let text = text.trim().trim_start_matches("./");
+        let path = match text.trim_end_matches('/') {
+            "" if text.starts_with('/') => "/".to_owned(),
+            "" => ".".to_owned(),
+            path => path.to_owned(),
+        };
         let has_glob = path.contains(['*', '?', '[', '{']);
         let glob = has_glob
             .then(|| {
@@ -151,8 +155,11 @@ impl PathPattern {
     fn covers(&self, location: &Location, cwd: &Path) -> bool {
         let cwd = cwd.canonicalize().unwrap_or_else(|_| cwd.to_path_buf());
         if let Some(glob) = &self.glob {
-            let relative = location.real.strip_prefix(&cwd).unwrap_or(&location.real);
-            return glob.is_match(relative);
+            // One that begins in the session's folder ends in it: `**` is all of that, and nothing outside.
+            return match location.real.strip_prefix(&cwd) {
+                Ok(relative) if !self.path.starts_with('/') => glob.is_match(relative),
+                Ok(_) | Err(_) => self.path.starts_with('/') && glob.is_match(&location.real),
+            };
         }
         // A pattern with a wrong glob has none, and names no path either.
         if self.path.contains(['*', '?', '[', '{']) {
@@ -213,6 +220,33 @@ mod tests {
             assert!(!runs(command), "{command}");
         }
         assert!(Permit::new(Permissions::default()).command("ls", Path::new("/tmp"), &session).is_err());
+    }
+
+    #[test]
+    fn a_glob_that_begins_in_the_folder_ends_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let cwd = folder.path().canonicalize().unwrap();
+        let covers = |pattern: &str, path: &str| {
+            let real = PathBuf::from(format!("{}/{path}", cwd.display()));
+            let location = Location {
+                uri: kit_workspace::DocumentUri::from_path(&real),
+                path: real.clone(),
+                real,
+                display: path.to_owned(),
+                inside: true,
+                root: None,
+            };
+            let outside = Location { real: PathBuf::from("/elsewhere/a.md"), ..location.clone() };
+            let patterns = [PathPattern::new(pattern)];
+            (super::covers(&patterns, &location, &cwd), super::covers(&patterns, &outside, &cwd))
+        };
+        assert_eq!(covers("**", "docs/a.md"), (true, false));
+        assert_eq!(covers("**/*.md", "docs/a.md"), (true, false));
+        assert_eq!(covers("docs/", "docs/a.md"), (true, false));
+        assert_eq!(covers("./", "docs/a.md"), (true, false));
+        assert_eq!(covers("/elsewhere/*.md", "docs/a.md"), (false, true));
+        assert_eq!(covers("/", "docs/a.md"), (true, true));
+        assert_eq!(covers("[", "docs/a.md"), (false, false));
     }
 
     #[test]

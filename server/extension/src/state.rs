@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kit_protocol::SessionId;
@@ -36,6 +37,8 @@ pub struct State {
     memory: Mutex<BTreeMap<String, String>>,
     pending: Mutex<Pending>,
     writer: tokio::sync::Mutex<()>,
+    /// Whether what a crash left of an earlier writer was looked for.
+    swept: AtomicBool,
 }
 
 #[derive(Default)]
@@ -145,6 +148,7 @@ impl State {
             memory: Mutex::default(),
             pending: Mutex::default(),
             writer: tokio::sync::Mutex::default(),
+            swept: AtomicBool::new(false),
         }
     }
 
@@ -221,6 +225,9 @@ impl State {
         fs::create_dir_all(folder).map_err(failed)?;
         let lock = fs::OpenOptions::new().create(true).append(true).open(lock_file(file)).map_err(failed)?;
         lock.lock().map_err(failed)?;
+        if !self.swept.swap(true, Ordering::AcqRel) {
+            sweep(folder, file);
+        }
         // What other processes wrote stays; a file that nobody can read is replaced by what is in memory.
         let mut values = read(file).unwrap_or_else(|_unreadable| self.memory().clone());
         for (key, value) in changes {
@@ -275,9 +282,27 @@ fn read(file: &Path) -> io::Result<BTreeMap<String, String>> {
     }
 }
 
+/// How the names of a state's temporary files begin.
+fn temporary_prefix(file: &Path) -> String {
+    format!(".{}.", file.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes temporary files that a crash left; whoever has the lock knows that nobody writes them.
+fn sweep(folder: &Path, file: &Path) {
+    let prefix = temporary_prefix(file);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix)
+            && let Err(error) = fs::remove_file(entry.path())
+        {
+            tracing::debug!(path = %entry.path().display(), %error, "a temporary file stays");
+        }
+    }
+}
+
 fn replace(folder: &Path, file: &Path, values: &BTreeMap<String, String>) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".ext-state-");
+    let prefix = temporary_prefix(file);
+    builder.prefix(&prefix);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut temporary = builder.tempfile_in(folder)?;
@@ -349,6 +374,21 @@ mod tests {
         let written: BTreeMap<String, String> = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         let expected = (0..16).map(|writer| (format!("a:{writer}"), "99".to_owned()));
         assert_eq!(written, expected.collect::<BTreeMap<_, _>>());
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_goes_with_the_next_write_and_nothing_else_does() {
+        let (folder, file) = fixture();
+        let left = folder.path().join(".2026_abc.ext-state.json.x1Y2z3");
+        let of_another = folder.path().join(".2026_def.ext-state.json.x1Y2z3");
+        for path in [&left, &of_another] {
+            fs::write(path, "{").unwrap();
+        }
+        let state = Arc::new(State::at(Some(file)));
+        state.load().unwrap();
+        assert!(left.exists());
+        state.set("a:x", "1").await.unwrap();
+        assert_eq!((left.exists(), of_another.exists()), (false, true));
     }
 
     #[tokio::test]

@@ -49,8 +49,24 @@ impl Engine {
     /// Compiles a component, or takes it from the cache. Takes long: not for a task of the runtime.
     pub fn compile(&self, bytes: &[u8]) -> Result<Program, LoadError> {
         let running = self.start()?;
-        let described =
-            |error: wasmtime::Error| LoadError::Component(format!("not a usable component: {error:#}"));
+        match bytes.get(..8) {
+            Some(b"\0asm\x0d\0\x01\0") => {}
+            Some(b"\0asm\x01\0\0\0") => {
+                let text = "it is a WebAssembly module and no component: build it for wasm32-wasip2";
+                return Err(LoadError::Component(text.to_owned()));
+            }
+            Some(_) | None => {
+                return Err(LoadError::Component(
+                    "it is no WebAssembly component, by its first bytes".to_owned(),
+                ));
+            }
+        }
+        let described = |error: wasmtime::Error| {
+            let text = format!("{error:#}");
+            // Some errors are followed by what they are about, line by line.
+            let first = text.lines().next().unwrap_or_default();
+            LoadError::Component(format!("not a usable component: {first}"))
+        };
         let component = running.cache.load(&running.engine, bytes).map_err(described)?;
         let linker = linker(&running.engine, &component).map_err(described)?;
         let prepared = linker.instantiate_pre(&component).and_then(ExtensionPre::new).map_err(described)?;
