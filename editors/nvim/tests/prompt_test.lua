@@ -8,6 +8,10 @@ local function start()
   nvim:lua("_G.fake.replies['kit.session.new'] = { session = ... }", session)
   nvim:lua("_G.fake.replies['kit.session.prompt'] = { session = ..., turn = 't1', queued = false }", session)
   nvim:lua([[
+    _G.fake.replies["kit.command.list"] = { commands = {
+      { name = "review", kind = "template" }, { name = "tick", kind = "extension" },
+    } }
+    _G.fake.replies["kit.command.run"] = { output = "ticked" }
     _G.fake.replies["kit.prompt.complete"] = function(argument)
       local line = vim.split(argument.text, "\n")[argument.position.line + 1]
       local start = line:find("[/@][^ ]*$")
@@ -48,6 +52,18 @@ return {
       nvim:type("<Tab><CR><CR>")
       nvim:wait("#_G.fake.ran('kit.session.prompt') == 1")
       equal(nvim:get("_G.fake.ran('kit.session.prompt')")[1].text, "/review see @src/main.rs")
+    end,
+  },
+  {
+    "runs a command of an extension instead of sending it",
+    function()
+      local nvim = start()
+      nvim:type("/tick twice or more<CR>")
+      nvim:wait("#_G.fake.ran('kit.command.run') == 1")
+      local ran = nvim:get("_G.fake.ran('kit.command.run')")[1]
+      equal({ ran.name, ran.args, ran.session }, { "tick", "twice or more", session })
+      nvim:wait("_G.messages[1] == 'Kit: ticked'")
+      equal(nvim:get("#_G.fake.ran('kit.session.prompt')"), 0)
     end,
   },
   {

@@ -54,14 +54,28 @@ export class Prompter {
     if (text?.trim()) await this.send({ text, delivery: "steer" });
   }
 
+  /** Hands a prompt over; a command of an extension is run instead. */
   async send(prompt: PromptArguments): Promise<boolean> {
     const session = prompt.session ?? this.sessions.current;
+    const [, name, args] = /^\s*\/([^\s/]+)\s*([^]*?)\s*$/.exec(prompt.text) ?? [];
+    if (name !== undefined && (await this.isOfExtension(name, session))) {
+      const { context, attachments } = prompt;
+      const command = { name, ...(args ? { args } : {}), ...(context ? { context } : {}), ...(attachments ? { attachments } : {}), ...(session ? { session } : {}) };
+      await vscode.commands.executeCommand("kit.command.run", command);
+      return true;
+    }
     const started = await attempt(async () => {
       await this.showSession();
       return this.client.call("kit.session.prompt", { ...prompt, ...(session ? { session } : {}) });
     });
     if (started) this.sessions.show(started.session);
     return started !== undefined;
+  }
+
+  /** Whether an extension has a command. Templates, skills and prompts of MCP servers are filled in by the server. */
+  private async isOfExtension(name: string, session: string | undefined): Promise<boolean> {
+    const answer = await attempt(() => this.client.call("kit.command.list", session ? { session } : {}));
+    return answer?.commands.some((command) => command.name === name && command.kind === "extension") ?? false;
   }
 
   async stop(): Promise<void> {

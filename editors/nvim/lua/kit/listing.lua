@@ -4,6 +4,24 @@ local near = require("kit.near")
 
 local M = {}
 
+--- Moves what does not fit beside the cursor, such as into the small window of the prompt, to the middle of the screen.
+---@param window integer
+---@param lines integer
+local function center(window, lines)
+  local api = vim.api
+  local height = math.min(lines, vim.o.lines - vim.o.cmdheight - 4)
+  if api.nvim_win_get_height(window) >= height then return end
+  local width = api.nvim_win_get_width(window)
+  api.nvim_win_set_config(window, {
+    relative = "editor",
+    anchor = "NW",
+    row = math.max(0, math.floor((vim.o.lines - height) / 2) - 1),
+    col = math.max(0, math.floor((vim.o.columns - width) / 2) - 1),
+    height = height,
+    width = width,
+  })
+end
+
 --- Shows lines in a float that the next movement closes; `:Kit` with the same words moves into it.
 ---@param title string
 ---@param lines string[]
@@ -15,7 +33,7 @@ function M.show(title, lines)
     local buffer = vim.api.nvim_win_get_buf(window)
     return vim.w[window][focus_id] ~= nil and vim.deep_equal(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), shown)
   end)
-  vim.lsp.util.open_floating_preview(shown, "", {
+  local _, window = vim.lsp.util.open_floating_preview(shown, "", {
     border = "rounded",
     title = (" %s "):format(title),
     focus_id = focus_id,
@@ -23,6 +41,7 @@ function M.show(title, lines)
     wrap = false,
     max_width = 110,
   })
+  center(window, #shown)
 end
 
 ---@class kit.Subject What `:Kit SUBJECT ACTION …` is about: a module with these.

@@ -48,15 +48,14 @@ end
 
 ---@param name string
 ---@param arguments string
----@param range? { first: integer, last: integer }
-local function send(name, arguments, range)
+---@param context? table[]
+local function send(name, arguments, context)
   local session = require("kit.session")
-  local context = require("kit.context").get(range)
   local argument = {
     name = name,
     args = arguments ~= "" and arguments or nil,
     session = session.current,
-    context = #context > 0 and context or nil,
+    context = context and #context > 0 and context or nil,
   }
   client.execute("kit.command.run", argument, function(answer)
     if answer.session then return session.started(answer) end
@@ -78,6 +77,23 @@ local function describe(command)
   return table.concat(parts, " · ")
 end
 
+--- Runs the command of an extension that a prompt begins with; calls `otherwise` for any other prompt. Templates, skills
+--- and prompts of MCP servers are filled in by the server.
+---@param text string
+---@param context? table[]
+---@param otherwise fun()
+function M.or_else(text, context, otherwise)
+  local name, arguments = text:match("^%s*/([^%s/]+)%s*(.-)%s*$")
+  if not name then return otherwise() end
+  client.execute("kit.command.list", about(), function(answer)
+    local is_command = vim.iter(answer.commands):any(function(command)
+      return command.name == name and command.kind == "extension"
+    end)
+    if is_command then return send(name, arguments, context) end
+    otherwise()
+  end)
+end
+
 --- Runs a command, asking for arguments that it needs and does not have.
 ---@param name string
 ---@param arguments string
@@ -92,9 +108,10 @@ function M.run(name, arguments, range)
       end)
     end
     local command = vim.iter(answer.commands):find(function(each) return each.name == name end)
-    if not command or arguments ~= "" or (command.required or 0) == 0 then return send(name, arguments, range) end
+    local context = require("kit.context").get(range)
+    if not command or arguments ~= "" or (command.required or 0) == 0 then return send(name, arguments, context) end
     vim.ui.input({ prompt = ("/%s %s: "):format(name, command.arguments or "…") }, function(text)
-      if text and text ~= "" then send(name, text, range) end
+      if text and text ~= "" then send(name, text, context) end
     end)
   end)
 end

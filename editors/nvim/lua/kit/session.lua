@@ -323,12 +323,14 @@ function M.started(answer)
   if config.get().session.open_on_ask and not M.window() then M.show(answer.session) end
 end
 
---- Starts a turn, or joins the running one.
+--- Starts a turn, or joins the running one. A command of an extension is run instead.
 ---@param text string
 ---@param options kit.AskOptions
 function M.ask(text, options)
-  local context = options.context
-  M.send({ text = text, delivery = options.delivery, context = context and #context > 0 and context or nil })
+  local context = options.context and #options.context > 0 and options.context or nil
+  require("kit.named").or_else(text, context, function()
+    M.send({ text = text, delivery = options.delivery, context = context })
+  end)
 end
 
 --- Stops the current session's turn, or all.
