@@ -219,3 +219,40 @@ async fn long_texts_are_cut_and_messages_are_shown_by_their_renderer() {
     client.notification("kit/ui", |update| update["text"] == "as it is").await;
     client.close().await;
 }
+
+#[tokio::test]
+async fn a_tools_name_belongs_to_the_first_extension_that_has_it_until_that_one_is_gone() {
+    let says = |word: &str| {
+        format!(
+            "export default (kit) => kit.registerTool({{ name: \"say\", description: \"s\", execute: () => \"{word}\" }});"
+        )
+    };
+    let project = project(&[("a.js", &says("a")), ("b.js", &says("b"))]);
+    let (model, client) = live(&project).await;
+    let say = || Reply::new().call("say", json!({}));
+    assert_eq!(run_call(&client, &model, say()).await.tool_result(), ("a", false));
+    let uri = project.uri(".kit/extensions/b.js");
+    let marks = |told: &Value| told["diagnostics"].as_array().map(Vec::len);
+    let told = client
+        .latest("textDocument/publishDiagnostics", |told| {
+            told["uri"] == uri.as_str() && marks(told) == Some(1)
+        })
+        .await;
+    assert!(told.to_string().contains("the tool say of b has a name that another tool has"), "{told}");
+
+    // Neither a save of the second nor its mistakes touch the tool of the first.
+    let more = format!("export const version = \"2\";\n{}", says("b again"));
+    project.write(".kit/extensions/b.js", more);
+    listed(&client, |list| list.iter().any(|one| one["version"] == "2")).await;
+    assert_eq!(run_call(&client, &model, say()).await.tool_result(), ("a", false));
+
+    std::fs::remove_file(project.path(".kit/extensions/a.js")).expect("the file is removed");
+    listed(&client, |list| list.len() == 1).await;
+    assert_eq!(run_call(&client, &model, say()).await.tool_result(), ("b again", false));
+    client
+        .latest("textDocument/publishDiagnostics", |told| {
+            told["uri"] == uri.as_str() && marks(told) == Some(0)
+        })
+        .await;
+    client.close().await;
+}

@@ -452,9 +452,7 @@ impl Extensions {
     /// Takes away what a disabled extension shows and offers.
     fn withdraw(&self, extension: &Loaded) {
         self.board.clear(&extension.name);
-        for tool in &extension.registration.tools {
-            self.ports.tools.remove(&tool.name);
-        }
+        self.take_back_tools(extension);
     }
 
     /// Notes what is wrong with a file, or that nothing is any more, and shows all that is.

@@ -97,11 +97,9 @@ impl Extensions {
             return;
         }
         for extension in &gone {
-            for tool in &extension.registration.tools {
-                self.ports().tools.remove(&tool.name);
-            }
+            self.take_back_tools(extension);
         }
-        self.register_tools(&fresh);
+        self.offer_tools(&next);
         let gone_names: Vec<String> = gone.iter().map(|extension| extension.name.clone()).collect();
         self.replace(Generation::new(next));
         // What an old one shows goes before the new one, told of its start, shows its own.
@@ -117,19 +115,39 @@ impl Extensions {
         }
     }
 
-    fn register_tools(self: &Arc<Self>, fresh: &[Arc<Loaded>]) {
-        for extension in fresh {
+    /// Offers the tools that are not offered yet, in load order: those of new extensions, and those whose name another
+    /// tool had until now.
+    fn offer_tools(&self, extensions: &[Arc<Loaded>]) {
+        for extension in extensions.iter().filter(|extension| !extension.is_disabled()) {
             for tool in &extension.registration.tools {
+                if extension.offered().contains(&tool.name) {
+                    continue;
+                }
                 let registered = ExtensionTool::new(self.me(), extension.path.clone(), tool.clone());
-                if !self.ports().tools.add(ToolSource::Extension, Arc::new(registered)) {
-                    let message = format!(
-                        "the tool {} of {} has a name that another tool has",
-                        tool.name, extension.name
-                    );
-                    let path = extension.path.to_string_lossy().into_owned();
-                    self.set_problem(&extension.path, Some(FileProblem { path, line: 0, message }));
+                let is_offered = self.ports().tools.add(ToolSource::Extension, Arc::new(registered));
+                let path = extension.path.to_string_lossy().into_owned();
+                let message = format!(
+                    "the tool {} of {} has a name that another tool has, and is not offered before that one is gone",
+                    tool.name, extension.name
+                );
+                let taken = FileProblem { path, line: 0, message };
+                let told = self.problem(&extension.path);
+                if is_offered {
+                    extension.offered().insert(tool.name.clone());
+                    if told == Some(taken) {
+                        self.set_problem(&extension.path, None);
+                    }
+                } else if told.is_none() {
+                    self.set_problem(&extension.path, Some(taken));
                 }
             }
+        }
+    }
+
+    /// Models are not offered the tools of an extension any more; others that have their names stay.
+    pub(crate) fn take_back_tools(&self, extension: &Loaded) {
+        for tool in std::mem::take(&mut *extension.offered()) {
+            self.ports().tools.remove(&tool);
         }
     }
 

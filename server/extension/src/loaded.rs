@@ -1,8 +1,9 @@
 //! A loaded extension: its guest, what it registered, and how long its handlers may take.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kit_contract::{CompleteInvocation, OnError, Permissions, Registration};
@@ -38,6 +39,8 @@ pub(crate) struct Loaded {
     /// Its side of the host.
     pub(crate) caller: Arc<Caller>,
     guest: Guest,
+    /// Its tools that models are offered; one whose name another tool has is not among them.
+    offered: Mutex<BTreeSet<String>>,
     disabled: AtomicBool,
 }
 
@@ -51,7 +54,8 @@ impl Loaded {
         guest: Guest,
     ) -> Self {
         let name = caller.name().to_owned();
-        Self { name, path, hash, registration, asks, caller, guest, disabled: AtomicBool::new(false) }
+        let (offered, disabled) = (Mutex::default(), AtomicBool::new(false));
+        Self { name, path, hash, registration, asks, caller, guest, offered, disabled }
     }
 
     /// What follows from a failure of its handler of an event; `None` when it has none.
@@ -146,6 +150,11 @@ impl Loaded {
         if dropped > 0 {
             tracing::warn!(extension = self.name, dropped, "an extension was too slow for some events");
         }
+    }
+
+    /// Its tools that models are offered.
+    pub(crate) fn offered(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.offered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It crashed too often and takes part in nothing any more.
