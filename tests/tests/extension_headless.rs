@@ -59,6 +59,74 @@ async fn a_run_is_vetoed_rewritten_and_handled_by_extensions_and_keeps_their_sta
     assert_eq!(serde_json::from_str::<Value>(&state).expect("JSON"), json!({ "two:read": "asked" }));
 }
 
+const TALKS: &str = r#"
+export const permissions = { exec: ["git *"] };
+export default function (kit) {
+  kit.on("agent_start", () => { throw new Error("the lid is stuck"); });
+  kit.on("agent_end", async (event, ctx) => {
+    await ctx.sleep(100);
+    ctx.printError("over and out");
+    ctx.printBlock({ text: "one\ntwo", subtitle: "below" });
+    await ctx.setState("ended", event.stopReason);
+  });
+  kit.on("session_shutdown", (event, ctx) => ctx.setState("closed", event.reason));
+}
+"#;
+
+#[tokio::test]
+async fn a_run_shows_what_extensions_print_and_what_is_wrong_and_waits_for_their_handlers() {
+    let project =
+        users_project(&[("talks.js", TALKS), ("broken.js", "export default (kit) => {\n  kit.on(;\n};\n")]);
+    let model = ModelServer::start().await;
+    model.reply(Reply::new().text("Done."));
+    let run = launch(&project, &model).run(&["run", "go"]).await;
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "Done.\n"), "{run:?}");
+    for said in [
+        "broken.js:2: SyntaxError",
+        "the extension talks wants to run git *, which is not granted: `kit-ls extensions grant ",
+        "talks.js:4: the extension talks failed in agent_start",
+        "error: over and out\n│ one\n│ two\n╰ below\n",
+    ] {
+        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    }
+    let file = project.session_files()[0].with_extension("ext-state.json");
+    let state = std::fs::read_to_string(file).expect("the state's file");
+    assert_eq!(
+        serde_json::from_str::<Value>(&state).expect("JSON"),
+        json!({ "talks:ended": "end_turn", "talks:closed": "exit" })
+    );
+}
+
+const COMMANDS: &str = r#"
+export default function (kit) {
+  kit.registerCommand({ name: "remember", description: "r", execute: async (args, ctx) => { await ctx.setState("word", args); return `I know ${args}.`; } });
+  kit.registerCommand({ name: "tell", description: "t", execute: (args, ctx) => { ctx.sendMessage(`It is ${ctx.getState("word")}.`); } });
+  kit.registerCommand({ name: "fail", description: "f", execute: () => { throw new Error("the lid is stuck"); } });
+  kit.on("agent_end", (event, ctx) => { if (event.response === "Once more?") ctx.sendMessage("Yes."); });
+}
+"#;
+
+#[tokio::test]
+async fn a_prompt_that_names_a_command_runs_it_and_the_turns_that_extensions_ask_for() {
+    let project = users_project(&[("commands.js", COMMANDS)]);
+    let model = ModelServer::start().await;
+    let launch = launch(&project, &model);
+    let run = launch.run(&["run", "/remember blue"]).await;
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "I know blue.\n"), "{run:?}");
+    assert!(model.requests().is_empty());
+    model.reply(Reply::new().text("Once more?"));
+    model.reply(Reply::new().text("Blue it is."));
+    let told = go(&launch, &["--continue", "/tell"]).await;
+    assert_eq!(told["response"], "Blue it is.");
+    assert_eq!(model.request(1).await.user_texts(), ["It is blue.", "Yes."]);
+    let failed = launch.run(&["run", "--json", "/fail"]).await;
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert_eq!(
+        object(&failed)["error"],
+        "the command fail of the extension commands failed: the lid is stuck"
+    );
+}
+
 /// Statement 26.
 #[tokio::test]
 async fn a_run_goes_on_when_a_component_runs_away_and_crashes() {

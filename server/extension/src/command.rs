@@ -45,6 +45,11 @@ impl CommandSource for ExtensionCommands {
         commands
     }
 
+    fn arrived(&self) -> BoxFuture<'static, ()> {
+        let hub = Arc::clone(&self.0);
+        async move { hub.loaded_soon().await }.boxed()
+    }
+
     fn run(&self, call: CommandCall) -> BoxFuture<'static, Result<CommandOutcome, KitError>> {
         let hub = Arc::clone(&self.0);
         async move {
@@ -64,6 +69,8 @@ impl CommandSource for ExtensionCommands {
                 extension.invoke("command", &command.name, &input).await;
             let output =
                 answer.map_err(|fault| refused(&extension.name, "command", &command.name, &fault))?;
+            // Whoever ran it sees a turn that it asked for.
+            hub.prompted().await;
             Ok(CommandOutcome::Output(output.and_then(|answer| answer.output).unwrap_or_default()))
         }
         .boxed()

@@ -75,6 +75,10 @@ pub struct Extensions {
     active_tools: Mutex<HashMap<SessionId, Vec<String>>>,
     ids: AtomicU64,
     tasks: TaskTracker,
+    /// Prompts of extensions on their way to their sessions.
+    prompts: TaskTracker,
+    /// Questions for grants that are not answered.
+    questions: TaskTracker,
     /// How many custom events are on their way.
     depth: AtomicU32,
 }
@@ -108,6 +112,8 @@ impl Extensions {
                 active_tools: Mutex::default(),
                 ids: AtomicU64::new(1),
                 tasks: TaskTracker::new(),
+                prompts: TaskTracker::new(),
+                questions: TaskTracker::new(),
                 depth: AtomicU32::new(0),
                 ports,
             }
@@ -129,6 +135,13 @@ impl Extensions {
         let mut pending = self.pending.subscribe();
         // The sender lives as long as this.
         let _closed = pending.wait_for(|pending| *pending == 0).await;
+    }
+
+    /// The same, and waits until the user has said what they may reach.
+    pub async fn granted(&self) {
+        self.ready().await;
+        self.questions.close();
+        self.questions.wait().await;
     }
 
     /// Other settings hold from now on.
@@ -155,6 +168,21 @@ impl Extensions {
                 hub.waits.store(*hub.pending.borrow() > 0, Ordering::Release);
             }
         });
+    }
+
+    /// Waits until extensions have heard of everything that happened so far, their handlers are done, and sessions have
+    /// the prompts that they sent.
+    pub async fn settle(&self) {
+        self.feed.delivered().await;
+        let generation = self.generation();
+        futures::future::join_all(generation.extensions.iter().map(|extension| extension.settled())).await;
+        self.prompted().await;
+    }
+
+    /// Waits until sessions have the prompts that extensions sent.
+    pub(crate) async fn prompted(&self) {
+        self.prompts.close();
+        self.prompts.wait().await;
     }
 
     /// Ends all extensions and writes what they keep.
@@ -231,6 +259,16 @@ impl Extensions {
     /// Runs something that belongs to no call.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(work);
+    }
+
+    /// Brings a prompt of an extension to its session, when the extension's own call is over.
+    pub(crate) fn spawn_prompt(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.prompts.spawn(work);
+    }
+
+    /// Asks the user for a grant, while everything else goes on.
+    pub(crate) fn spawn_question(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.questions.spawn(work);
     }
 
     pub(crate) fn next_id(&self, prefix: &str) -> String {

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use kit_contract::{
     ReasoningStartEvent, SessionShutdownEvent, SessionStartEvent, StepFinishEvent, StepStartEvent,
@@ -19,7 +20,7 @@ use kit_protocol::{
 use kit_session::{HookScope, Observation, Sink};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::convert::{Told, of_subagent, told, word};
 use crate::extensions::Extensions;
@@ -27,11 +28,13 @@ use crate::facts::changes_facts;
 
 /// How many observations may wait. Beyond that new ones are left out: a notification is never worth a delay.
 const WAITING: usize = 4096;
+/// How long the state of a session that ends waits for those who hear of the end.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What extensions observe, on its way to them.
 #[derive(Default)]
 pub(crate) struct Feed {
-    sender: OnceLock<mpsc::Sender<Observed>>,
+    sender: OnceLock<mpsc::Sender<Passed>>,
     /// Sessions that were announced.
     known: Mutex<HashSet<SessionId>>,
     /// Sessions whose model reasons right now.
@@ -40,6 +43,13 @@ pub(crate) struct Feed {
     rows: AtomicU64,
     /// Tasks of subagents that work, by their ids.
     tasks: Mutex<HashMap<AgentId, String>>,
+}
+
+/// What goes through the channel.
+enum Passed {
+    Observed(Observed),
+    /// Somebody wants to know when everything before it was delivered.
+    Mark(oneshot::Sender<()>),
 }
 
 struct Observed {
@@ -172,20 +182,36 @@ impl Feed {
         }
     }
 
+    /// Waits until everything so far is in the queues of those who want it.
+    pub(crate) async fn delivered(&self) {
+        let Some(sender) = self.sender.get() else { return };
+        let (reached, delivered) = oneshot::channel();
+        if sender.send(Passed::Mark(reached)).await.is_ok() {
+            // The task that delivers ends only with everything else.
+            let _ended = delivered.await;
+        }
+    }
+
     fn send(&self, hub: &Arc<Extensions>, observed: Observed) {
         let sender = self.sender.get_or_init(|| {
             let (sender, receiver) = mpsc::channel(WAITING);
             let later = Arc::downgrade(hub);
             hub.spawn(async move {
                 let mut receiver = receiver;
-                while let Some(observed) = receiver.recv().await {
+                while let Some(passed) = receiver.recv().await {
                     let Some(hub) = later.upgrade() else { return };
-                    deliver(&hub, observed).await;
+                    match passed {
+                        Passed::Observed(observed) => deliver(&hub, observed).await,
+                        Passed::Mark(reached) => {
+                            // Whoever gave up waiting needs no answer.
+                            let _gave_up = reached.send(());
+                        }
+                    }
                 }
             });
             sender
         });
-        if sender.try_send(observed).is_err() {
+        if sender.try_send(Passed::Observed(observed)).is_err() {
             tracing::warn!("extensions are too slow, an event is left out");
         }
     }
@@ -208,9 +234,18 @@ async fn deliver(hub: &Extensions, Observed { session, stale, events }: Observed
         if !handlers.is_empty() {
             let payload = hub.payload(event, Some(&session));
             let shared: Arc<str> = name.into();
+            let mut last = Vec::new();
             for handler in handlers.iter().filter(|handler| !handler.extension.is_disabled()) {
                 handler.extension.caller.hears_of(&session);
-                handler.extension.observe(&shared, &payload);
+                if name == "session_shutdown" {
+                    last.push(handler.extension.tell(&shared, &payload));
+                } else {
+                    handler.extension.observe(&shared, &payload);
+                }
+            }
+            // What is set now belongs to the session still.
+            if tokio::time::timeout(GOODBYE, futures::future::join_all(last)).await.is_err() {
+                tracing::warn!("an extension is slow to hear of a session's end");
             }
         }
         if name == "session_shutdown" {

@@ -143,6 +143,11 @@ impl Loaded {
         serde_json::from_str(if answer.is_empty() { "null" } else { &answer }).map_err(invalid)
     }
 
+    /// Waits until its handlers, tools and commands are done.
+    pub(crate) async fn settled(&self) {
+        self.guest.settled().await;
+    }
+
     /// Ends it.
     pub(crate) async fn shut_down(&self, reason: &'static str) {
         self.guest.shut_down(reason).await;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use kit_contract::Permissions;
 use kit_protocol::{
     AgentId, AgentRef, PermissionOption, PermissionOptionKind, PermissionRequest, PermissionScope,
-    PermissionSubject, QuestionId, SessionId, ToolKind,
+    PermissionSubject, QuestionId, SessionId, ToolKind, UiSlot,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::extensions::Extensions;
 use crate::grants::Grant;
 use crate::loaded::Loaded;
+use crate::screen::UiItem;
 
 const THIS_VERSION: &str = "allow-version";
 const ANY_VERSION: &str = "allow-any";
@@ -26,13 +27,15 @@ impl Extensions {
             |granted: &Permissions| crate::load::within(granted.clone(), &extension.asks) == extension.asks;
         // A refusal is a decision as well.
         if extension.asks.is_empty()
-            || !self.ports().interactive
             || decided.is_some_and(|granted| granted.is_empty() || is_covered(&granted))
         {
             return;
         }
+        if !self.ports().interactive {
+            return self.tell_what_is_missing(&extension);
+        }
         let hub = Arc::clone(self);
-        self.spawn(async move {
+        self.spawn_question(async move {
             let cancel = CancellationToken::new();
             let answer = hub.ports().workspace.editor().permission(request(&hub, &extension), cancel).await;
             let (hash, permissions) = match answer.as_ref().map(|answer| answer.option.as_str()) {
@@ -43,6 +46,19 @@ impl Extensions {
             };
             hub.grant(&extension, hash, permissions);
         });
+    }
+
+    /// Where nobody can be asked, whoever reads what the run says learns how to grant it.
+    fn tell_what_is_missing(&self, extension: &Loaded) {
+        let (asked, file) = (describe(&extension.asks).join("; "), extension.path.display());
+        let text = format!(
+            "the extension {} wants to {asked}, which is not granted: `kit-ls extensions grant {file}`",
+            extension.name
+        );
+        let item = UiItem { text, ..UiItem::default() };
+        if let Err(error) = self.show(&extension.name, UiSlot::Print, &self.next_id("print"), item) {
+            tracing::warn!(%error, "nobody is told what an extension asks for");
+        }
     }
 
     /// Stores a decision, which holds at once.

@@ -98,13 +98,6 @@ impl Workplace for Place {
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        async {
-            tokio::join!(
-                self.running.sessions.shutdown(),
-                self.running.extensions.shutdown(),
-                self.running.mcp.shutdown()
-            );
-        }
-        .boxed()
+        self.running.shut_down().boxed()
     }
 }

@@ -52,6 +52,14 @@ impl ExtensionDesk for Desk {
         self.0.press(arguments).boxed()
     }
 
+    fn granted(&self) -> BoxFuture<'_, ()> {
+        self.0.granted().boxed()
+    }
+
+    fn settle(&self) -> BoxFuture<'_, ()> {
+        self.0.settle().boxed()
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         self.0.shutdown().boxed()
     }

@@ -1,9 +1,10 @@
 //! `kit-ls run`: one prompt through the whole core, with the disk as its editor.
 //!
 //! The same wiring serves as behind an editor; only the ports differ: files are written on disk, questions go to the
-//! terminal where a person sits at one and count as unanswered otherwise, and events go to [`Feed`]. A run waits for the
-//! end of its turn, whatever the turn ends with, and lets the sessions save before the process ends. The first signal to
-//! end cancels the turn; the second waits for nothing but that the sessions are saved.
+//! terminal where a person sits at one and count as unanswered otherwise, and events go to [`Feed`]. A prompt that begins
+//! with a command of an extension runs it. A run waits for the end of its turn, whatever the turn ends with, for what
+//! extensions do about it and for the turns that they ask for, and lets the sessions save before the process ends. The
+//! first signal to end cancels the turn; the second waits for nothing but that the sessions are saved.
 //!
 //! [`EXIT_CODES`] says what the exit code means.
 
@@ -19,16 +20,17 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use futures::FutureExt as _;
 use kit_lsp::{Application as _, NoWindow, Running, Startup};
 use kit_protocol::{
-    CommandListArguments, ErrorKind, Event, EventBody, FileProblem, KitError, PromptArguments,
-    SessionArguments, SessionId, SessionListArguments, StopReason, TurnId,
+    CommandListArguments, CommandRunAnswer, CommandRunArguments, ErrorKind, Event, EventBody, FileProblem,
+    KitError, PromptArguments, SessionArguments, SessionId, SessionListArguments, StopReason, TurnId,
 };
 use kit_text::Encoding;
 use kit_workspace::{DocumentUri, Paths, Root};
 use serde_json::{Map, Value, json};
 
-use self::feed::Feed;
+use self::feed::{Feed, News};
 use self::input::Input;
 use self::messages::Mark;
 use self::output::Output;
@@ -201,7 +203,7 @@ async fn turn(
         output.notice(&format!("{path}:{}: {message}", line + 1));
     }
     let ended = converse(run, input, &running, &feed, &mut signals, output).await;
-    tokio::join!(running.sessions.shutdown(), running.mcp.shutdown());
+    running.shut_down().await;
     ended
 }
 
@@ -224,16 +226,74 @@ async fn converse(
         running.documents.open(DocumentUri::parse(STDIN), "plaintext", 1, text);
         attachments.push(STDIN.to_owned());
     }
-    let asked = PromptArguments { session, attachments, ..PromptArguments::new(input.text) };
-    let accepted = running.sessions.prompt(asked, Encoding::Utf8, TurnId::random()).await?;
-    let (end, code) = match follow(running, feed, signals, output, &accepted.turn).await {
-        Followed::Ended(end, code) => (end, code),
-        Followed::Abandoned(code) => return Ok(code),
+    let line = input.text.trim().to_owned();
+    // A person at the terminal is asked by one program at a time, and answers before anything depends on it.
+    tokio::select! {
+        () = running.extensions.granted() => {}
+        code = signals.next() => return Ok(code),
+    }
+    let begun = tokio::select! {
+        begun = begin(running, input.text, attachments, session) => begun?,
+        code = signals.next() => return Ok(code),
     };
-    let path = path_of(running, &accepted.session).await?;
-    let kept = (!run.no_session).then_some(&accepted.session);
+    let Begun { session, turn, said } = begun;
+    if let Some(said) = &said
+        && turn.is_none()
+    {
+        let kept = !run.no_session && keep(running, &session, &line).await?;
+        output.said(said, kept.then_some(&session), running.sessions.status().model);
+    }
+    let (end, code) = match follow(running, feed, signals, output, &session, turn).await? {
+        Followed::Ended(Some(end), code) => (end, code),
+        Followed::Ended(None, code) | Followed::Abandoned(code) => return Ok(code),
+    };
+    let path = path_of(running, &session).await?;
+    let kept = (!run.no_session).then_some(&session);
     output.ended(&end, kept, running.sessions.status().model, &before.messages_since(&path));
     Ok(code)
+}
+
+/// Whether a session is kept. One in which nothing but a command ran has no file; it gets one, with the command as its
+/// name, when an extension left state for it.
+async fn keep(running: &Running, session: &SessionId, line: &str) -> Result<bool, KitError> {
+    let path = path_of(running, session).await?;
+    if !path.is_file() && kit_extension::sidecar(&path).is_file() {
+        let name = Some(line.to_owned());
+        let named = SessionArguments { session: Some(session.clone()), name, ..SessionArguments::default() };
+        running.sessions.rename(named).await?;
+    }
+    Ok(path.is_file())
+}
+
+/// What a prompt began.
+struct Begun {
+    session: SessionId,
+    /// Its turn; a command may have none.
+    turn: Option<TurnId>,
+    /// What a command answered.
+    said: Option<CommandRunAnswer>,
+}
+
+/// Runs the command that a prompt names, or hands the prompt over.
+async fn begin(
+    running: &Running,
+    text: String,
+    attachments: Vec<String>,
+    session: Option<SessionId>,
+) -> Result<Begun, KitError> {
+    let sessions = &running.sessions;
+    let Some(command) = sessions.command_in(&text, session.clone()).await? else {
+        let asked = PromptArguments { session, attachments, ..PromptArguments::new(text) };
+        let accepted = sessions.prompt(asked, Encoding::Utf8, TurnId::random()).await?;
+        return Ok(Begun { session: accepted.session, turn: Some(accepted.turn), said: None });
+    };
+    let session = match session {
+        Some(session) => session,
+        None => sessions.new_session(SessionArguments::default()).await?.session,
+    };
+    let arguments = CommandRunArguments { attachments, session: Some(session.clone()), ..command };
+    let said = sessions.run_command(arguments, Encoding::Utf8, TurnId::random()).await?;
+    Ok(Begun { session: said.session.clone().unwrap_or(session), turn: said.turn.clone(), said: Some(said) })
 }
 
 /// The session to go on with; `None` begins a new one.
@@ -258,43 +318,73 @@ async fn path_of(running: &Running, session: &SessionId) -> Result<PathBuf, KitE
     Ok(PathBuf::from(running.sessions.open(arguments).await?.path.unwrap_or_default()))
 }
 
-/// How a turn was followed.
+/// How a run was followed.
 enum Followed {
-    /// To its end, with the exit code that says how it ended.
-    Ended(Box<Event>, i32),
+    /// To the end of its last turn, if it had any, with the exit code that says how it ended.
+    Ended(Option<Box<Event>>, i32),
     /// Until a second signal came; the exit code is the signal's.
     Abandoned(i32),
 }
 
-/// Passes events on until the turn ends.
+/// Passes news on until everything is over: the turn, what extensions do about it, and the turns that they ask for.
 async fn follow(
     running: &Running,
     feed: &Feed,
     signals: &mut Signals,
     output: &mut Output,
-    turn: &TurnId,
-) -> Followed {
-    let mut signalled = None;
+    session: &SessionId,
+    first: Option<TurnId>,
+) -> Result<Followed, KitError> {
+    let sessions = &running.sessions;
+    let (mut turn, mut last, mut signalled) = (first, None, None);
     loop {
-        let event = tokio::select! {
-            event = feed.next() => event,
-            code = signals.next() => {
-                if signalled.is_some() {
-                    return Followed::Abandoned(code);
+        while let Some(runs) = &turn {
+            let news = tokio::select! {
+                news = feed.next() => news,
+                code = signals.next() => {
+                    if signalled.is_some() {
+                        return Ok(Followed::Abandoned(code));
+                    }
+                    signalled = Some(code);
+                    sessions.cancel_turn(runs);
+                    continue;
                 }
-                signalled = Some(code);
-                running.sessions.cancel_turn(turn);
-                continue;
+            };
+            output.news(&news);
+            if let Some(end) = end_of_turn(news) {
+                turn = turn.filter(|turn| end.turn.as_ref() != Some(turn));
+                last = Some(end);
             }
-        };
-        output.event(&event);
-        if let EventBody::TurnEnd { stop_reason, .. } = &event.body
-            && event.agent.is_none()
-            && event.turn.as_ref() == Some(turn)
-        {
-            let code = exit_code(*stop_reason, signalled);
-            return Followed::Ended(Box::new(event), code);
         }
+        tokio::select! {
+            () = running.extensions.settle() => {}
+            code = signals.next() => return Ok(Followed::Abandoned(code)),
+        }
+        if signalled.is_none() && sessions.exit_requested().now_or_never().is_none() {
+            turn = sessions.view(session).await?.running;
+        }
+        if turn.is_some() {
+            continue;
+        }
+        while let Some(news) = feed.take() {
+            output.news(&news);
+            last = end_of_turn(news).or(last);
+        }
+        let code = match last.as_ref().map(|end| &end.body) {
+            Some(EventBody::TurnEnd { stop_reason, .. }) => exit_code(*stop_reason, signalled),
+            Some(_) | None => signalled.unwrap_or_default(),
+        };
+        return Ok(Followed::Ended(last, code));
+    }
+}
+
+/// The event, if a turn of the run ends with it.
+fn end_of_turn(news: News) -> Option<Box<Event>> {
+    match news {
+        News::Event(event) if event.agent.is_none() && matches!(event.body, EventBody::TurnEnd { .. }) => {
+            Some(event)
+        }
+        News::Event(_) | News::Shown(_) | News::Problem(_) => None,
     }
 }
 

@@ -150,7 +150,7 @@ impl LanguageServer for Backend {
 
     async fn shutdown(&self) -> Result<()> {
         if let Some(running) = self.shared.running.get() {
-            tokio::join!(running.sessions.shutdown(), running.extensions.shutdown(), running.mcp.shutdown());
+            running.shut_down().await;
         }
         Ok(())
     }

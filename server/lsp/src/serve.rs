@@ -68,8 +68,7 @@ where
     let ended =
         transport(Wire { input, output, recorder }, service, socket, wire_order, parent::gone(&shared)).await;
     if let Some(running) = shared.running.get() {
-        let ending = async { tokio::join!(running.sessions.shutdown(), running.mcp.shutdown()) };
-        if tokio::time::timeout(FLUSH, ending).await.is_err() {
+        if tokio::time::timeout(FLUSH, running.shut_down()).await.is_err() {
             tracing::error!("running turns did not end in time");
         }
     }

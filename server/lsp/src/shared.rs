@@ -1,6 +1,7 @@
 //! What all parts of the edge share: the client's profile and, after `initialize`, the running application.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use kit_protocol::{
@@ -48,6 +49,10 @@ pub trait ExtensionDesk: Send + Sync {
         &self,
         arguments: ExtensionShortcutArguments,
     ) -> BoxFuture<'_, Result<ExtensionShortcutAnswer, KitError>>;
+    /// Waits until the extensions that were found are loaded, and their user has said what they may reach.
+    fn granted(&self) -> BoxFuture<'_, ()>;
+    /// Waits until extensions have heard of all that happened, and are done with it.
+    fn settle(&self) -> BoxFuture<'_, ()>;
     /// Ends all extensions.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }
@@ -79,6 +84,23 @@ pub struct Running {
     pub documents: Arc<Documents>,
     /// The roots and files.
     pub workspace: Arc<Workspace>,
+}
+
+/// How long extensions may take to hear of the end of their sessions.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+impl Running {
+    /// Ends everything. Sessions come before extensions, which hear of their end.
+    pub async fn shut_down(&self) {
+        let sessions_and_extensions = async {
+            self.sessions.shutdown().await;
+            if tokio::time::timeout(GOODBYE, self.extensions.settle()).await.is_err() {
+                tracing::warn!("extensions were not done when their sessions ended");
+            }
+            self.extensions.shutdown().await;
+        };
+        tokio::join!(sessions_and_extensions, self.mcp.shutdown());
+    }
 }
 
 /// Builds everything behind the language server; implemented by the binary and by tests.

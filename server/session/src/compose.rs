@@ -16,7 +16,9 @@ use kit_text::Encoding;
 use kit_tools::media::{self, MediaError};
 use kit_workspace::{Location, Workspace};
 
-pub(crate) use self::invocation::{Invocation, MCP, SKILL, named_skill, spelled, unknown};
+pub(crate) use self::invocation::{
+    Invocation, MCP, SKILL, named_skill, read as invocation_in, spelled, unknown,
+};
 use self::pieces::Block;
 pub(crate) use self::references::{Asker, Fetched, Fingerprint, Renewal, Wanted, fetch};
 use crate::dependencies::Shared;

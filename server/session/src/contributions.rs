@@ -74,6 +74,11 @@ pub trait CommandSource: Send + Sync {
     /// The commands for a folder. Must return at once.
     fn commands(&self, cwd: &Path) -> Vec<NamedCommand>;
 
+    /// Waits, for a while at most, until those that are just being loaded are there.
+    fn arrived(&self) -> BoxFuture<'static, ()> {
+        std::future::ready(()).boxed()
+    }
+
     /// Runs one of them.
     fn run(&self, call: CommandCall) -> BoxFuture<'static, Result<CommandOutcome, KitError>>;
 
@@ -154,6 +159,12 @@ impl Contributions {
     /// The commands of all sources.
     pub(crate) fn commands(&self, cwd: &Path) -> Vec<NamedCommand> {
         self.command_sources().iter().flat_map(|source| source.commands(cwd)).collect()
+    }
+
+    /// Waits until commands that are just being loaded are there.
+    pub(crate) async fn arrived(&self) {
+        let arriving = self.command_sources().into_iter().map(|source| source.arrived());
+        futures::future::join_all(arriving).await;
     }
 
     /// Runs a command of the first source that has it; `None` when no source does.

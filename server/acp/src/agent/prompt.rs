@@ -5,10 +5,7 @@
 //! sessions.
 
 use agent_client_protocol_schema::v1::{PromptRequest, PromptResponse, SessionUpdate, StopReason};
-use kit_protocol::{
-    CommandInput, CommandKind, CommandListArguments, CommandRunArguments, KitError, PromptArguments,
-    SessionId, TurnId,
-};
+use kit_protocol::{CommandRunArguments, KitError, PromptArguments, SessionId, TurnId};
 use kit_session::InputSource;
 use kit_text::Encoding;
 
@@ -60,27 +57,11 @@ impl Agent {
         content: &Content,
         turn: &TurnId,
     ) -> Result<Option<Answer>, KitError> {
-        let Some((name, line)) = command_line(&content.text) else { return Ok(None) };
         let sessions = open.place.sessions();
-        let listed = sessions.command_list(CommandListArguments { session: Some(session.clone()) }).await?;
-        let is_known = listed
-            .commands
-            .iter()
-            .any(|command| command.name == name && command.kind == CommandKind::Extension);
-        if !is_known {
+        let Some(command) = sessions.command_in(&content.text, Some(session.clone())).await? else {
             return Ok(None);
-        }
-        let arguments = CommandRunArguments {
-            name: name.to_owned(),
-            args: Some(CommandInput::Line(line.to_owned())),
-            context: Vec::new(),
-            attachments: content.attachments.clone(),
-            session: Some(session.clone()),
-            mode: None,
-            model: None,
-            thinking: None,
-            delivery: None,
         };
+        let arguments = CommandRunArguments { attachments: content.attachments.clone(), ..command };
         let ran = sessions.run_command(arguments, Encoding::Utf8, turn.clone()).await?;
         if ran.turn.as_ref() == Some(turn) {
             self.accepted(open, turn);
@@ -93,29 +74,9 @@ impl Agent {
     }
 }
 
-/// The name and the rest of a line that begins with a slash.
-fn command_line(text: &str) -> Option<(&str, &str)> {
-    let line = text.trim().strip_prefix('/')?;
-    let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    (!name.is_empty()).then_some((name, rest.trim()))
-}
-
 /// Asks the user once about roots that bring something of their own. It runs beside the turn, which goes on without what
 /// the root brings, and ends with the question.
 fn ask_for_trust(open: &OpenFolder) {
     let open = open.clone();
     tokio::spawn(async move { open.place.sessions().ask_for_trust(|trust| open.place.trust(trust)).await });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_with_a_slash_may_name_a_command() {
-        assert_eq!(command_line(" /review  a b "), Some(("review", "a b")));
-        assert_eq!(command_line("/git:status"), Some(("git:status", "")));
-        assert_eq!(command_line("/"), None);
-        assert_eq!(command_line("review"), None);
-    }
 }

@@ -54,7 +54,7 @@ pub(super) fn prompt_later(
     script: Script,
 ) -> Result<(), Failure> {
     let sessions = hub.sessions()?;
-    hub.spawn(async move {
+    hub.spawn_prompt(async move {
         let session = match session {
             Some(session) => Ok(session),
             None => sessions.new_session(SessionArguments::default()).await.map(|made| made.session),
@@ -89,7 +89,7 @@ pub(super) fn cancel_and_send(
         return prompt_later(hub, None, text_only(text));
     };
     let sessions = hub.sessions()?;
-    hub.spawn(async move {
+    hub.spawn_prompt(async move {
         if let Err(error) = sessions.interrupt(&session, text_only(text)).await {
             tracing::warn!(%error, "a prompt of an extension was not taken");
         }

@@ -14,6 +14,8 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use wasmtime::component::Accessor;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -47,6 +49,8 @@ pub struct Recipe {
 pub struct Guest {
     queue: Arc<Queue>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Counts the calls that are not done.
+    unfinished: TaskTracker,
 }
 
 /// A call of a guest.
@@ -55,6 +59,8 @@ pub(super) struct Job {
     weight: Weight,
     limit: Duration,
     waiting: Option<oneshot::Sender<Answer>>,
+    /// Goes with the call, however it ends.
+    unfinished: TaskTrackerToken,
 }
 
 enum Export {
@@ -75,7 +81,7 @@ impl Guest {
         let queue = Arc::new(Queue::new(recipe.limits.queue));
         let (registered, registration) = oneshot::channel();
         let task = tokio::spawn(Actor::new(recipe, Arc::clone(&queue)).run(registered));
-        let guest = Self { queue, task: Mutex::new(Some(task)) };
+        let guest = Self { queue, task: Mutex::new(Some(task)), unfinished: TaskTracker::new() };
         let registration = registration.await.unwrap_or(Err(Fault::Gone.into()))?;
         Ok((guest, registration))
     }
@@ -84,7 +90,7 @@ impl Guest {
     pub fn notify(&self, name: &Arc<str>, payload: &Arc<str>, limit: Duration) {
         let export = Export::Event { name: Arc::clone(name), payload: Arc::clone(payload) };
         // A notification finds room, or the guest is gone and needs none.
-        let _gone = self.queue.push(Job { export, weight: Weight::Light, limit, waiting: None });
+        let _gone = self.queue.push(self.job(export, Weight::Light, limit, None));
     }
 
     /// Sends an event and waits for the answer.
@@ -110,8 +116,7 @@ impl Guest {
     pub async fn shut_down(&self, reason: &'static str) {
         let export = Export::Shutdown { reason };
         let (waiting, done) = oneshot::channel();
-        let job = Job { export, weight: Weight::Light, limit: SHUTDOWN, waiting: Some(waiting) };
-        if self.queue.push(job).is_ok() {
+        if self.queue.push(self.job(export, Weight::Light, SHUTDOWN, Some(waiting))).is_ok() {
             let _ended = tokio::time::timeout(2 * SHUTDOWN, done).await;
         }
         self.queue.close();
@@ -120,14 +125,30 @@ impl Guest {
         }
     }
 
+    /// Waits until every call that was made so far is done.
+    pub async fn settled(&self) {
+        self.unfinished.close();
+        self.unfinished.wait().await;
+    }
+
     /// How many notifications it was too slow for.
     pub fn dropped_notifications(&self) -> u64 {
         self.queue.dropped()
     }
 
+    fn job(
+        &self,
+        export: Export,
+        weight: Weight,
+        limit: Duration,
+        waiting: Option<oneshot::Sender<Answer>>,
+    ) -> Job {
+        Job { export, weight, limit, waiting, unfinished: self.unfinished.token() }
+    }
+
     async fn ask(&self, export: Export, weight: Weight, limit: Duration) -> Answer {
         let (waiting, answer) = oneshot::channel();
-        match self.queue.push(Job { export, weight, limit, waiting: Some(waiting) }) {
+        match self.queue.push(self.job(export, weight, limit, Some(waiting))) {
             Ok(()) => answer.await.unwrap_or(Err(Fault::Gone)),
             Err(Refused::Full) => Err(Fault::Busy),
             Err(Refused::Closed) => Err(Fault::Gone),
@@ -261,13 +282,18 @@ impl Actor {
                 biased;
                 Some(ended) = in_flight.next(), if !in_flight.is_empty() => ended?,
                 job = self.queue.next(), if has_room => {
-                    let Some(Job { export, weight, limit, waiting }) = job else { return Ok(End::Closed) };
+                    let Some(Job { export, weight, limit, waiting, unfinished }) = job else {
+                        return Ok(End::Closed);
+                    };
                     // Whoever waited may have given up while the call was in the queue.
                     if waiting.as_ref().is_some_and(oneshot::Sender::is_closed) {
                         continue;
                     }
                     let id = self.calls.begin(waiting);
-                    in_flight.push(self.handle(accessor, exports, patience, id, export, weight, limit));
+                    in_flight.push(async move {
+                        let _until_it_is_done = unfinished;
+                        self.handle(accessor, exports, patience, id, export, weight, limit).await
+                    });
                 }
             }
         }

@@ -6,10 +6,14 @@
 
 use std::io::Write as _;
 
-use kit_protocol::{CostKind, Event, EventBody, KitError, Remark, SessionId, StopReason, UsageTotals};
+use kit_protocol::{
+    CommandRunAnswer, CostKind, Event, EventBody, FileProblem, KitError, Remark, SessionId, StopReason, UiOp,
+    UiSlot, UiUpdate, UsageTotals,
+};
 use serde_json::{Value, json};
 
 use super::Style;
+use super::feed::News;
 
 /// Prints a run. A closed stdout ends the printing and not the run, whose exit code still counts.
 pub(super) struct Output {
@@ -32,8 +36,67 @@ impl Output {
         }
     }
 
+    /// Anything that the run is told.
+    pub(super) fn news(&mut self, news: &News) {
+        match news {
+            News::Event(event) => self.event(event),
+            News::Shown(update) if self.style == Style::Text => self.shown(update),
+            News::Problem(FileProblem { path, line, message }) if self.style == Style::Text => {
+                self.end_line();
+                aside(&format!("note: {path}:{}: {message}", line + 1));
+            }
+            News::Shown(_) | News::Problem(_) => {}
+        }
+    }
+
+    /// What an extension prints. What stays in an editor's view, such as a widget, has no place here.
+    fn shown(&mut self, update: &UiUpdate) {
+        let Some(text) = update.text.as_deref().filter(|_| update.op == UiOp::Set) else { return };
+        match update.slot {
+            UiSlot::Print => {
+                self.end_line();
+                let is_error = update.style.get("kind").is_some_and(|kind| kind == "error");
+                aside(&format!("{}{text}", if is_error { "error: " } else { "" }));
+            }
+            UiSlot::Block => {
+                self.end_line();
+                text.lines().for_each(|line| aside(&format!("│ {line}")));
+                if let Some(subtitle) = update.style.get("subtitle") {
+                    aside(&format!("╰ {subtitle}"));
+                }
+            }
+            UiSlot::Widget | UiSlot::Header | UiSlot::Footer | UiSlot::Status | UiSlot::Prompt => {}
+        }
+    }
+
+    /// What a command says, which started no turn.
+    pub(super) fn said(&self, answer: &CommandRunAnswer, session: Option<&SessionId>, model: Option<String>) {
+        let said = answer.output.as_deref().unwrap_or_default().trim_end();
+        match self.style {
+            Style::Text | Style::Quiet => {
+                if !said.is_empty() {
+                    out(&format!("{said}\n"));
+                }
+                if let Some(session) = session.filter(|_| self.style == Style::Text) {
+                    aside(&format!("session {session}"));
+                }
+            }
+            Style::Events => match serde_json::to_string(answer) {
+                Ok(line) => out(&format!("{line}\n")),
+                Err(error) => tracing::error!(%error, "what a command says cannot be printed"),
+            },
+            Style::Json => print_object(&json!({
+                "response": said,
+                "model": model.unwrap_or_default(),
+                "stop_reason": StopReason::EndTurn,
+                "messages": [],
+                "session_id": session,
+            })),
+        }
+    }
+
     /// Prints an event as far as the style shows it.
-    pub(super) fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &Event) {
         match self.style {
             Style::Events => match serde_json::to_string(event) {
                 Ok(line) => out(&format!("{line}\n")),

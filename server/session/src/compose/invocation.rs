@@ -47,7 +47,7 @@ pub(super) struct Expanded {
 }
 
 /// The command at the beginning of a prompt.
-fn read(text: &str) -> Option<Invocation> {
+pub(crate) fn read(text: &str) -> Option<Invocation> {
     let line = text.trim().strip_prefix('/')?;
     let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let is_name = !name.is_empty() && !name.contains('/');

@@ -136,6 +136,33 @@ impl Sessions {
         self.ask(session, |answer| op(prompt, answer)).await
     }
 
+    /// The command of an extension that a prompt begins with, to be run instead of the prompt. Templates, skills and prompts
+    /// of MCP servers are none: they belong to a turn. Waits for commands that are just being loaded.
+    pub async fn command_in(
+        &self,
+        text: &str,
+        session: Option<SessionId>,
+    ) -> Result<Option<CommandRunArguments>, KitError> {
+        self.shared.with.contributions.arrived().await;
+        let Some(Invocation { name, input }) = compose::invocation_in(text) else { return Ok(None) };
+        let listed = self.command_list(CommandListArguments { session: session.clone() }).await?;
+        let is_known = listed
+            .commands
+            .iter()
+            .any(|command| command.name == name && command.kind == CommandKind::Extension);
+        Ok(is_known.then(|| CommandRunArguments {
+            name,
+            args: Some(input),
+            context: Vec::new(),
+            attachments: Vec::new(),
+            session,
+            mode: None,
+            model: None,
+            thinking: None,
+            delivery: None,
+        }))
+    }
+
     /// `kit.command.run`: a template or skill starts a turn like a prompt; other commands do what their source does.
     pub async fn run_command(
         &self,
