@@ -37,6 +37,7 @@ mod plan;
 mod prompt;
 mod queue;
 mod review;
+mod review_commands;
 mod review_restart;
 mod sessions;
 mod settings;

@@ -145,6 +145,27 @@ async fn the_other_editor_finds_the_same_hunks() {
     other.close().await;
 }
 
+/// Both are told of what happens, without asking.
+#[tokio::test]
+async fn what_one_editor_decides_is_seen_in_the_other() {
+    let project = Project::new().file("a.txt", "one\n").file("b.txt", "one\n");
+    let model = ModelServer::start().await;
+    let first = start(&project, &model).await;
+    let second = start(&project, &model).await;
+    second.command("kit.review.list", json!({})).await.expect("its review is open");
+    for name in ["a.txt", "b.txt"] {
+        run_call(&first, &model, Reply::new().edit(name, "one", "two")).await;
+    }
+    second.latest("kit/review", |review| review["summary"]["hunks"] == 2).await;
+    decide(&second, "kit.review.keep", json!({ "uri": project.uri("a.txt") })).await;
+    first.latest("kit/review", |review| review["summary"]["hunks"] == 1).await;
+    decide(&second, "kit.review.undo", json!({ "all": true })).await;
+    first.latest("kit/review", |review| review["summary"]["hunks"] == 0).await;
+    assert_eq!((project.text("a.txt"), project.text("b.txt")), ("two\n".into(), "one\n".into()));
+    first.close().await;
+    second.close().await;
+}
+
 /// The file changed while no server ran: hunks that are still there stay, no byte is written.
 #[tokio::test]
 async fn changes_made_while_no_server_ran_are_the_users() {

@@ -25,7 +25,7 @@ local plugs = {
   { "undo", "nx", "undo", "Undo the change under the cursor, or the selected lines", "<leader>az" },
   { "keep-file", "n", "keep file", "Keep all changes of this file", "<leader>aY" },
   { "undo-file", "n", "undo file", "Undo all changes of this file", "<leader>aZ" },
-  { "revert", "n", "revert", "Take back the last keep or undo", "<leader>aU" },
+  { "revert", "n", "revert", "Take back the last keep, undo or rewind", "<leader>aU" },
   { "review", "n", "review", "List the agent's changes", "<leader>ar" },
   { "diff", "n", "diff", "Compare this file with its reviewed baseline", "<leader>ad" },
   { "permit", "n", "permit", "Answer what the agent asks", "<leader>ap" },

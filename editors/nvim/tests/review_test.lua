@@ -70,6 +70,25 @@ return {
     end,
   },
   {
+    "leaves the lines as they are where that is wished, and still signs them",
+    function()
+      local nvim = start({ before = "_G.options = { review = { inline = false } }" })
+      review(nvim, 1, hunks)
+      nvim:sees("1/3")
+      equal(rows(nvim, 1, 5), {
+        "  one",
+        "▎ TWO  :Kit keep · :Kit undo · 1/3 · main",
+        "  three",
+        "▎ new  :Kit keep · :Kit undo · 2/3 · main",
+        "▁ four  :Kit keep · :Kit undo · 3/3 · main",
+      })
+      nvim:command("4")
+      nvim:command("Kit keep")
+      nvim:wait("#_G.fake.ran('kit.review.keep') == 1")
+      equal(nvim:get("_G.fake.ran('kit.review.keep')[1].hunks"), { "h2" })
+    end,
+  },
+  {
     "names the user's own keys in the hint",
     function()
       local nvim = start({ before = "vim.g.mapleader = ' '; vim.g.kit_default_maps = true" })
@@ -289,7 +308,7 @@ return {
       nvim:lua("_G.fake.replies['kit.review.revert'] = { applied = { 'h1' } }")
       nvim:command("Kit revert")
       nvim:wait("#_G.messages == 1")
-      equal(nvim:get("_G.messages"), { "Kit: The last keep or undo is taken back." })
+      equal(nvim:get("_G.messages"), { "Kit: The last keep, undo or rewind is taken back." })
       equal(nvim:get("vim.json.encode(_G.fake.ran('kit.review.revert')[1])"), "{}")
     end,
   },

@@ -29,7 +29,7 @@ export const serverCommands = [
   { id: "kit.review.list", title: "Changes", description: "Lists the agent's changes that wait for review." },
   { id: "kit.review.keep", title: "Keep", description: "Accepts hunks." },
   { id: "kit.review.undo", title: "Undo", description: "Takes hunks back, keeping what the user typed." },
-  { id: "kit.review.revert", title: "Take Back Review Step", description: "Takes back the last keep or undo." },
+  { id: "kit.review.revert", title: "Take Back Review Step", description: "Takes back the last keep, undo or rewind of files." },
   { id: "kit.review.rewind", title: "Rewind", description: "Restores files, conversation or both to before a turn." },
   { id: "kit.model.list", title: "Models", description: "Lists models." },
   { id: "kit.model.set", title: "Set Model", description: "Chooses the model." },
@@ -1281,6 +1281,8 @@ export interface ReviewAnswer {
   applied: HunkId[];
   /** The hunks that were not, and why. */
   conflicts?: ReviewConflict[];
+  /** Of a step that was taken back: the files that changed for it, also where none of their hunks came back. */
+  files?: string[];
 }
 
 /** Argument of `kit.review.keep` and `kit.review.undo`: exactly one way to choose hunks. */

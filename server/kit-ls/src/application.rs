@@ -269,6 +269,7 @@ impl Application for Kit {
         let editor = attention.watch(startup.editor);
         let workspace = Arc::new(Workspace::new(roots, Arc::clone(&documents), editor, desk.clone()));
         workspace.set_save_after_edit(settings.save_after_edit.unwrap_or_default());
+        workspace.set_auto_keep(settings.auto_keep.as_deref().unwrap_or_default());
         let tools = Arc::new(Registry::builtin());
         let sink = ExtensionSink::new(startup.sink);
         let extensions = Extensions::new(

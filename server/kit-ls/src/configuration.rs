@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use kit_protocol::{FileProblem, PermissionRules, Settings, field_names};
 use kit_tools::{RuleLayer, RuleProblem};
+use kit_workspace::search::check_glob;
 use serde_json::{Map, Value};
 
 use self::lines::Lines;
@@ -346,7 +347,10 @@ fn checked(name: &str, value: &Value) -> Result<Option<PermissionRules>, (String
     let mut alone = Map::new();
     alone.insert(name.to_owned(), value.clone());
     match serde_path_to_error::deserialize::<_, Settings>(Value::Object(alone)) {
-        Ok(settings) => Ok(settings.permissions),
+        Ok(settings) => match settings.auto_keep.iter().flatten().find_map(|glob| check_glob(glob).err()) {
+            Some(error) => Err((name.to_owned(), error.to_string())),
+            None => Ok(settings.permissions),
+        },
         Err(error) => Err((error.path().to_string(), in_words(&error.inner().to_string()))),
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! One look at a time reads all layers again and lets them hold where something is another than before. What is broken
 //! keeps what it was, and is said once. What only the user's own commands chose, such as a model, is above the settings
-//! and stays. The same watch tells changes of skills, templates and agents, whose mistakes are shown at once.
+//! and stays. The same watch tells changes of skills, templates and agents, whose mistakes are shown at once, and commits,
+//! which end the review of what was committed.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -52,6 +53,7 @@ impl Kit {
                 let Ok(looked) = looked.await else { return };
                 watch = looked;
                 running.sessions.look_at_projects();
+                running.sessions.look_at_commits();
                 let changed = async {
                     match &mut watch {
                         Some(watch) => watch.changed().await,
@@ -136,6 +138,7 @@ impl Kit {
         let settings = &configuration.settings;
         let setups = self.setups(configuration).map_err(|error| error.message)?;
         running.workspace.set_save_after_edit(settings.save_after_edit.unwrap_or_default());
+        running.workspace.set_auto_keep(settings.auto_keep.as_deref().unwrap_or_default());
         running.sessions.set_settings(setups);
         if let Some(extensions) = extensions {
             extensions.apply(extension_ports::settings(settings));
@@ -146,7 +149,7 @@ impl Kit {
         Ok(())
     }
 
-    /// Where settings, skills, templates and agents are read from.
+    /// Where settings, skills, templates and agents are read from, and where commits are seen.
     fn places(&self, running: &Running) -> Vec<Watched> {
         let roots = folders(running);
         let files = |folder: &PathBuf| configuration::FILES.map(|name| Watched::File(folder.join(name)));
@@ -158,6 +161,7 @@ impl Kit {
             places.extend(files(&root));
             places.push(Watched::File(root.join(configuration::SHARED_FILE)));
             places.extend(running.sessions.projects().places(&root));
+            places.extend(kit_session::commit_log(&root).map(Watched::File));
         }
         places
     }

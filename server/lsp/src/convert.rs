@@ -58,7 +58,9 @@ pub(crate) fn to_url(uri: &DocumentUri) -> Option<lsp::Url> {
 /// A workspace folder as a root; `None` when it is no file path.
 pub(crate) fn root(folder: &lsp::WorkspaceFolder) -> Option<Root> {
     let path = DocumentUri::parse(folder.uri.as_str()).to_path()?;
-    Some(if folder.name.is_empty() { Root::new(path) } else { Root::named(path, folder.name.clone()) })
+    // Some editors give the whole path for a name.
+    let is_path = folder.name.is_empty() || folder.name.contains(std::path::is_separator);
+    Some(if is_path { Root::new(path) } else { Root::named(path, folder.name.clone()) })
 }
 
 /// The roots of the handshake: folders, else the root URI, else the root path.
@@ -71,4 +73,20 @@ pub(crate) fn roots(params: &lsp::InitializeParams) -> Vec<Root> {
     #[expect(deprecated, reason = "older clients send nothing else")]
     let from_path = params.root_path.as_ref().map(PathBuf::from);
     from_uri.or(from_path).map(Root::new).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_named_as_the_editor_does_unless_that_is_its_path() {
+        let name_of = |name: &str| {
+            let uri = lsp::Url::parse("file:///home/me/project").unwrap();
+            root(&lsp::WorkspaceFolder { uri, name: name.to_owned() }).unwrap().name
+        };
+        assert_eq!(name_of("client"), "client");
+        assert_eq!(name_of("/home/me/project"), "project");
+        assert_eq!(name_of(""), "project");
+    }
 }

@@ -349,6 +349,9 @@ pub struct ReviewAnswer {
     /// The hunks that were not, and why.
     #[serde(default)]
     pub conflicts: Vec<ReviewConflict>,
+    /// Of a step that was taken back: the files that changed for it, also where none of their hunks came back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// What a rewind restores.

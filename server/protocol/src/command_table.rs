@@ -45,7 +45,7 @@ commands! {
     "kit.review.list" "Changes" "Lists the agent's changes that wait for review.";
     "kit.review.keep" "Keep" "Accepts hunks.";
     "kit.review.undo" "Undo" "Takes hunks back, keeping what the user typed.";
-    "kit.review.revert" "Take Back Review Step" "Takes back the last keep or undo.";
+    "kit.review.revert" "Take Back Review Step" "Takes back the last keep, undo or rewind of files.";
     "kit.review.rewind" "Rewind" "Restores files, conversation or both to before a turn.";
     "kit.model.list" "Models" "Lists models.";
     "kit.model.set" "Set Model" "Chooses the model.";

@@ -143,6 +143,9 @@ pub struct Settings {
     /// Whether a file that was saved before an edit is saved after it.
     #[serde(default, alias = "save-after-edit", skip_serializing_if = "Option::is_none")]
     pub save_after_edit: Option<SaveAfterEdit>,
+    /// Files whose changes are kept at once, without a review: globs of names, or of paths from the root. `**` is all.
+    #[serde(default, alias = "auto-keep", skip_serializing_if = "Option::is_none")]
+    pub auto_keep: Option<Vec<String>>,
 }
 
 /// A text that may hold a key. `Debug` does not show it; whoever needs it takes it out by name.

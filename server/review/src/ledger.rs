@@ -38,6 +38,11 @@ pub struct Current {
 pub trait CurrentTexts: Send + Sync {
     /// What a file holds, or why that cannot be said.
     fn current(&self, uri: &DocumentUri) -> Result<Current, String>;
+
+    /// Whether what an agent changes in a file is accepted at once.
+    fn is_kept_at_once(&self, _uri: &DocumentUri) -> bool {
+        false
+    }
 }
 
 impl<F: Fn(&DocumentUri) -> Result<Current, String> + Send + Sync> CurrentTexts for F {
@@ -176,6 +181,9 @@ impl Ledger {
             Author::Agent(attribution) => {
                 let locked = self.begin()?;
                 self.agent_edit(&locked, change, before, after, attribution)?;
+                if self.texts.is_kept_at_once(&change.uri) {
+                    self.accept_file(&change.uri);
+                }
                 self.save(&locked)?;
             }
         }
@@ -300,6 +308,29 @@ impl Ledger {
             self.revision += 1;
         }
         differs
+    }
+
+    /// Accepts all that is pending in files about which nothing is left to decide. It is no decision that models are told
+    /// of, or that could be taken back.
+    pub fn accept(&mut self, files: &[DocumentUri]) -> Result<(), StoreError> {
+        let locked = self.begin()?;
+        for uri in files {
+            self.accept_file(uri);
+        }
+        self.save(&locked)
+    }
+
+    fn accept_file(&mut self, uri: &DocumentUri) {
+        let Some(entry) = self.entries.get(uri) else { return };
+        let (before, hunks) = (entry.file.state.clone(), entry.file.line_hunks().to_vec());
+        let after = entry.file.keep(&hunks);
+        self.recent.forget(uri);
+        self.replace(uri, &before, after);
+    }
+
+    /// Takes over what another process wrote.
+    pub fn look(&mut self) -> Result<(), StoreError> {
+        self.begin().map(drop)
     }
 
     /// Writes what the user typed since the last operation.

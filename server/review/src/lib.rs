@@ -49,4 +49,4 @@ pub use history::PlannedRewind;
 pub use ledger::{Current, CurrentTexts, Ledger, Notice};
 pub use review::{Plan, PlanOutcome, Planned, Target};
 pub use selection::{NotOneSelection, Selection};
-pub use store::StoreError;
+pub use store::{JOURNAL, StoreError};

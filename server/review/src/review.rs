@@ -218,7 +218,7 @@ impl Ledger {
         let chosen: Vec<Chosen> = self.entries.values().map(|entry| selection.choose(&entry.file)).collect();
         let found: Vec<&HunkId> =
             chosen.iter().flat_map(|chosen| &chosen.targets).map(|(_, id)| id).collect();
-        let answer = ReviewAnswer { applied: Vec::new(), conflicts: selection.missing(&found) };
+        let answer = ReviewAnswer { conflicts: selection.missing(&found), ..ReviewAnswer::default() };
         (chosen, answer)
     }
 

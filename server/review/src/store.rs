@@ -27,7 +27,8 @@ use thiserror::Error;
 use crate::delta::Delta;
 use crate::state::{BlobId, State};
 
-const JOURNAL: &str = "state.jsonl";
+/// The file of a ledger's folder that every operation writes to.
+pub const JOURNAL: &str = "state.jsonl";
 /// The whole state in one file, as it was before there was a journal.
 const FORMER: &str = "state.json";
 const VERSION: u32 = 2;

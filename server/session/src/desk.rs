@@ -10,22 +10,28 @@
 //! of the user except by plans that a command asked for, through the workspace and its compare-and-swap.
 
 mod commands;
+mod commits;
+mod onlooker;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use kit_protocol::{ErrorKind, KitError};
-use kit_review::{Current, Ledger, Notice, StoreError};
+use kit_review::{Current, CurrentTexts, JOURNAL, Ledger, Notice, StoreError};
 use kit_text::Text;
-use kit_workspace::{Author, Base, Change, ChangeObserver, DocumentUri, Paths, Workspace};
+use kit_workspace::{
+    Author, Base, Change, ChangeObserver, DocumentUri, Paths, Watch, WatchError, Watched, Workspace,
+};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::Board;
 use crate::journal::files;
 use crate::sink::Sink;
+
+pub(crate) use onlooker::Onlooker;
 
 /// How often typing is worked in.
 const TYPING_PAUSE: Duration = Duration::from_millis(40);
@@ -50,6 +56,8 @@ struct Queue {
     queued: u64,
     /// Whether somebody waits, so that typing is not held back.
     urgent: bool,
+    /// Who wants to know which files change.
+    touched: Vec<Weak<Mutex<HashSet<DocumentUri>>>>,
 }
 
 /// What the desk works with once the sessions are there.
@@ -58,6 +66,7 @@ struct Attached {
     sink: Arc<dyn Sink>,
     board: Arc<Board>,
     _worker: AbortOnDropHandle<()>,
+    _follower: AbortOnDropHandle<()>,
 }
 
 /// Owner of the ledger, and the workspace's observer. Make it first, give it to the workspace, then to the sessions.
@@ -89,9 +98,15 @@ impl ReviewDesk {
         board: Arc<Board>,
     ) {
         let folder = ledger_folder(paths, workspace);
+        let follow = follow(Arc::downgrade(self), folder.join(JOURNAL));
         let work = work(Arc::downgrade(self), folder, Arc::downgrade(workspace));
-        let worker = AbortOnDropHandle::new(tokio::spawn(work));
-        let attached = Attached { workspace: Arc::downgrade(workspace), sink, board, _worker: worker };
+        let attached = Attached {
+            workspace: Arc::downgrade(workspace),
+            sink,
+            board,
+            _worker: AbortOnDropHandle::new(tokio::spawn(work)),
+            _follower: AbortOnDropHandle::new(tokio::spawn(follow)),
+        };
         if self.attached.set(attached).is_err() {
             tracing::error!("the review desk serves one set of sessions");
         }
@@ -171,6 +186,7 @@ impl ReviewDesk {
 
 impl ChangeObserver for ReviewDesk {
     fn changed(&self, change: Change) {
+        self.note_touched(&change.uri);
         self.push(Item::Changed(change));
     }
 
@@ -233,8 +249,7 @@ fn ledger_folder(paths: &Paths, workspace: &Workspace) -> PathBuf {
 type Opened = Result<Ledger, KitError>;
 
 async fn work(desk: Weak<ReviewDesk>, folder: PathBuf, workspace: Weak<Workspace>) {
-    let runtime = tokio::runtime::Handle::current();
-    let texts = move |uri: &DocumentUri| current(&runtime, &workspace, uri);
+    let texts = Texts { runtime: tokio::runtime::Handle::current(), workspace };
     let opening = tokio::task::spawn_blocking(move || open(folder, texts));
     let Ok(mut ledger) = opening.await else { return };
     let mut published = None;
@@ -277,6 +292,37 @@ async fn work(desk: Weak<ReviewDesk>, folder: PathBuf, workspace: Weak<Workspace
     }
 }
 
+/// Takes over what other processes decide about the same files, as soon as they do.
+async fn follow(desk: Weak<ReviewDesk>, journal: PathBuf) {
+    let look = async || match desk.upgrade() {
+        Some(desk) => desk
+            .with(Ledger::look)
+            .await
+            .inspect_err(|error| tracing::warn!(%error, "the review is not followed"))
+            .is_ok(),
+        None => false,
+    };
+    // The folder is there once the ledger is open.
+    if !look().await {
+        return;
+    }
+    let watching = tokio::task::spawn_blocking(move || {
+        let mut watch = Watch::new()?;
+        watch.set(&[Watched::File(journal)]);
+        Ok::<_, WatchError>(watch)
+    });
+    let mut watch = match watching.await {
+        Ok(Ok(watch)) => watch,
+        Ok(Err(error)) => {
+            return tracing::warn!(%error, "what other editors decide is seen with the next operation");
+        }
+        Err(_) => return,
+    };
+    while look().await {
+        watch.changed().await;
+    }
+}
+
 impl ReviewDesk {
     /// Waits until something is queued; typing waits a moment for more of it.
     async fn wait_for_work(&self) -> bool {
@@ -299,10 +345,24 @@ impl ReviewDesk {
     }
 }
 
-fn open(
-    folder: PathBuf,
-    texts: impl Fn(&DocumentUri) -> Result<Current, String> + Send + Sync + 'static,
-) -> Opened {
+/// What the ledger asks of the workspace.
+struct Texts {
+    runtime: tokio::runtime::Handle,
+    workspace: Weak<Workspace>,
+}
+
+impl CurrentTexts for Texts {
+    fn current(&self, uri: &DocumentUri) -> Result<Current, String> {
+        current(&self.runtime, &self.workspace, uri)
+    }
+
+    fn is_kept_at_once(&self, uri: &DocumentUri) -> bool {
+        let Some(workspace) = self.workspace.upgrade() else { return false };
+        workspace.locate(uri).is_ok_and(|location| workspace.is_kept_at_once(&location))
+    }
+}
+
+fn open(folder: PathBuf, texts: Texts) -> Opened {
     let mut ledger = Ledger::open(&folder, Arc::new(texts)).map_err(|error| {
         tracing::error!(folder = %folder.display(), %error, "the review cannot be restored");
         unavailable(&error)

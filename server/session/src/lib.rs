@@ -56,6 +56,7 @@ mod desk;
 mod entries;
 mod error;
 mod fork;
+mod git;
 mod history;
 mod hooks;
 mod journal;
@@ -91,6 +92,7 @@ pub use dependencies::{CurrentSetup, Dependencies, Setup, Setups};
 pub use desk::ReviewDesk;
 pub use entries::{ExtensionEntry, SessionEntry};
 pub use error::JournalError;
+pub use git::commit_log;
 pub use hooks::{
     CompactionPlan, CompactionVerdict, HookCall, HookPoint, HookResult, HookScope, Hooks, Injection,
     InputSource, InputVerdict, NoHooks, Observation, SwitchReason, Verdict,

@@ -8,9 +8,10 @@
 //!
 //! A document whose notifications do not add up (a version that does not grow, a range behind the text) is
 //! `desynced`: its text stays as it was last known, incremental changes to it are refused, and nothing edits it until
-//! the client sends a full text. How the editor's echo of our own edits is told from typing stands in `echo`.
+//! the client sends a full text. How the editor's echo of our own edits is told from typing stands in `echo`; how what a
+//! command did to a file on disk is told from it, in `census`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,7 +21,8 @@ use tokio::time::Instant;
 
 use crate::echo::Expectation;
 use crate::real_path::real_path;
-use crate::{Author, Change, ChangeObserver, DocumentUri};
+use crate::snapshot::{MAX_FILE_BYTES, same_lines, text_of};
+use crate::{Author, Change, ChangeObserver, DocumentUri, disk};
 
 /// One open document.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +87,15 @@ pub enum Desync {
     },
 }
 
+/// What became of a text that a document seemed to take over from the disk.
+#[derive(Clone, Copy)]
+enum Reload {
+    /// It was taken over.
+    Taken,
+    /// The editor wrote it to the disk itself.
+    Saved,
+}
+
 /// All open documents.
 #[derive(Default)]
 pub struct Documents {
@@ -98,6 +109,22 @@ pub(crate) struct State {
     observer: Option<Arc<dyn ChangeObserver>>,
     notices: VecDeque<Notice>,
     pub(crate) expectations: u64,
+    commands: Vec<Command>,
+    /// Documents that were closed while a command's change of their file was awaited: some editors open them anew then.
+    closed: HashMap<DocumentUri, Closed>,
+}
+
+struct Closed {
+    text: Text,
+    expectation: Option<Expectation>,
+}
+
+/// A command that runs and may change files.
+struct Command {
+    id: u64,
+    author: Author,
+    /// The documents that show what the disk holds, and that the user has not changed since.
+    shown: HashSet<DocumentUri>,
 }
 
 pub(crate) struct Entry {
@@ -107,6 +134,8 @@ pub(crate) struct Entry {
     /// Whether the document changed since; a flag, because comparing long texts at each keystroke is not cheap.
     unreported: bool,
     pub(crate) expectation: Option<Expectation>,
+    /// The command whose text the document took over, unless a save tells that the user wrote it.
+    reloaded: Option<u64>,
     /// The path behind all symbolic links, once somebody asked for it.
     real: Option<PathBuf>,
 }
@@ -146,9 +175,18 @@ impl Documents {
             language_id: language_id.into(),
             desynced: false,
         };
+        let on_disk = self.lock().closed.contains_key(&uri).then(|| text_on_disk(&uri)).flatten();
         let mut state = self.lock();
+        state.report_reopened(&document, on_disk.as_ref());
         let notice = Notice::opened(&document);
-        let entry = Entry { document, reported: text, unreported: false, expectation: None, real: None };
+        let entry = Entry {
+            document,
+            reported: text,
+            unreported: false,
+            expectation: None,
+            reloaded: None,
+            real: None,
+        };
         if let Some(previous) = state.entries.insert(uri.clone(), entry) {
             tracing::debug!(%uri, "opened again");
             previous.give_up_waiting();
@@ -166,8 +204,9 @@ impl Documents {
         changes: &[ContentChange],
         encoding: Encoding,
     ) -> Result<(), Desync> {
+        let on_disk = self.lock().awaits_reload(uri).then(|| text_on_disk(uri)).flatten();
         let mut state = self.lock();
-        let outcome = state.change(uri, version, changes, encoding);
+        let outcome = state.change(uri, version, changes, encoding, on_disk.as_ref());
         drop(state);
         self.deliver();
         match &outcome {
@@ -181,20 +220,26 @@ impl Documents {
 
     /// `textDocument/didSave`.
     pub fn saved(&self, uri: &DocumentUri) {
-        if let Some(entry) = self.lock().entries.get_mut(uri) {
+        let mut state = self.lock();
+        if let Some(entry) = state.entries.get_mut(uri) {
             entry.document.dirty = false;
         }
+        state.settle_reload(uri, Reload::Saved);
+        drop(state);
+        self.deliver();
     }
 
     /// `textDocument/didClose`.
     pub fn close(&self, uri: &DocumentUri) {
         let mut state = self.lock();
+        state.settle_reload(uri, Reload::Taken);
         state.report(uri, Author::User);
         let Some(entry) = state.entries.remove(uri) else {
             tracing::debug!(%uri, "closed, but was not open");
             return;
         };
         entry.give_up_waiting();
+        state.remember_closed(uri, entry);
         state.push(Notice::Closed(uri.clone()));
         drop(state);
         self.deliver();
@@ -261,6 +306,48 @@ impl Documents {
         self.deliver();
     }
 
+    /// A command begins that may change files behind these documents.
+    pub(crate) fn begin_command(&self, author: Author, shown: HashSet<DocumentUri>) -> u64 {
+        let mut state = self.lock();
+        state.expectations += 1;
+        let id = state.expectations;
+        if state.commands.is_empty() {
+            state.closed.clear();
+        }
+        state.commands.push(Command { id, author, shown });
+        id
+    }
+
+    pub(crate) fn end_command(&self, id: u64) {
+        let mut state = self.lock();
+        let reloaded: Vec<DocumentUri> = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.reloaded == Some(id))
+            .map(|(uri, _)| uri.clone())
+            .collect();
+        for uri in reloaded {
+            state.settle_reload(&uri, Reload::Taken);
+        }
+        state.commands.retain(|command| command.id != id);
+        drop(state);
+        self.deliver();
+    }
+
+    /// Recognizes the text that a command has written, for a while, in a document that the user has not changed.
+    pub(crate) fn expect_reload(&self, command: u64, uri: &DocumentUri, text: Text, author: &Author) {
+        let mut state = self.lock();
+        let is_shown =
+            state.commands.iter().any(|running| running.id == command && running.shown.contains(uri));
+        state.expectations += 1;
+        let id = state.expectations;
+        let Some(entry) = state.entries.get_mut(uri) else { return };
+        let is_awaited = entry.expectation.as_ref().is_some_and(Expectation::holds_back);
+        if is_shown && !is_awaited && !same_lines(&entry.document.text, &text) {
+            entry.expectation = Some(Expectation::unawaited(id, text, author.clone()));
+        }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -301,7 +388,9 @@ impl State {
         version: i32,
         changes: &[ContentChange],
         encoding: Encoding,
+        on_disk: Option<&Text>,
     ) -> Result<(), Desync> {
+        self.settle_reload(uri, Reload::Taken);
         let entry = self.entries.get_mut(uri).ok_or_else(|| Desync::NotOpen { uri: uri.clone() })?;
         // A full text makes everything before it irrelevant, including what did not fit.
         let full = changes.iter().rposition(|change| change.range.is_none());
@@ -353,14 +442,89 @@ impl State {
                 }
             }
             None => {
+                let is_reload = on_disk.is_some_and(|on_disk| same_lines(on_disk, &text));
                 document.text = text;
                 match &entry.expectation {
                     Some(wanted) if wanted.holds_back() => wanted.moved(),
-                    Some(_) | None => self.report(uri, Author::User),
+                    Some(_) | None => self.changed_or_reloaded(uri, is_reload),
                 }
             }
         }
         Ok(())
+    }
+
+    fn awaits_reload(&self, uri: &DocumentUri) -> bool {
+        self.showing(uri).is_some()
+    }
+
+    /// A reload may come as closing and opening.
+    fn remember_closed(&mut self, uri: &DocumentUri, entry: Entry) {
+        let expectation = entry.expectation.filter(Expectation::is_unawaited);
+        if expectation.is_some() || self.awaits_reload(uri) {
+            self.closed.insert(uri.clone(), Closed { text: entry.document.text, expectation });
+        }
+    }
+
+    /// Tells of a document that is opened with what a command has written since it was closed.
+    fn report_reopened(&mut self, document: &Document, on_disk: Option<&Text>) {
+        let Some(closed) = self.closed.remove(&document.uri) else { return };
+        let is_reload = on_disk.is_some_and(|on_disk| same_lines(on_disk, &document.text));
+        if !is_reload || closed.text == document.text {
+            return;
+        }
+        let expected = closed.expectation.filter(|wanted| wanted.is(&document.text, Instant::now()));
+        let author = match expected {
+            Some(mut wanted) => wanted.echoed(document.version),
+            None => self.showing(&document.uri).map_or(Author::User, |command| command.author.clone()),
+        };
+        self.push(Notice::Changed(Change {
+            uri: document.uri.clone(),
+            version: Some(document.version),
+            before: closed.text,
+            after: document.text.clone(),
+            existed: true,
+            exists: true,
+            author,
+        }));
+    }
+
+    /// The last command behind whose changes a document may come.
+    fn showing(&self, uri: &DocumentUri) -> Option<&Command> {
+        self.commands.iter().rfind(|command| command.shown.contains(uri))
+    }
+
+    /// Tells of a change that is no echo. One that took over what is on disk may be a command's, and waits: an editor
+    /// that has written the file itself says so next.
+    fn changed_or_reloaded(&mut self, uri: &DocumentUri, is_reload: bool) {
+        let command = self.showing(uri).filter(|_| is_reload).map(|command| command.id);
+        match (command, self.entries.get_mut(uri)) {
+            (Some(command), Some(entry)) => entry.reloaded = Some(command),
+            (Some(_) | None, _) => {
+                self.forget_shown(uri);
+                self.report(uri, Author::User);
+            }
+        }
+    }
+
+    fn settle_reload(&mut self, uri: &DocumentUri, reload: Reload) {
+        let Some(id) = self.entries.get_mut(uri).and_then(|entry| entry.reloaded.take()) else { return };
+        let command = self.commands.iter().find(|command| command.id == id);
+        match (reload, command) {
+            (Reload::Taken, Some(command)) => {
+                let author = command.author.clone();
+                self.report(uri, author);
+            }
+            (Reload::Saved, _) | (Reload::Taken, None) => {
+                self.forget_shown(uri);
+                self.report(uri, Author::User);
+            }
+        }
+    }
+
+    fn forget_shown(&mut self, uri: &DocumentUri) {
+        for command in &mut self.commands {
+            command.shown.remove(uri);
+        }
     }
 
     pub(crate) fn set_text(&mut self, uri: &DocumentUri, text: Text) {
@@ -402,6 +566,11 @@ impl Entry {
             wanted.moved();
         }
     }
+}
+
+fn text_on_disk(uri: &DocumentUri) -> Option<Text> {
+    let file = disk::read(&uri.to_path()?, MAX_FILE_BYTES).ok()??;
+    text_of(&file.bytes)
 }
 
 /// Applies one part of a change; the error is the line that the text does not have.

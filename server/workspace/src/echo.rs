@@ -43,6 +43,12 @@ enum Stage {
 }
 
 impl Expectation {
+    /// A text that a document will have soon without anybody waiting for it.
+    pub(crate) fn unawaited(id: u64, expected: Text, author: Author) -> Self {
+        let stage = Stage::Abandoned { until: Instant::now() + RECOGNIZED_FOR };
+        Self { id, expected, author, stage, progress: Arc::default() }
+    }
+
     /// Whether the text is the one that is expected at this moment.
     pub(crate) fn is(&self, text: &Text, now: Instant) -> bool {
         let open = match self.stage {
@@ -58,6 +64,10 @@ impl Expectation {
         self.stage = Stage::Echoed { version };
         self.progress.notify_one();
         self.author.clone()
+    }
+
+    pub(crate) fn is_unawaited(&self) -> bool {
+        matches!(self.stage, Stage::Abandoned { .. })
     }
 
     pub(crate) fn holds_back(&self) -> bool {

@@ -8,6 +8,7 @@
 //! Nothing here knows models, sessions or LSP.
 
 mod blocking;
+mod census;
 mod change;
 mod disk;
 mod documents;
@@ -25,6 +26,7 @@ mod uri;
 mod watch;
 mod workspace;
 
+pub use census::{Census, FileChange, Found};
 pub use change::{Author, Change, ChangeObserver};
 pub use documents::{ContentChange, Desync, Document, Documents};
 pub use edit::{Applied, EditError, Plan};

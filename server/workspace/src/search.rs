@@ -16,7 +16,7 @@ mod path_glob;
 mod walk;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ pub use find::{FindQuery, FindResult, find};
 pub use fuzzy::{FuzzyMatch, FuzzyQuery, FuzzyResult, fuzzy, score};
 pub use grep::{FileMatches, GrepQuery, GrepResult, MatchLine, grep};
 pub use list::{ListResult, list};
+pub(crate) use path_glob::PathGlob;
+pub(crate) use walk::{Hidden, walk};
 
 /// Why a search has no result.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -52,6 +54,11 @@ pub enum SearchError {
     /// The token was cancelled.
     #[error("the search was cancelled")]
     Cancelled,
+}
+
+/// Whether a text is a glob, or why not.
+pub fn check_glob(glob: &str) -> Result<(), SearchError> {
+    PathGlob::new(glob, Path::new("")).map(drop)
 }
 
 /// Runs a search that looks at its token, and has it stop when the caller goes away.

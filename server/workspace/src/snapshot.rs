@@ -271,6 +271,12 @@ fn of_document(location: &Location, document: Document) -> Snapshot {
     Snapshot { location, text: document.text, base, bom }
 }
 
+/// The text of a file's bytes; `None` where they are no text.
+pub(crate) fn text_of(bytes: &[u8]) -> Option<Text> {
+    let is_binary = bytes.iter().take(BINARY_PROBE_BYTES).any(|byte| *byte == 0);
+    if is_binary { None } else { decode(bytes).ok().map(|decoded| decoded.text) }
+}
+
 /// Whether two texts have the same lines, however these end.
 pub fn same_lines(left: &Text, right: &Text) -> bool {
     left == right || unified_bytes(left).eq(unified_bytes(right))

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blocking::blocking;
 use crate::roots::Roots;
+use crate::search::PathGlob;
 use crate::{
     ChangeObserver, DocumentUri, Documents, Editor, Location, Root, Snapshot, WorkspaceError, snapshot,
 };
@@ -20,6 +21,7 @@ pub struct Workspace {
     documents: Arc<Documents>,
     editor: Arc<dyn Editor>,
     save_after_edit: RwLock<SaveAfterEdit>,
+    auto_keep: RwLock<Vec<PathGlob>>,
     writers: Writers,
 }
 
@@ -37,6 +39,7 @@ impl Workspace {
             documents,
             editor,
             save_after_edit: RwLock::default(),
+            auto_keep: RwLock::default(),
             writers: Writers::default(),
         }
     }
@@ -64,6 +67,20 @@ impl Workspace {
     /// Says when an edited document is saved.
     pub fn set_save_after_edit(&self, save: SaveAfterEdit) {
         *self.save_after_edit.write().unwrap_or_else(PoisonError::into_inner) = save;
+    }
+
+    /// Says which files need no review, by globs; what is none counts for no file.
+    pub fn set_auto_keep(&self, globs: &[String]) {
+        let globs = globs.iter().filter_map(|glob| PathGlob::new(glob, Path::new("")).ok()).collect();
+        *self.auto_keep.write().unwrap_or_else(PoisonError::into_inner) = globs;
+    }
+
+    /// Whether what an agent changes in a file is kept at once.
+    pub fn is_kept_at_once(&self, location: &Location) -> bool {
+        let globs = self.auto_keep.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(root) = location.root.as_ref().filter(|_| !globs.is_empty()) else { return false };
+        let relative = location.path.strip_prefix(root).unwrap_or(&location.path);
+        globs.iter().any(|glob| glob.matches(relative, None))
     }
 
     /// The open documents.

@@ -246,7 +246,7 @@ local subcommands = {
   },
   revert = {
     run = function() require("kit.review").revert() end,
-    help = "Take back the last keep or undo",
+    help = "Take back the last keep, undo or rewind",
   },
   next = {
     run = function() require("kit.review").jump(1) end,

@@ -10,7 +10,7 @@ local M = {}
 ---@field settings? table Settings of the server, as in .kit.yml; they win over files.
 ---@field max_file_size? integer Files larger than this many bytes are not attached.
 ---@field session? { position?: "right"|"left"|"bottom"|"top"|"tab", size?: number, open_on_ask?: boolean }
----@field review? { hints?: boolean, deleted_lines?: integer, jump?: boolean }
+---@field review? { inline?: boolean, hints?: boolean, deleted_lines?: integer, jump?: boolean }
 ---@field progress? boolean Whether Neovim 0.12 shows the running tool as a progress message.
 ---@field shortcuts? "session"|"global"|"off" Where the keys of extensions are bound.
 
@@ -21,7 +21,7 @@ local defaults = {
   settings = {},
   max_file_size = 16 * 1024 * 1024,
   session = { position = "right", size = 0.42, open_on_ask = true },
-  review = { hints = true, deleted_lines = 30, jump = true },
+  review = { inline = true, hints = true, deleted_lines = 30, jump = true },
   progress = true,
   shortcuts = "session",
 }

@@ -73,15 +73,13 @@ function M.line_range(buffer, first, last, encoding)
   return { start = { line = first - 1, character = 0 }, ["end"] = ending }
 end
 
---- Reads buffers again whose file the agent has changed on disk by other means than edits, such as a shell command.
---- Buffers with unsaved changes are left alone, because Neovim would ask about them.
----@param client vim.lsp.Client
-function M.reload(client)
-  local inserting = vim.api.nvim_get_mode().mode:match("^[iR]") and vim.api.nvim_get_current_buf()
-  for buffer in pairs(client.attached_buffers) do
-    if vim.api.nvim_buf_is_loaded(buffer) and not vim.bo[buffer].modified and buffer ~= inserting then
-      vim.cmd("silent! checktime " .. buffer)
-    end
+--- Reads a buffer again whose file was changed on disk by other means than edits, such as a shell command or another
+--- editor. One with unsaved changes is left alone, because Neovim would ask about it.
+---@param buffer integer
+function M.reload(buffer)
+  local is_inserting = vim.api.nvim_get_mode().mode:match("^[iR]") and buffer == vim.api.nvim_get_current_buf()
+  if vim.o.autoread and vim.api.nvim_buf_is_loaded(buffer) and not vim.bo[buffer].modified and not is_inserting then
+    vim.cmd("silent! checktime " .. buffer)
   end
 end
 

@@ -105,10 +105,13 @@ local function draw(buffer, hunk, position, total)
   local count = api.nvim_buf_line_count(buffer)
   local first, stop = math.min(hunk.lines[1], count - 1), math.min(hunk.lines[2], count)
   local deleted = format.lines(hunk.oldText)
-  if #deleted > 0 and not is_compared(buffer) then draw_deleted(buffer, hunk, deleted) end
+  local is_inline = config.get().review.inline
+  if #deleted > 0 and not is_compared(buffer) then draw_deleted(buffer, hunk, is_inline and deleted or {}) end
   local anchor = { end_row = math.max(stop, first), end_col = 0, strict = false, priority = priority }
   if stop > first and hunk.kind ~= "delete" then
-    anchor.hl_group, anchor.hl_eol = "KitAdd", true
+    if is_inline then
+      anchor.hl_group, anchor.hl_eol = "KitAdd", true
+    end
     local group = hunk.kind == "add" and "KitSignAdd" or "KitSignChange"
     for row = first, math.min(stop, first + sign_limit) - 1 do
       api.nvim_buf_set_extmark(
@@ -120,7 +123,7 @@ local function draw(buffer, hunk, position, total)
       )
     end
     local lines = api.nvim_buf_get_lines(buffer, first, stop, false)
-    if #lines == #deleted and #lines <= word_limit then
+    if is_inline and #lines == #deleted and #lines <= word_limit then
       for index, line in ipairs(lines) do
         local from, to = changed_part(deleted[index], line)
         if to > from then

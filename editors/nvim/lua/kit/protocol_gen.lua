@@ -30,7 +30,7 @@ M.commands = {
   { id = "kit.review.list", title = "Changes", description = "Lists the agent's changes that wait for review." },
   { id = "kit.review.keep", title = "Keep", description = "Accepts hunks." },
   { id = "kit.review.undo", title = "Undo", description = "Takes hunks back, keeping what the user typed." },
-  { id = "kit.review.revert", title = "Take Back Review Step", description = "Takes back the last keep or undo." },
+  { id = "kit.review.revert", title = "Take Back Review Step", description = "Takes back the last keep, undo or rewind of files." },
   { id = "kit.review.rewind", title = "Rewind", description = "Restores files, conversation or both to before a turn." },
   { id = "kit.model.list", title = "Models", description = "Lists models." },
   { id = "kit.model.set", title = "Set Model", description = "Chooses the model." },
@@ -636,6 +636,7 @@ M.commands = {
 ---@class kit.ReviewAnswer
 ---@field applied kit.HunkId[] The hunks that were kept or undone.
 ---@field conflicts? kit.ReviewConflict[] The hunks that were not, and why.
+---@field files? string[] Of a step that was taken back: the files that changed for it, also where none of their hunks came back.
 
 --- Argument of `kit.review.keep` and `kit.review.undo`: exactly one way to choose hunks.
 ---@class kit.ReviewArguments

@@ -127,6 +127,31 @@ local function follow_calls(previous)
   M.refresh_transcripts()
 end
 
+---@param file table
+---@return string
+local function ids(file)
+  return table.concat(vim.tbl_map(function(hunk) return hunk.id end, file.hunks), " ")
+end
+
+--- Reads the files again whose changes were decided or made elsewhere.
+---@param previous table
+local function reload_changed(previous)
+  local before = {}
+  for _, file in ipairs(previous.files) do
+    before[file.uri] = file
+  end
+  local changed = {}
+  for _, file in ipairs(state.files) do
+    local old = before[file.uri]
+    before[file.uri] = nil
+    if not old or ids(old) ~= ids(file) then changed[#changed + 1] = file.uri end
+  end
+  for _, uri in ipairs(vim.list_extend(changed, vim.tbl_keys(before))) do
+    local buffer = documents.find(uri)
+    if buffer then documents.reload(buffer) end
+  end
+end
+
 --- Handles kit/review.
 ---@param review table
 function M.on_review(review)
@@ -134,6 +159,7 @@ function M.on_review(review)
   local previous = state
   state = review
   draw_visible()
+  reload_changed(previous)
   follow_calls(previous)
   require("kit.hunklist").refresh()
   api.nvim_exec_autocmds("User", { pattern = "KitReview", modeline = false, data = review.summary })
@@ -297,13 +323,16 @@ function M.act_on_scope(action, scope, reason)
   M.act(action, arguments)
 end
 
---- Takes back the last keep or undo.
+--- Takes back the last keep, undo or rewind of files.
 function M.revert()
   client.execute(
     "kit.review.revert",
     {},
     function(answer)
-      client.notify(#answer.applied > 0 and "The last keep or undo is taken back." or "There is nothing to take back.")
+      local conflict = (answer.conflicts or {})[1]
+      local is_done = #answer.applied + #(answer.files or {}) > 0
+      if conflict then return client.notify(conflict.why, vim.log.levels.WARN) end
+      client.notify(is_done and "The last keep, undo or rewind is taken back." or "There is nothing to take back.")
     end
   )
 end

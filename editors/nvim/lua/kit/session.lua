@@ -75,7 +75,9 @@ local function consume(session, event)
   end
   if event.type == "tool_result" and may_change_disk[event.toolKind] then
     local server = client.get()
-    if server and vim.o.autoread then documents.reload(server) end
+    for buffer in pairs(server and server.attached_buffers or {}) do
+      documents.reload(buffer)
+    end
   end
   session.transcript:on_event(event)
   -- The review may have arrived before the result of the call that it names.

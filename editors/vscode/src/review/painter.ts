@@ -40,6 +40,7 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
       }),
       vscode.workspace.onDidChangeConfiguration((event) => {
         if (event.affectsConfiguration("kit.review.codeLens")) this.lensEmitter.fire();
+        if (event.affectsConfiguration("kit.review.inline")) for (const editor of vscode.window.visibleTextEditors) this.paint(editor);
       }),
       vscode.languages.registerCodeLensProvider([{ scheme: "file" }, { scheme: "untitled" }], this),
     ];
@@ -68,7 +69,8 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
     // Without a column it is a side of a diff or a peek: those draw changes themselves.
     if (editor.viewColumn === undefined) return;
     // The hunk of a file that is reviewed as a whole has no lines to show.
-    const hunks = this.store.file(document.uri)?.wholeFile ? [] : this.store.hunks(document.uri);
+    const drawn = setting("review.inline", true) && !this.store.file(document.uri)?.wholeFile;
+    const hunks = drawn ? this.store.hunks(document.uri) : [];
     const last = document.lineCount - 1;
     editor.setDecorations(
       this.added,

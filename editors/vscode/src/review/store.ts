@@ -88,7 +88,12 @@ export class ReviewStore implements vscode.Disposable {
   }
 
   async revertLast(): Promise<void> {
-    await attempt(() => this.client.call("kit.review.revert", {}));
+    await attempt(async () => {
+      const { applied, conflicts, files } = await this.client.call("kit.review.revert", {});
+      const conflict = conflicts?.[0];
+      if (conflict) void vscode.window.showWarningMessage(`Kit: Not taken back. ${sentence(conflict.why)}`);
+      else if (applied.length + (files?.length ?? 0) === 0) void vscode.window.showInformationMessage("Kit: There is nothing to take back.");
+    });
   }
 
   dispose(): void {

@@ -116,14 +116,22 @@ impl Desk {
 
     pub(crate) fn undo(&mut self, selection: Selection) -> ReviewAnswer {
         let planned = self.ledger.plan_undo(&selection, None).unwrap();
-        let mut answer = ReviewAnswer { applied: planned.applied, conflicts: planned.conflicts };
+        let mut answer = ReviewAnswer {
+            applied: planned.applied,
+            conflicts: planned.conflicts,
+            ..ReviewAnswer::default()
+        };
         self.carry_out(planned.plans, &mut answer);
         answer
     }
 
     pub(crate) fn revert(&mut self) -> ReviewAnswer {
         let planned = self.ledger.plan_revert().unwrap();
-        let mut answer = ReviewAnswer { applied: planned.applied, conflicts: planned.conflicts };
+        let mut answer = ReviewAnswer {
+            applied: planned.applied,
+            conflicts: planned.conflicts,
+            ..ReviewAnswer::default()
+        };
         self.carry_out(planned.plans, &mut answer);
         answer
     }

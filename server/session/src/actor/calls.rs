@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use kit_protocol::{AgentRef, ToolCallId, ToolKind, TurnId};
 use kit_tools::{Access, OutputSink, ToolContext, ToolOutput, run_call};
-use kit_workspace::Author;
 use tokio_util::sync::CancellationToken;
 
 use super::Actor;
 use super::afterwards::Afterwards;
 use super::turn::short;
 use crate::activate_skill;
+use crate::desk::Onlooker;
 use crate::subagent::Origin;
 use crate::turn::CallNumber;
 
@@ -28,6 +28,7 @@ impl Actor {
         let cancel = running.cancel.child_token();
         let context = self.context(&running.machine.turn().clone(), &part.id, output, cancel);
         let desk = Arc::clone(&self.shared.with.desk);
+        let projects = Arc::clone(&self.shared.with.projects);
         let by = context.attribution(plan.call.title.clone());
         let parsed = plan.call.parsed.as_ref();
         let loaded = parsed.filter(|_| tool.name() == activate_skill::NAME).map(activate_skill::name_in);
@@ -53,12 +54,15 @@ impl Actor {
                     return ToolOutput::text(format!("The skill \"{name}\" is already loaded."));
                 }
                 afterwards.prepare().await;
-                if opaque {
-                    desk.look_at_files(Author::User).await;
-                }
-                let output = run_call(tool, part.input, context, executes).await;
-                if opaque {
-                    desk.look_at_files(Author::Agent(by)).await;
+                let onlooker = match opaque {
+                    true => Some(Onlooker::begin(Arc::clone(&desk), by).await),
+                    false => None,
+                };
+                let mut output = run_call(tool, part.input, context, executes).await;
+                if let Some(onlooker) = onlooker
+                    && let Some(said) = onlooker.end(&projects).await
+                {
+                    output.content = format!("{}\n{said}", output.content.trim_end());
                 }
                 // Whoever hears of the result may review what it changed.
                 desk.settled().await;

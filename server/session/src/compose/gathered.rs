@@ -1,20 +1,17 @@
 //! What the editor or git must be asked for: `@diagnostics` and `@diff`.
 //!
-//! A prompt waits for them, but never long. Git is run only where the root is trusted, because a repository's own
-//! configuration can make it run programs; elsewhere, and where there is no repository, the agent's changes that wait for
-//! review are the diff.
+//! A prompt waits for them, but never long. Where git must not be run, and where there is no repository, the agent's
+//! changes that wait for review are the diff.
 
 use std::path::Path;
-use std::time::Duration;
 
 use kit_protocol::ReviewListArguments;
-use kit_tools::{Printed, diagnostics, printed_by};
+use kit_tools::diagnostics;
 
 use super::pieces;
 use crate::dependencies::Shared;
+use crate::git::Git;
 
-/// How long git may take.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of a diff.
 const LARGEST: usize = 48 * 1024;
 /// New files that are named.
@@ -59,33 +56,14 @@ pub(super) async fn diff(shared: &Shared, cwd: &Path) -> String {
 
 /// `None` where git cannot tell or must not be run.
 async fn of_git(shared: &Shared, cwd: &Path) -> Option<String> {
-    let (projects, folder) = (std::sync::Arc::clone(&shared.with.projects), cwd.to_owned());
-    let trusted = tokio::task::spawn_blocking(move || projects.is_trusted(&folder)).await.unwrap_or(false);
-    if !trusted {
-        return None;
-    }
-    let plain = ["--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"];
-    let git = async |arguments: &[&str]| -> Option<Printed> {
-        let arguments = [&plain, arguments].concat();
-        match printed_by("git", &arguments, cwd, PATIENCE).await {
-            Ok(printed) if printed.code == 0 => Some(printed),
-            Ok(printed) => {
-                tracing::debug!(code = printed.code, stderr = printed.stderr, "git tells no diff");
-                None
-            }
-            Err(error) => {
-                tracing::debug!(%error, "git cannot be run");
-                None
-            }
-        }
-    };
+    let git = Git::of(&shared.with.projects, cwd).await?;
     let differ = ["diff", "--no-color", "--no-ext-diff", "--no-textconv"];
     // Without any commit there is no HEAD; what is staged is all there is.
-    let changed = match git(&[&differ[..], &["HEAD", "--"]].concat()).await {
+    let changed = match git.printed(&[&differ[..], &["HEAD", "--"]].concat()).await {
         Some(printed) => printed,
-        None => git(&[&differ[..], &["--cached", "--"]].concat()).await?,
+        None => git.printed(&[&differ[..], &["--cached", "--"]].concat()).await?,
     };
-    let new = git(&["ls-files", "--others", "--exclude-standard"]).await;
+    let new = git.printed(&["ls-files", "--others", "--exclude-standard"]).await;
     let new: Vec<String> = new.iter().flat_map(|printed| printed.stdout.lines()).map(str::to_owned).collect();
     let mut text = changed.stdout;
     if !new.is_empty() {

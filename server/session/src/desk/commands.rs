@@ -9,7 +9,7 @@ use kit_protocol::{
     ErrorKind, HunkId, KitError, ReviewAnswer, ReviewArguments, ReviewConflict, ReviewListArguments,
     ReviewState, RewindAnswer, RewindSkip, SessionId, TurnId,
 };
-use kit_review::{Feedback, Plan, PlanOutcome, Planned, Selection, Target};
+use kit_review::{Feedback, Plan, PlanOutcome, Selection, Target};
 use kit_text::Text;
 use kit_workspace::{Author, Change, DocumentUri, Workspace};
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,23 @@ impl ReviewDesk {
     /// `kit.review.revert`.
     pub(crate) async fn revert(&self) -> Result<ReviewAnswer, KitError> {
         let planned = self.with(kit_review::Ledger::plan_revert).await?;
-        self.carry_out_all(planned).await
+        let mut answer = ReviewAnswer {
+            applied: planned.applied,
+            conflicts: planned.conflicts,
+            ..ReviewAnswer::default()
+        };
+        for plan in planned.plans {
+            let uri = plan.uri.as_str().to_owned();
+            match self.carry_out(plan).await? {
+                CarriedOut::Committed(part) => {
+                    answer.files.extend(part.conflicts.is_empty().then_some(uri));
+                    answer.applied.extend(part.applied);
+                    answer.conflicts.extend(part.conflicts);
+                }
+                CarriedOut::Moved(part) => answer.conflicts.extend(part.conflicts),
+            }
+        }
+        Ok(answer)
     }
 
     /// `kit.review.rewind` for the files. `turns` are the turn and all that came after it.
@@ -185,16 +201,6 @@ impl ReviewDesk {
         Ok(selection)
     }
 
-    async fn carry_out_all(&self, planned: Planned) -> Result<ReviewAnswer, KitError> {
-        let mut answer = ReviewAnswer { applied: planned.applied, conflicts: planned.conflicts };
-        for plan in planned.plans {
-            let (CarriedOut::Committed(part) | CarriedOut::Moved(part)) = self.carry_out(plan).await?;
-            answer.applied.extend(part.applied);
-            answer.conflicts.extend(part.conflicts);
-        }
-        Ok(answer)
-    }
-
     /// Changes the file of a plan and tells the ledger what came of it.
     async fn carry_out(&self, plan: Plan) -> Result<CarriedOut, KitError> {
         let (_, workspace) = self.attached()?;
@@ -232,7 +238,7 @@ enum Failed {
 
 fn refused(plan: &Plan, why: &str) -> ReviewAnswer {
     let conflict = |id: &HunkId| ReviewConflict { id: id.clone(), why: why.to_owned() };
-    ReviewAnswer { applied: Vec::new(), conflicts: plan.hunks.iter().map(conflict).collect() }
+    ReviewAnswer { conflicts: plan.hunks.iter().map(conflict).collect(), ..ReviewAnswer::default() }
 }
 
 async fn apply(workspace: &Workspace, plan: &Plan) -> Result<(), Failed> {

@@ -1,5 +1,7 @@
 //! The review commands.
 
+use std::sync::Arc;
+
 use kit_protocol::{
     KitError, ReviewAnswer, ReviewArguments, ReviewListArguments, ReviewState, RewindAnswer, RewindArguments,
     RewindMode,
@@ -12,6 +14,12 @@ impl Sessions {
     /// `kit.review.list`.
     pub async fn review_list(&self, arguments: ReviewListArguments) -> Result<ReviewState, KitError> {
         self.shared.with.desk.list(arguments).await
+    }
+
+    /// Accepts in the background what was committed.
+    pub fn look_at_commits(&self) {
+        let shared = Arc::clone(&self.shared);
+        self.in_background(async move { shared.with.desk.accept_committed(&shared.with.projects).await });
     }
 
     /// `kit.review.keep`.

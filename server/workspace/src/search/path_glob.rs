@@ -10,7 +10,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use super::SearchError;
 
-pub(super) struct PathGlob {
+pub(crate) struct PathGlob {
     matcher: GlobMatcher,
     whole_path: bool,
     inverted: bool,
@@ -19,7 +19,7 @@ pub(super) struct PathGlob {
 
 impl PathGlob {
     /// Reads a glob; `top` is the searched directory, of which an absolute glob may be a part.
-    pub(super) fn new(glob: &str, top: &Path) -> Result<Self, SearchError> {
+    pub(crate) fn new(glob: &str, top: &Path) -> Result<Self, SearchError> {
         let (inverted, rest) = match glob.strip_prefix('!') {
             Some(rest) => (true, rest),
             None => (false, glob),
@@ -53,7 +53,7 @@ impl PathGlob {
     }
 
     /// Whether a file matches; `relative` is its path below the searched directory, `in_root` below the root.
-    pub(super) fn matches(&self, relative: &Path, in_root: Option<&Path>) -> bool {
+    pub(crate) fn matches(&self, relative: &Path, in_root: Option<&Path>) -> bool {
         let found = if self.whole_path {
             self.matcher.is_match(relative) || in_root.is_some_and(|path| self.matcher.is_match(path))
         } else {

@@ -1,4 +1,4 @@
-//! The parallel walk below a directory that both searches share.
+//! The parallel walk below a directory that searches and the census share.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,14 +11,14 @@ const MAX_THREADS: usize = 12;
 
 /// Whether names that begin with a dot are visited.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hidden {
+pub(crate) enum Hidden {
     Skip,
     Visit,
 }
 
 /// Visits all files that are not ignored, on several threads, in no order. `worker` is called once per thread and
 /// gives what that thread calls for each file. Answers how many entries could not be read.
-pub(super) fn walk<'scope, W>(
+pub(crate) fn walk<'scope, W>(
     top: &Path,
     hidden: Hidden,
     cancel: &CancellationToken,
