@@ -88,6 +88,21 @@ return {
     end,
   },
   {
+    "offers a copy of a session that another editor has",
+    function()
+      local nvim = start()
+      nvim:lua([[
+        _G.fake.replies["kit.session.open"] = function()
+          return nil, { code = -32600, message = "it is open elsewhere", data = { kind = "busy" } }
+        end
+      ]])
+      nvim:command("Kit sessions open Panic hunt")
+      equal(call_of(nvim, "kit.session.fork"), { session = first })
+      equal(nvim:get("_G.asked"), '"Panic hunt" is open in another editor')
+      equal(nvim:get("_G.messages"), {})
+    end,
+  },
+  {
     "completes sessions by title and id, and files where one is meant",
     function()
       local nvim = start()

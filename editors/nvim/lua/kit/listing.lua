@@ -4,12 +4,14 @@ local near = require("kit.near")
 
 local M = {}
 
+--- Longer lines are wrapped.
+M.width = 110
+
 --- Moves what does not fit beside the cursor, such as into the small window of the prompt, to the middle of the screen.
 ---@param window integer
----@param lines integer
-local function center(window, lines)
+local function center(window)
   local api = vim.api
-  local height = math.min(lines, vim.o.lines - vim.o.cmdheight - 4)
+  local height = math.min(api.nvim_win_text_height(window, {}).all, vim.o.lines - vim.o.cmdheight - 4)
   if api.nvim_win_get_height(window) >= height then return end
   local width = api.nvim_win_get_width(window)
   api.nvim_win_set_config(window, {
@@ -38,10 +40,10 @@ function M.show(title, lines)
     title = (" %s "):format(title),
     focus_id = focus_id,
     focus = is_same,
-    wrap = false,
-    max_width = 110,
+    wrap = true,
+    max_width = M.width,
   })
-  center(window, #shown)
+  center(window)
 end
 
 ---@class kit.Subject What `:Kit SUBJECT ACTION …` is about: a module with these.

@@ -5,6 +5,8 @@ local listing = require("kit.listing")
 
 local M = {}
 
+local shortest_description = 30
+
 local icons = {
   ready = "●",
   idle = "○",
@@ -37,9 +39,14 @@ local function show(answer)
   local lines = {}
   for _, server in ipairs(answer.servers) do
     lines[#lines + 1] = describe(server)
+    local longest = 0
+    for _, tool in ipairs(server.tools or {}) do
+      longest = math.max(longest, #tool.name)
+    end
+    local room = math.max(listing.width - longest - 5, shortest_description)
     for _, tool in ipairs(server.tools or {}) do
       local description = (tool.description or ""):match("^[^\n]*")
-      lines[#lines + 1] = ("    %-28s %s"):format(tool.name, format.head(description, 70))
+      lines[#lines + 1] = ("    %s %s"):format(tool.name .. (" "):rep(longest - #tool.name), format.head(description, room))
     end
     local function add(label, values)
       if #(values or {}) > 0 then lines[#lines + 1] = ("    %s: %s"):format(label, table.concat(values, ", ")) end

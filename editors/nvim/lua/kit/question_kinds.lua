@@ -70,8 +70,9 @@ local words_of_kind =
 function M.permission(request)
   local function answer(option, reason)
     local is_allowed = vim.startswith(option.kind, "allow")
+    reason = reason ~= "" and reason or nil
     local words = ("%s %s: %s"):format(is_allowed and "▸" or "✗", option.label, request.title)
-    return { option = option.id, feedback = reason ~= "" and reason or nil }, words
+    return { option = option.id, feedback = reason }, reason and ("%s (%s)"):format(words, reason) or words
   end
   local choices, used = {}, {}
   for index, option in ipairs(request.options) do

@@ -122,8 +122,17 @@ local function with_session(text, wish, use)
   end)
 end
 
+--- Opens a session; of one that another editor has, a copy can go on here.
 ---@param summary table
-local function open(summary) client.execute("kit.session.open", { session = summary.id }, session.switch) end
+local function open(summary)
+  client.execute("kit.session.open", { session = summary.id }, session.switch, function(problem)
+    if (problem.data or {}).kind ~= "busy" then return client.report(problem) end
+    local prompt = ('"%s" is open in another editor'):format(title_of(summary))
+    vim.ui.select({ "Go on here with a copy", "Leave it there" }, { prompt = prompt }, function(_, index)
+      if index == 1 then client.execute("kit.session.fork", { session = summary.id }, session.switch) end
+    end)
+  end)
+end
 
 M.subject = "sessions"
 M.actions = {} ---@type table<string, fun(rest: string)>
