@@ -1,5 +1,5 @@
 // A real VS Code (code-server) with our extension and our server in it, driven in a real browser.
-// Environment: KIT_VSCODE (folder of tests/scripts/vscode.sh), KIT_LS (the server).
+// Environment: KIT_VSCODE (folder of tests/scripts/vscode.sh), KIT_LS (the server, unless a test names another one).
 
 import { spawn } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -30,11 +30,11 @@ export async function launchBrowser() {
 /** VS Code with a project. Everything it starts and writes goes away with `close`. */
 export class Editor {
   /**
-   * `scripts` are scripts of models by name, `settings` settings of the user.
+   * `scripts` are scripts of models by name, `settings` settings of the user, `theme` the name of a color theme.
    * @param {{ files: Record<string, string>, environment: Record<string, string>, scripts?: Record<string, unknown[]>,
-   *   settings?: Record<string, unknown>, width?: number, height?: number }} options
+   *   settings?: Record<string, unknown>, server?: string, theme?: string, width?: number, height?: number }} options
    */
-  static async start({ files, environment, scripts = {}, settings = {}, width = 1280, height = 800 }) {
+  static async start({ files, environment, scripts = {}, settings = {}, server = needed("KIT_LS"), theme = "Default Dark Modern", width = 1280, height = 800 }) {
     const editor = new Editor();
     editor.folder = await mkdtemp(path.join(os.tmpdir(), "kit-vscode-"));
     editor.project = path.join(editor.folder, "project");
@@ -47,7 +47,7 @@ export class Editor {
         await mkdir(editor.scripts, { recursive: true });
         await writeFile(path.join(editor.scripts, `${name}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
       }
-      await editor.#install(settings);
+      await editor.#install({ "kit.server.path": server, ...settings }, theme);
       const address = await editor.#serve({ ...(Object.keys(scripts).length > 0 ? { KIT_SCRIPTS: editor.scripts } : {}), ...environment });
       editor.browser = await launchBrowser();
       editor.page = await editor.browser.newPage({ viewport: { width, height } });
@@ -61,15 +61,15 @@ export class Editor {
     return editor;
   }
 
-  async #install(wanted) {
+  async #install(settings, theme) {
     const installed = path.join(this.folder, "extensions/kit.kit-0.1.0");
     for (const part of ["package.json", "package.nls.json", "dist", "media"]) {
       await cp(path.join(extension, part), path.join(installed, part), { recursive: true });
     }
-    await this.#write("user/Machine/settings.json", { "kit.server.path": needed("KIT_LS"), ...wanted });
+    await this.#write("user/Machine/settings.json", settings);
     await this.#write("user/User/settings.json", {
       "workbench.startupEditor": "none",
-      "workbench.colorTheme": "Default Dark Modern",
+      "workbench.colorTheme": theme,
       "workbench.tips.enabled": false,
       "chat.disableAIFeatures": true,
       "git.enabled": false,

@@ -75,7 +75,7 @@ pub(crate) fn run() -> Result<()> {
         Ok(vscode) => {
             let mut command = node(vscode);
             command
-                .arg("tests/smoke.mjs")
+                .args(["--test", "--test-reporter=spec", "tests/smoke.mjs"])
                 .current_dir(root().join("editors/vscode"))
                 .env("KIT_VSCODE", vscode);
             ran(&mut command, Counts::Nothing)
