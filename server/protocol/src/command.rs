@@ -586,17 +586,3 @@ pub struct ServerCapabilities {
     /// Its commands.
     pub commands: Vec<CommandInfo>,
 }
-
-/// Parameters of `workspace/textDocumentContent`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ContentArguments {
-    /// A `kit-base:`, `kit-after:` or `kit-session:` address.
-    pub uri: String,
-}
-
-/// Answer of `workspace/textDocumentContent`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ContentAnswer {
-    /// The text.
-    pub text: String,
-}
