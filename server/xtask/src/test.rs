@@ -78,7 +78,7 @@ pub(crate) fn run() -> Result<()> {
                 .args(["--test", "--test-reporter=spec", "tests/smoke.mjs"])
                 .current_dir(root().join("editors/vscode"))
                 .env("KIT_VSCODE", vscode);
-            ran(&mut command, Counts::Nothing)
+            ran(&mut command, Counts::Node)
         }
         Err(why) => Ok(Outcome::Skipped(why.clone())),
     });
