@@ -237,15 +237,21 @@ async fn converse(
         code = signals.next() => return Ok(code),
     };
     let Begun { session, turn, said } = begun;
-    if let Some(said) = &said
-        && turn.is_none()
-    {
-        let kept = !run.no_session && keep(running, &session, &line).await?;
-        output.said(said, kept.then_some(&session), running.sessions.status().model);
+    let said = said.filter(|_| turn.is_none());
+    let mut kept = false;
+    if let Some(said) = &said {
+        kept = !run.no_session && keep(running, &session, &line).await?;
+        output.said(said);
     }
     let (end, code) = match follow(running, feed, signals, output, &session, turn).await? {
         Followed::Ended(Some(end), code) => (end, code),
-        Followed::Ended(None, code) | Followed::Abandoned(code) => return Ok(code),
+        Followed::Ended(None, code) => {
+            if let Some(said) = &said {
+                output.ended_without_turn(said, kept.then_some(&session), running.sessions.status().model);
+            }
+            return Ok(code);
+        }
+        Followed::Abandoned(code) => return Ok(code),
     };
     let path = path_of(running, &session).await?;
     let kept = (!run.no_session).then_some(&session);

@@ -69,24 +69,32 @@ impl Output {
         }
     }
 
-    /// What a command says, which started no turn.
-    pub(super) fn said(&self, answer: &CommandRunAnswer, session: Option<&SessionId>, model: Option<String>) {
+    /// What a command says, before the turns that it asked for.
+    pub(super) fn said(&self, answer: &CommandRunAnswer) {
         let said = answer.output.as_deref().unwrap_or_default().trim_end();
         match self.style {
-            Style::Text | Style::Quiet => {
-                if !said.is_empty() {
-                    out(&format!("{said}\n"));
-                }
-                if let Some(session) = session.filter(|_| self.style == Style::Text) {
-                    aside(&format!("session {session}"));
-                }
-            }
+            Style::Json => {}
+            Style::Text | Style::Quiet if said.is_empty() => {}
+            Style::Text | Style::Quiet => out(&format!("{said}\n")),
             Style::Events => match serde_json::to_string(answer) {
                 Ok(line) => out(&format!("{line}\n")),
                 Err(error) => tracing::error!(%error, "what a command says cannot be printed"),
             },
+        }
+    }
+
+    /// The end of a run in which there was a command and no turn.
+    pub(super) fn ended_without_turn(
+        &self,
+        answer: &CommandRunAnswer,
+        session: Option<&SessionId>,
+        model: Option<String>,
+    ) {
+        match self.style {
+            Style::Quiet | Style::Events => {}
+            Style::Text => session.into_iter().for_each(|session| aside(&format!("session {session}"))),
             Style::Json => print_object(&json!({
-                "response": said,
+                "response": answer.output.as_deref().unwrap_or_default().trim_end(),
                 "model": model.unwrap_or_default(),
                 "stop_reason": StopReason::EndTurn,
                 "messages": [],
