@@ -128,6 +128,18 @@ async fn installing_shows_what_is_asked_for_and_records_what_was_installed() {
     assert!(!project.path(".kit/extensions/gate.js").exists());
     assert!(!project.path(".kit/extensions/deep").exists());
     holds(&run(&project, &["remove", "gate"]).await, 1, &["nothing was installed from gate"]);
+
+    // A file of the user's own stays, and then nothing else is installed either.
+    project.write(".kit/extensions/gate.js", "export default () => {};\n");
+    holds(&run(&project, &["install", "source", "--local", "--yes"]).await, 1, &["gate.js is there already"]);
+    assert!(!project.path(".kit/extensions/deep").exists());
+
+    // What is installed for all projects is found from each of them.
+    holds(&run(&project, &["install", "source", "--yes"]).await, 0, &["Installed deep, gate"]);
+    let packages = std::fs::read_to_string(project.kit_home().join("config/extensions/packages.json"));
+    let source = project.path("source").canonicalize().expect("the source");
+    assert!(packages.expect("the record").contains(&format!("\"source\": \"{}\"", source.display())));
+    holds(&run(&project, &["remove", "./source"]).await, 0, &["Removed deep, gate.js."]);
 }
 
 /// Statement 29.
