@@ -5,6 +5,8 @@
 //! agent text without the hunk is merged into the live text, so that the agent's part goes and what was typed stays.
 //! What stays is the user's own then, and the baseline takes it over. If the merge fails, nothing of that hunk changes.
 
+use std::collections::BTreeSet;
+
 use kit_text::diff::{self, LineHunk};
 use kit_text::{LineRange, Text, merge};
 
@@ -25,6 +27,8 @@ pub(crate) struct Undone {
 const TYPED_SAME_WORDS: &str =
     "what you typed cannot be told apart from what the agent wrote here; edit it by hand or keep it";
 const TYPED_IN_SELECTION: &str = "you typed in these lines; undo the whole hunk instead";
+const STANDS_IN_ANOTHER: &str =
+    "lines of it stand in another change that cannot be undone; edit that one by hand or keep it";
 const CREATED_AGAIN: &str = "the agent deleted this file and you created it again; it is not overwritten";
 const TOO_LARGE: &str =
     "the file is too large to tell your changes from the agent's; edit it by hand or keep it";
@@ -136,6 +140,14 @@ impl ReviewFile {
         }
         applied.reverse();
         conflicts.reverse();
+        let entangled = entangled(&base, &live, &mut applied, &conflicts);
+        if !entangled.is_empty() {
+            let mut undone = self.undo_lines(base, live, &applied);
+            undone.conflicts.extend(conflicts);
+            undone.conflicts.extend(entangled.into_iter().map(|hunk| (hunk, STANDS_IN_ANOTHER.to_owned())));
+            undone.conflicts.sort_by_key(|(hunk, _)| hunk.current.start);
+            return undone;
+        }
 
         let mut state = self.state.clone();
         let changes = diff::hunks(&live, &texts.current);
@@ -199,4 +211,34 @@ impl Texts {
         let current = merge::three_way(&self.agent, &self.current, &agent)?;
         Ok(Self { agent, current })
     }
+}
+
+/// Takes those hunks out of `applied` in whose live lines there is a line that the baseline has in a hunk that stays.
+///
+/// Where lines repeat, the difference can show a line that is in both texts as gone from one hunk and come in another.
+/// Undoing the second alone would lose it.
+fn entangled(
+    base: &Text,
+    live: &Text,
+    applied: &mut Vec<LineHunk>,
+    conflicts: &[(LineHunk, String)],
+) -> Vec<LineHunk> {
+    let lines = |text: &Text, range: LineRange| -> BTreeSet<String> {
+        let text = text.lines_text(range);
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    };
+    let mut staying: BTreeSet<String> =
+        conflicts.iter().flat_map(|(hunk, _)| lines(base, hunk.base)).collect();
+    let mut found = Vec::new();
+    while !staying.is_empty() {
+        let stays = |hunk: &LineHunk| {
+            let comes_back = lines(base, hunk.base);
+            lines(live, hunk.current).iter().any(|line| staying.contains(line) && !comes_back.contains(line))
+        };
+        let (more, rest): (Vec<LineHunk>, Vec<LineHunk>) = applied.iter().copied().partition(stays);
+        *applied = rest;
+        staying = more.iter().flat_map(|hunk| lines(base, hunk.base)).collect();
+        found.extend(more);
+    }
+    found
 }

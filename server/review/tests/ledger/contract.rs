@@ -460,3 +460,16 @@ fn models_are_told_what_was_kept_undone_and_changed() {
     assert_eq!(desk.ledger.take_feedback(&session).unwrap(), expected);
     assert_eq!(desk.ledger.take_feedback(&session).unwrap(), []);
 }
+
+#[test]
+fn a_line_that_stands_in_two_hunks_is_not_undone_where_one_of_them_stays() {
+    let mut desk = Desk::new(&[("a", "a\na\na\na\nb\ng\ng\na\nN")]);
+    desk.agent("t1", "a", Some("a\na\na\na\nb\nb\nb\na\ng\na\nN"));
+    desk.user("a", Some("a\na\na\na\nb\nb\nb\na\nmine\ng\na\nN"));
+    desk.user("a", Some("a\na\na\na\nb\nb\nmine too\na\nmine\ng\na\nN"));
+    desk.agent("t1", "a", Some("a\na\na\na\nb\nb\nmine too\na\nmine\ng\nb\nx\n"));
+    let answer = desk.undo(Selection::All);
+    assert!(!answer.conflicts.is_empty());
+    let text = desk.text("a").unwrap();
+    assert!(text.contains("mine\n") && text.contains("mine too\n"), "{text:?}");
+}
