@@ -67,10 +67,10 @@ where
     };
     let ended =
         transport(Wire { input, output, recorder }, service, socket, wire_order, parent::gone(&shared)).await;
-    if let Some(running) = shared.running.get() {
-        if tokio::time::timeout(FLUSH, running.shut_down()).await.is_err() {
-            tracing::error!("running turns did not end in time");
-        }
+    if let Some(running) = shared.running.get()
+        && tokio::time::timeout(FLUSH, running.shut_down()).await.is_err()
+    {
+        tracing::error!("running turns did not end in time");
     }
     Ok(ended)
 }
