@@ -376,6 +376,58 @@ async fn a_prompt_that_joins_a_turn_is_fetched_in_it_and_ends_no_turn() {
     client.close().await;
 }
 
+/// The texts of the last request's user messages that are about the resource.
+fn resource_texts(model: &ModelServer) -> Vec<String> {
+    let request = model.requests().pop().expect("a request");
+    let texts = request.user_texts().into_iter().filter(|text| text.contains("<resource "));
+    texts.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_mentioned_resource_that_changes_is_read_again_once_in_a_turn() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "updates", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    model.reply(Reply::new().text("read"));
+    client.run("Sum up @mcp:bad:nasty://one").await;
+    let note = project.path("note");
+    let noted = |what: &str| std::fs::read_to_string(&note).unwrap_or_default().matches(what).count();
+    eventually("it is watched", || noted("resources/subscribe nasty://one") == 1).await;
+    let first = "<resource name=\"mcp:bad:nasty://one\">\n[resource nasty://one]\nversion 1\n";
+    let texts = resource_texts(&model);
+    assert!(texts.len() == 1 && texts[0].contains(first), "{texts:?}");
+
+    // Two changes in one turn: the model gets the first of them at its next call, and the last one with the next turn.
+    let call = |said: &str| Reply::new().call("mcp__bad__echo", json!({ "text": said }));
+    model.reply(call("changed"));
+    model.reply(call("changed"));
+    model.reply(Reply::new().text("changed"));
+    let report = client.run("change it").await;
+    let notice = report.only("notice")["message"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(notice, "@mcp:bad:nasty://one has changed since it was read, so the model got it anew");
+    let changed = |version: u32| {
+        let name = "name=\"mcp:bad:nasty://one\" changed=\"true\"";
+        format!("<resource {name}>\n[resource nasty://one]\nversion {version}\n")
+    };
+    let texts = resource_texts(&model);
+    assert!(texts.len() == 2 && texts[1].contains(&changed(2)), "{texts:?}");
+    model.reply(Reply::new().text("still there"));
+    client.run("and now?").await;
+    let texts = resource_texts(&model);
+    assert!(texts.len() == 3 && texts[2].contains(&changed(3)), "{texts:?}");
+
+    // It says that it changed and did not, and then no more about it.
+    model.reply(call("same"));
+    model.reply(Reply::new().text("the same"));
+    assert_eq!(client.run("touch it").await.all("notice"), Vec::<&Value>::new());
+    assert_eq!(resource_texts(&model).len(), 3);
+    assert_eq!(noted("resources/subscribe"), 1, "it is subscribed to once");
+    client.command("kit.session.branch", json!({})).await.expect("it goes on from the beginning");
+    eventually("nobody watches it any more", || noted("resources/unsubscribe nasty://one") == 1).await;
+    client.close().await;
+}
+
 #[tokio::test]
 async fn resources_that_come_later_are_completed() {
     let project = Project::new();
