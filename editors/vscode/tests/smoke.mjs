@@ -49,6 +49,8 @@ test("a turn is shown, its hunks are decided, and whatever the server asks is an
   await page.keyboard.press("Escape");
   await editor.lens(`1/${hunks - 1}`).waitFor();
   await editor.lens("Undo").first().click();
+  await editor.lens(`1/${hunks - 2}`).waitFor();
+  await editor.command("Kit: Keep All Changes");
   await editor.statusWith("hunk").waitFor({ state: "detached" });
 
   await editor.command("Kit: Doctor");
