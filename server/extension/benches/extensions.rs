@@ -86,9 +86,12 @@ fn extensions(criterion: &mut Criterion) {
     let guest = Arc::new(runtime.block_on(start(&program)));
     let context = json!({ "sessionId": "s", "cwd": "/", "model": "a/b", "interactive": true });
     let input = "cargo test --workspace -- --nocapture 2>&1 | tail -n 40; ".repeat(72);
+    let tool_call = json!({
+        "toolName": "bash", "toolCallId": "c", "toolKind": "execute", "input": input, "source": "llm", "context": context,
+    });
     let events = [
         ("extension/empty event", "message_start", json!({ "context": context })),
-        ("extension/event of 4 KB", "tool_call", json!({ "input": input, "context": context })),
+        ("extension/event of 4 KB", "tool_call", tool_call),
     ];
     for (name, event, payload) in &events {
         let (event, payload): (Arc<str>, Arc<str>) = ((*event).into(), payload.to_string().into());
