@@ -174,24 +174,16 @@ fn without(before: &Side, after: &Side, now: &Side) -> Result<Side, String> {
     }
 }
 
-/// The same, with `now` wherever that is not possible.
-fn without_where_possible(before: &Side, after: &Side, now: &Side) -> Side {
-    match (before, after, now) {
-        _ if now == after => before.clone(),
-        (Some(before), Some(after), Some(now)) => Some(merge::three_way_preferring_ours(after, now, before)),
-        (_, _, now) => now.clone(),
-    }
-}
-
-/// The same for the agent text. Where it is not possible, what the agent had there before and what came since are the
-/// agent's, and nothing else: what stood there in between can hold lines that the user typed and that the agent text
-/// took over when the agent's were gone. As the agent's, they would go with its next undo.
+/// The same for the agent text, with `now` where a file is missing. Where lines dispute, what the agent had there before and
+/// what came since are the agent's, and nothing else: what stood there in between can hold lines that the user typed and
+/// that the agent text took over when the agent's were gone. As the agent's, they would go with its next undo.
 fn agent_without(before: &Side, after: &Side, now: &Side) -> Side {
     match (before, after, now) {
+        _ if now == after => before.clone(),
         (Some(before), Some(after), Some(now)) => {
             Some(merge::three_way_resolving(after, now, before, &mut agent_text_of))
         }
-        _ => without_where_possible(before, after, now),
+        (_, _, now) => now.clone(),
     }
 }
 
