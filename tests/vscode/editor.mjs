@@ -181,23 +181,23 @@ export class Editor {
     await this.#quickBox.pressSequentially(text);
   }
 
-  /** Opens a quick pick by its key. A document that has just been asked for takes the focus when it opens, which closes the pick. */
-  async #openPick(key) {
-    const isOpen = () => this.#quickBox.waitFor({ timeout: 3_000 }).then(() => true, () => false);
-    for (let attempt = 0; attempt < 10; attempt += 1) {
-      await this.page.keyboard.press(key);
-      if (await isOpen()) return;
-    }
-    throw new Error(`${key} opens no quick pick`);
-  }
-
+  /** Chooses a row of the quick pick that a key opens. A document that has just been asked for takes the focus when it opens, which closes the pick: then it is opened again. */
   async #pick(key, text) {
-    await this.#openPick(key);
-    await this.quickInput(text);
     // The list is filtered with a delay: until then its first row is another one.
     const words = new RegExp(text.split(" ").map((word) => word.replace(/\W/g, "\\$&")).join(".*"));
-    await this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: words }).waitFor();
-    await this.page.keyboard.press("Enter");
+    const row = this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: words });
+    const isShown = (locator) => locator.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      if (!(await this.#quickBox.isVisible())) {
+        await this.page.keyboard.press(key);
+        if (!(await isShown(this.#quickBox))) continue;
+        await this.#quickBox.pressSequentially(text, { timeout: 3_000 }).catch(() => undefined);
+      }
+      if (!(await isShown(row))) continue;
+      await this.page.keyboard.press("Enter");
+      return;
+    }
+    throw new Error(`${key} shows no row with ${text}`);
   }
 
   /** Runs a command of the palette. */
