@@ -75,11 +75,7 @@
     },
   };
 
-  // `tool_call_input_start` is `onToolCallInputStart`, `llm_usage` is `onLLMUsage`.
-  const methodOf = (event) => {
-    const words = event.split(/[_.]/).map((word) => (word === "llm" ? "LLM" : word[0].toUpperCase() + word.slice(1)));
-    return `on${words.join("")}`;
-  };
+  for (const [event, name] of Object.entries(entries.events)) kit[name] = (handler, settings) => on(event, handler, settings);
 
   // --- loading -------------------------------------------------------------------------------------------------------
 
@@ -90,7 +86,6 @@
     config.events ??= [];
     config.methods ??= [];
     entries.learn(config.methods, config.doors ?? {});
-    for (const event of config.events) kit[methodOf(event)] = (handler, settings) => on(event, handler, settings);
     Object.assign(kit, {
       api: config.api, name: config.name, path: config.path, options: { ...config.options },
       methods: [...config.methods], events: [...config.events],

@@ -27,7 +27,7 @@ const PRELUDE: [(&str, &str); 4] = [
         concat!(
             "(function (natives, entries) {",
             include_str!("methods.gen.js"),
-            "entries.methods = METHODS; })"
+            "entries.methods = METHODS; entries.events = EVENTS; })"
         ),
     ),
     ("kit:context", include_str!("../prelude/context.js")),

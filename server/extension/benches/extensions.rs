@@ -22,7 +22,7 @@ use kit_extension::sandbox::{
     Weight,
 };
 use serde_json::json;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 const SOURCE: &str = r#"
 export default function (kit) {
@@ -83,7 +83,9 @@ fn extensions(criterion: &mut Criterion) {
     criterion.bench_function("extension/JavaScript file to live", |bench| {
         bench.iter(|| runtime.block_on(async { black_box(start(&program).await) }));
     });
-    let guest = Arc::new(runtime.block_on(start(&program)));
+    // Events are measured on one thread: waking another one takes longer than an event.
+    let alone = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let guest = alone.block_on(start(&program));
     let context = json!({ "sessionId": "s", "cwd": "/", "model": "a/b", "interactive": true });
     let input = "cargo test --workspace -- --nocapture 2>&1 | tail -n 40; ".repeat(72);
     let tool_call = json!({
@@ -96,22 +98,25 @@ fn extensions(criterion: &mut Criterion) {
     for (name, event, payload) in &events {
         let (event, payload): (Arc<str>, Arc<str>) = ((*event).into(), payload.to_string().into());
         criterion.bench_function(name, |bench| {
-            bench.iter(|| runtime.block_on(guest.event(&event, &payload, limit)).expect("an answer"));
+            bench.iter(|| alone.block_on(guest.event(&event, &payload, limit)).expect("an answer"));
         });
     }
     let compiled = component.map(|component| {
         criterion.bench_function("extension/Rust component to live", |bench| {
             bench.iter(|| runtime.block_on(async { black_box(start(&component).await) }));
         });
-        let compiled = runtime.block_on(start(&component));
+        let compiled = alone.block_on(start(&component));
         for (name, event, payload) in &events {
             let (event, payload): (Arc<str>, Arc<str>) = ((*event).into(), payload.to_string().into());
             criterion.bench_function(&format!("{name} in Rust"), |bench| {
-                bench.iter(|| runtime.block_on(compiled.event(&event, &payload, limit)).expect("an answer"));
+                bench.iter(|| alone.block_on(compiled.event(&event, &payload, limit)).expect("an answer"));
             });
         }
-        compiled
+        drop(compiled);
+        runtime.block_on(start(&component))
     });
+    drop(guest);
+    let guest = Arc::new(runtime.block_on(start(&program)));
     let (error, nothing): (Arc<str>, Arc<str>) =
         ("error".into(), json!({ "context": context }).to_string().into());
     let message: Arc<str> = "message_start".into();

@@ -69,9 +69,9 @@ pub(super) const TABLE_ELEMENTS: usize = 100_000;
 pub(super) const WASM_STACK: usize = 2 << 20;
 /// Stack of a guest's fiber, which holds frames of the host as well.
 pub(super) const FIBER_STACK: usize = 3 << 20;
-/// Address space that is reserved for a memory.
-pub(super) const RESERVATION: u64 = 256 << 20;
-/// Address space behind a memory.
-pub(super) const GUARD: u64 = 64 << 10;
+/// Address space that is reserved for a memory: all that it can name, so that the program's accesses need no checks.
+pub(super) const RESERVATION: u64 = 4 << 30;
+/// Address space behind a memory, for what an access adds to its address.
+pub(super) const GUARD: u64 = 32 << 20;
 /// How often running guests are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);
