@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use kit_protocol::{
     CompactionSettings, Event, EventBody, ListScope, ReviewState, SessionArguments, SessionListArguments,
     Settings, Status,
 };
-use kit_session::{Dependencies, Feed, Sessions, Sink};
+use kit_provider::{Environment, Models, ProviderSettings};
+use kit_session::{CurrentSetup, Dependencies, Feed, Sessions, Setup, Sink};
+use kit_tools::ToolSettings;
 use kit_workspace::Paths;
 
 struct Nobody;
@@ -69,20 +72,17 @@ fn resume(criterion: &mut Criterion) {
     std::fs::write(&path, session("0123456789abcdef0123456789abcdef", 100_000)).expect("a session");
     let open = SessionArguments { path: path.to_str().map(str::to_owned), ..SessionArguments::default() };
     criterion.bench_function("resume of a session of 100,000 entries", |bencher| {
-        bencher.to_async(&runtime).iter_batched(
-            || {
-                let _context = runtime.enter();
-                sessions(home.path())
-            },
-            |sessions| {
-                let open = open.clone();
-                async move {
-                    black_box(sessions.open(open).await.expect("the session opens"));
-                    sessions.shutdown().await;
-                }
-            },
-            BatchSize::PerIteration,
-        );
+        bencher.to_async(&runtime).iter_custom(async |times| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..times {
+                let sessions = sessions(home.path());
+                let began = Instant::now();
+                black_box(sessions.open(open.clone()).await.expect("the session opens"));
+                spent += began.elapsed();
+                sessions.shutdown().await;
+            }
+            spent
+        });
     });
 }
 
@@ -126,25 +126,29 @@ fn compact(criterion: &mut Criterion) {
     let path = home.path().join("large.jsonl");
     // A turn of five entries is about 350 tokens.
     std::fs::write(&path, session("0123456789abcdef0123456789abcdef", 2_900)).expect("a session");
+    std::fs::write(home.path().join("summary.jsonl"), "[{\"text\":\"What was said.\"}]\n").expect("a script");
+    let scripts = home.path().to_str().expect("a plain path");
     let compaction =
-        CompactionSettings { model: Some("scripted/demo".to_owned()), ..CompactionSettings::default() };
+        CompactionSettings { model: Some("scripted/summary".to_owned()), ..CompactionSettings::default() };
     let settings = Settings { compaction: Some(compaction), ..Settings::default() };
+    let environment = Environment::from_iter([("KIT_SCRIPTS", scripts)]);
     criterion.bench_function("compaction of a history of 200,000 tokens", |bencher| {
-        bencher.to_async(&runtime).iter_batched(
-            || {
-                let _context = runtime.enter();
+        bencher.to_async(&runtime).iter_custom(async |times| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..times {
                 let copy = home.path().join("copy.jsonl");
                 std::fs::copy(&path, &copy).expect("a copy");
-                let feed = Feed::new();
-                let with = Dependencies::local(
-                    home.path(),
-                    Paths::below(home.path()),
-                    settings.clone(),
-                    feed.clone(),
-                );
-                (Sessions::new(with), feed.events(), copy)
-            },
-            |(sessions, mut events, copy)| async move {
+                let (feed, paths) = (Feed::new(), Paths::below(home.path()));
+                let setup = Setup {
+                    models: Arc::new(Models::new(&ProviderSettings::from(&settings), environment.clone())),
+                    tool_settings: Arc::new(ToolSettings::default()),
+                    settings: settings.clone(),
+                };
+                let mut events = feed.events();
+                let sessions = Sessions::new(Dependencies {
+                    setup: CurrentSetup::from(setup),
+                    ..Dependencies::local(home.path(), paths, settings.clone(), feed.clone())
+                });
                 let open = SessionArguments {
                     path: copy.to_str().map(str::to_owned),
                     ..SessionArguments::default()
@@ -152,16 +156,19 @@ fn compact(criterion: &mut Criterion) {
                 let opened = sessions.open(open).await.expect("the session opens");
                 let compact =
                     SessionArguments { session: Some(opened.session), ..SessionArguments::default() };
+                let began = Instant::now();
                 sessions.compact(compact).await.expect("the compaction begins");
-                while let Ok(Some(event)) = events.next().await {
+                loop {
+                    let event = events.next().await.expect("no event is lost").expect("an event");
                     if matches!(event.body, EventBody::Compaction { .. }) {
                         break;
                     }
                 }
+                spent += began.elapsed();
                 sessions.shutdown().await;
-            },
-            BatchSize::PerIteration,
-        );
+            }
+            spent
+        });
     });
 }
 
@@ -176,15 +183,18 @@ fn fork(criterion: &mut Criterion) {
     };
     let open = SessionArguments { path: path.to_str().map(str::to_owned), ..SessionArguments::default() };
     let opened = runtime.block_on(sessions.open(open)).expect("the session opens").session;
+    let source = SessionArguments { session: Some(opened), ..SessionArguments::default() };
     criterion.bench_function("fork of a session of 10,000 entries", |bencher| {
-        bencher.to_async(&runtime).iter(|| {
-            let (sessions, session) = (Arc::clone(&sessions), opened.clone());
-            async move {
-                let source = SessionArguments { session: Some(session), ..SessionArguments::default() };
-                let forked = sessions.fork(source).await.expect("the session is forked");
+        bencher.to_async(&runtime).iter_custom(async |times| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..times {
+                let began = Instant::now();
+                let forked = sessions.fork(source.clone()).await.expect("the session is forked");
+                spent += began.elapsed();
                 let copy = SessionArguments { session: Some(forked.session), ..SessionArguments::default() };
                 black_box(sessions.delete(copy).await.expect("the copy is deleted"));
             }
+            spent
         });
     });
     runtime.block_on(sessions.shutdown());

@@ -4,6 +4,7 @@
 //! Each line is copied field by field, so that what this version does not know survives as it is. Entries that a
 //! compaction kept come along, because the branch goes on behind it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -127,7 +128,7 @@ fn copy(history: &History, lines: &Lines, branch: &[EntryIndex]) -> serde_json::
     let mut parent: Option<&EntryId> = None;
     for record in &records {
         let line = lines.get(record.span);
-        let Ok(mut fields) = serde_json::from_str::<Fields>(&line) else { continue };
+        let Ok(mut fields) = serde_json::from_str::<Fields<'_>>(&line) else { continue };
         let Some(id) = ids.get(record.id.as_str()) else { continue };
         fields.set("id", Some(id))?;
         fields.set("parent_id", parent)?;
@@ -145,15 +146,30 @@ fn copy(history: &History, lines: &Lines, branch: &[EntryIndex]) -> serde_json::
 }
 
 /// The fields of an object in order, their values verbatim.
-struct Fields(Vec<(String, Box<RawValue>)>);
+struct Fields<'line>(Vec<(Cow<'line, str>, Kept<'line>)>);
 
-impl Fields {
+/// A value as it stands in the line, or a new one.
+enum Kept<'line> {
+    Line(&'line RawValue),
+    New(Box<RawValue>),
+}
+
+impl Kept<'_> {
+    fn raw(&self) -> &RawValue {
+        match self {
+            Kept::Line(value) => value,
+            Kept::New(value) => value,
+        }
+    }
+}
+
+impl Fields<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.get())
+        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.raw().get())
     }
 
-    fn set(&mut self, name: &str, id: Option<&EntryId>) -> serde_json::Result<()> {
-        let value = id.map(serde_json::value::to_raw_value).transpose()?;
+    fn set(&mut self, name: &'static str, id: Option<&EntryId>) -> serde_json::Result<()> {
+        let value = id.map(serde_json::value::to_raw_value).transpose()?.map(Kept::New);
         let at = self.0.iter().position(|(field, _)| field == name);
         match (at, value) {
             (Some(at), Some(value)) => {
@@ -164,27 +180,31 @@ impl Fields {
             (Some(at), None) => {
                 self.0.remove(at);
             }
-            (None, Some(value)) => self.0.push((name.to_owned(), value)),
+            (None, Some(value)) => self.0.push((Cow::Borrowed(name), value)),
             (None, None) => {}
         }
         Ok(())
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// A name that borrows from the line where no escape forces a copy.
+        #[derive(Deserialize)]
+        struct Name<'line>(#[serde(borrow)] Cow<'line, str>);
+
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Fields;
+            type Value = Fields<'de>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
                 let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    fields.push((name, Kept::Line(value)));
                 }
                 Ok(Fields(fields))
             }
@@ -193,11 +213,11 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-impl Serialize for Fields {
+impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
+            map.serialize_entry(name, value.raw())?;
         }
         map.end()
     }
