@@ -5,14 +5,13 @@
 //! commit, such as by checking a branch out, is no work of the agent that waits for anybody.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kit_protocol::Attribution;
 use kit_workspace::{Author, Census, Change, DocumentUri, FileChange, Workspace};
 
 use super::ReviewDesk;
-use crate::git::Git;
+use super::commits::committed_of;
 use crate::project::Projects;
 
 /// Files of one command that come under review.
@@ -79,9 +78,11 @@ impl Onlooker {
             );
         }
         let touched = touched.take();
-        let changes: Vec<FileChange> =
-            found.changes.into_iter().filter(|change| !touched.contains(&change.location.uri)).collect();
-        let mut changes = uncommitted(projects, &workspace, changes).await;
+        let mut changes = found.changes;
+        changes.retain(|change| !touched.contains(&change.location.uri));
+        let committed =
+            committed_of(projects, &workspace, changes.iter().map(|change| &change.location)).await;
+        changes.retain(|change| !committed.contains(&change.location.real));
         let mut unreviewed = found.unread;
         let above = changes.split_off(changes.len().min(MOST_CHANGES));
         unreviewed.extend(above.into_iter().map(|change| change.location.display));
@@ -116,30 +117,6 @@ impl ReviewDesk {
             tracing::warn!(%error, "what a command did to files is not under review");
         }
     }
-}
-
-/// The changes that made files differ from the last commit, or all where git cannot tell.
-async fn uncommitted(
-    projects: &Arc<Projects>,
-    workspace: &Workspace,
-    mut changes: Vec<FileChange>,
-) -> Vec<FileChange> {
-    for root in workspace.roots() {
-        let is_inside = |change: &FileChange| change.location.root.as_ref() == Some(&root.path);
-        let inside: Vec<PathBuf> = changes
-            .iter()
-            .filter(|change| is_inside(change))
-            .map(|change| change.location.real.clone())
-            .collect();
-        if inside.is_empty() {
-            continue;
-        }
-        let Some(git) = Git::of(projects, &root.path).await else { continue };
-        if let Some(uncommitted) = git.uncommitted(&inside).await {
-            changes.retain(|change| !is_inside(change) || uncommitted.contains(&change.location.real));
-        }
-    }
-    changes
 }
 
 fn said_of(unreviewed: &[String]) -> Option<String> {
