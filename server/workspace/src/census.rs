@@ -5,20 +5,27 @@
 //! the others are compared byte by byte. Looking has limits of number, size and time; what could not be compared is
 //! named, so that nobody takes it for unchanged.
 //!
+//! Reading everything is what takes long, so a census has the bytes of the one before wherever the system says the same
+//! as then. A file that was written so shortly before it was read that a later write could bear the same time is read
+//! again.
+//!
 //! Of open documents the editor tells: one that shows what the disk holds and takes over what a command wrote there,
 //! meanwhile or soon after, was changed by that command and not by the user. The first keystroke ends this for its
 //! document.
 
-use std::collections::{BTreeMap, HashSet};
+mod kept;
+
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use kit_text::Text;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::kept::Kept;
 use crate::blocking::blocking;
 use crate::search::{Hidden, walk};
 use crate::snapshot::{same_lines, text_of};
@@ -37,10 +44,23 @@ const CLOCK_SLACK: Duration = Duration::from_secs(1);
 
 /// The files before a command.
 pub struct Census {
-    began: SystemTime,
-    files: BTreeMap<PathBuf, Noted>,
-    is_whole: bool,
+    seen: Arc<Seen>,
     running: Running,
+}
+
+/// What a look at all files has found.
+struct Seen {
+    began: SystemTime,
+    files: HashMap<PathBuf, Arc<Noted>>,
+    is_whole: bool,
+}
+
+impl Seen {
+    /// What was noted of a file, bytes included, if it is the same as then.
+    fn unchanged(&self, path: &Path, stamp: Stamp) -> Option<Arc<Noted>> {
+        let noted = self.files.get(path).filter(|noted| noted.stamp == stamp && noted.bytes.is_some())?;
+        (!stamp.is_since(self.began)).then(|| Arc::clone(noted))
+    }
 }
 
 /// What a command did to files that are not open.
@@ -105,33 +125,44 @@ impl Workspace {
     pub async fn census(&self, author: Author) -> Census {
         let began = SystemTime::now();
         let roots: Vec<PathBuf> = self.roots().into_iter().map(|root| root.real).collect();
+        let last = self.kept.get();
         let looked = blocking(move || {
             let kept = AtomicU64::new(0);
-            look(&roots, |path, stamp| {
+            let Look { files, is_whole } = look(&roots, |path, stamp| {
                 let is_kept = stamp.size <= LARGEST
                     && kept.fetch_add(stamp.size, Ordering::Relaxed).saturating_add(stamp.size) <= MOST_KEPT;
-                let bytes = is_kept.then(|| fs::read(path).ok()).flatten();
-                Noted { stamp, bytes: bytes.map(Vec::into_boxed_slice) }
-            })
+                if !is_kept {
+                    return Arc::new(Noted { stamp, bytes: None });
+                }
+                let unchanged = last.as_ref().and_then(|last| last.unchanged(path, stamp));
+                unchanged.unwrap_or_else(|| {
+                    Arc::new(Noted { stamp, bytes: fs::read(path).ok().map(Vec::into_boxed_slice) })
+                })
+            });
+            Seen { began, files, is_whole }
         });
-        let Look { files, is_whole } = looked.await.unwrap_or_default();
+        let nothing = |_| Seen { began, files: HashMap::new(), is_whole: false };
+        let seen = Arc::new(looked.await.unwrap_or_else(nothing));
+        self.kept.set(Arc::clone(&seen));
         let shown = self.documents().by_real_path().into_iter().filter(|(real, document)| {
-            let bytes = files.get(real).and_then(|noted| noted.bytes.as_deref());
+            let bytes = seen.files.get(real).and_then(|noted| noted.bytes.as_deref());
             bytes.and_then(text_of).is_some_and(|text| same_lines(&text, &document.text))
         });
         let shown = shown.map(|(_, document)| document.uri).collect();
         let running = Running::begin(self.documents(), author, shown);
-        Census { began, files, is_whole, running }
+        Census { seen, running }
     }
 
     /// What the command did since, to files that are not open.
     pub async fn changes_since(&self, census: Census) -> Found {
         let roots: Vec<PathBuf> = self.roots().into_iter().map(|root| root.real).collect();
-        let Census { began, files: before, is_whole, running } = census;
+        let Census { seen, running } = census;
+        self.kept.set(Arc::clone(&seen));
         let compared = blocking(move || {
             let Look { files: now, is_whole: is_whole_now } = look(&roots, |_, stamp| stamp);
             let mut differences = Vec::new();
-            for (path, noted) in &before {
+            #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
+            for (path, noted) in &seen.files {
                 let is_same = match now.get(path) {
                     Some(stamp) => *stamp == noted.stamp,
                     None => !is_whole_now && path.exists(),
@@ -141,12 +172,13 @@ impl Workspace {
                 }
             }
             // Among files that were not all looked at, one that was not seen before need not be new.
-            let new = now.iter().filter(|(path, _)| is_whole && !before.contains_key(*path));
+            let new = now.iter().filter(|(path, _)| seen.is_whole && !seen.files.contains_key(*path));
             differences.extend(
-                new.filter(|(_, stamp)| stamp.is_since(began))
+                new.filter(|(_, stamp)| stamp.is_since(seen.began))
                     .map(|(path, stamp)| Difference::of_new(path, stamp)),
             );
-            (differences, !is_whole || !is_whole_now)
+            differences.sort_by(|a, b| a.path.cmp(&b.path));
+            (differences, !seen.is_whole || !is_whole_now)
         });
         let Ok((differences, is_partial)) = compared.await else { return Found::default() };
         let mut found = Found { is_partial, ..Found::default() };
@@ -195,29 +227,35 @@ impl Difference {
 }
 
 struct Look<T> {
-    files: BTreeMap<PathBuf, T>,
+    files: HashMap<PathBuf, T>,
     is_whole: bool,
 }
 
-impl<T> Default for Look<T> {
-    fn default() -> Self {
-        Self { files: BTreeMap::new(), is_whole: false }
+/// What one thread has found, which is brought together with the rest when the thread is done.
+struct Share<'a, T> {
+    own: Vec<(PathBuf, T)>,
+    all: &'a Mutex<HashMap<PathBuf, T>>,
+}
+
+impl<T> Drop for Share<'_, T> {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).extend(self.own.drain(..));
     }
 }
 
 /// Looks at all files below the roots, within the limits.
 fn look<T: Send>(roots: &[PathBuf], note: impl Fn(&Path, Stamp) -> T + Sync) -> Look<T> {
-    let files = Mutex::new(BTreeMap::new());
-    let enough = CancellationToken::new();
+    let files = Mutex::new(HashMap::new());
+    let (count, enough) = (AtomicUsize::new(0), CancellationToken::new());
     let until = Instant::now() + PATIENCE;
     for root in roots {
         walk(root, Hidden::Visit, &enough, || {
-            |entry: &ignore::DirEntry| {
+            let mut share = Share { own: Vec::new(), all: &files };
+            let (note, count, enough) = (&note, &count, &enough);
+            move |entry: &ignore::DirEntry| {
                 let Ok(metadata) = entry.metadata() else { return };
-                let noted = note(entry.path(), Stamp::of(&metadata));
-                let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-                files.insert(entry.path().to_owned(), noted);
-                if files.len() > MOST_FILES || Instant::now() > until {
+                share.own.push((entry.path().to_owned(), note(entry.path(), Stamp::of(&metadata))));
+                if count.fetch_add(1, Ordering::Relaxed) >= MOST_FILES || Instant::now() > until {
                     enough.cancel();
                 }
             }
@@ -249,5 +287,33 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.documents.end_command(self.id);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_that_are_surely_the_same_are_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(&path, "one").unwrap();
+        let stamp = Stamp::of(&fs::symlink_metadata(&path).unwrap());
+        let noted = |bytes| Arc::new(Noted { stamp, bytes });
+        let seen =
+            |began, noted| Seen { began, files: HashMap::from([(path.clone(), noted)]), is_whole: true };
+        let now = SystemTime::now();
+        let (right_then, later) = (now, now + 10 * CLOCK_SLACK);
+        let read = || noted(Some(Box::from(*b"one")));
+
+        assert!(seen(later, read()).unchanged(&path, stamp).is_some(), "it was old when it was read");
+        assert!(
+            seen(right_then, read()).unchanged(&path, stamp).is_none(),
+            "it was written when it was read"
+        );
+        assert!(seen(later, noted(None)).unchanged(&path, stamp).is_none(), "it was not read");
+        let written = Stamp { changed: (stamp.changed.0, stamp.changed.1 + 1), ..stamp };
+        assert!(seen(later, read()).unchanged(&path, written).is_none(), "it was written since");
     }
 }

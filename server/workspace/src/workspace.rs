@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::blocking;
+use crate::census::Kept;
 use crate::roots::Roots;
 use crate::search::PathGlob;
 use crate::{
@@ -23,6 +24,8 @@ pub struct Workspace {
     save_after_edit: RwLock<SaveAfterEdit>,
     auto_keep: RwLock<Vec<PathGlob>>,
     writers: Writers,
+    /// What a command may find unchanged.
+    pub(crate) kept: Kept,
 }
 
 impl Workspace {
@@ -41,6 +44,7 @@ impl Workspace {
             save_after_edit: RwLock::default(),
             auto_keep: RwLock::default(),
             writers: Writers::default(),
+            kept: Kept::default(),
         }
     }
 

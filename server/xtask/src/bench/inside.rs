@@ -17,6 +17,11 @@ const TARGETS: &[(&str, f64)] = &[
     ("keystroke in a document of 100,000 lines", 0.2),
     ("hunks of 50,000 lines with 500 changes", 30.0),
     ("user edit with 500 hunks pending in 50,000 lines", 30.0),
+    // It reads all files, once in a while.
+    ("command in 20,000 files/look before the first", 200.0),
+    // The two together are less than anybody notices.
+    ("command in 20,000 files/look before", 50.0),
+    ("command in 20,000 files/look after", 50.0),
     // 500 MB each second, which is 4.6 million short events.
     ("event stream/10 MB of short events", 20.0),
     ("event stream/10 MB of long lines", 20.0),
