@@ -25,14 +25,28 @@ impl Figure {
     }
 }
 
-/// Measures everything and prints the figures.
-pub(crate) fn run() -> Result<()> {
-    println!("building kit-ls in release");
-    let server = run::build_server("release")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut figures = runtime.block_on(outside::measure(&server))?;
-    println!("running the benches of the crates");
-    figures.extend(inside::measure()?);
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The whole program, from outside.
+    Program,
+    /// Single functions, by the benches of the crates.
+    Crates,
+}
+
+/// Measures parts and prints their figures.
+pub(crate) fn run(parts: &[Part]) -> Result<()> {
+    let mut figures = Vec::new();
+    if parts.contains(&Part::Program) {
+        println!("building kit-ls in release");
+        let server = run::build_server("release")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        figures.extend(runtime.block_on(outside::measure(&server))?);
+    }
+    if parts.contains(&Part::Crates) {
+        println!("running the benches of the crates");
+        figures.extend(inside::measure()?);
+    }
     println!("\n{:<68} {:>12} {:>12}", "", "measured", "target");
     for Figure { what, value, target, unit } in &figures {
         let mark = if value > target { "  over" } else { "" };

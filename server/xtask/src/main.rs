@@ -31,7 +31,8 @@ usage: cargo xtask NAME
   tidy             check crate edges, dependencies, file rules, invariants and generated files
   codegen          write schema, client types and settings from the protocol types
   codegen --check  fail when one of them is not current
-  bench            measure what the design promises and print each figure with its target
+  bench [PART]     measure what the design promises and print each figure with its target; PART is `program` for
+                   the whole of it from outside, or `crates` for single functions
   soak [EVENTS]    a million events through ten extensions that crash and are loaded again; is memory flat?
   pictures         take the pictures of the README from the real editors
   engine           build the JavaScript engine of extensions; needed by those who change it alone
@@ -47,7 +48,9 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
-        ["bench"] => bench::run(),
+        ["bench"] => bench::run(&[bench::Part::Program, bench::Part::Crates]),
+        ["bench", "program"] => bench::run(&[bench::Part::Program]),
+        ["bench", "crates"] => bench::run(&[bench::Part::Crates]),
         ["soak"] => soak::run("1000000"),
         ["soak", events] => soak::run(events),
         ["pictures"] => pictures::run(),
