@@ -161,6 +161,47 @@ return {
     end,
   },
   {
+    "goes on with an answer above what was said meanwhile, and counts waiting prompts",
+    function()
+      local nvim, event = start()
+      nvim:command("Kit ask go")
+      nvim:sees("# Session")
+      event("turn_start", { prompt = "go" })
+      event("message_start")
+      event("reasoning_delta", { delta = "hm" })
+      event("queue", { length = 1 })
+      event("notice", { message = "A note." })
+      event("reasoning_delta", { delta = ", well" })
+      event("message_update", { chunk = "One,\n\n" })
+      event("queue", { length = 2 })
+      nvim:sees("· 2 queued")
+      event("turn_start", { turn = "t2", prompt = "later" })
+      event("turn_end", turn_end({ turn = "t2", stopReason = "cancelled", llmCallCount = 0, durationMs = 0 }))
+      event("queue", { length = 0 })
+      event("message_update", { chunk = "two." })
+      event("message_end", { content = "One,\n\ntwo." })
+      event("turn_end", turn_end())
+      local lines = transcript(nvim, "Done in 1m12s · 18.2k in (91% cached) / 2.1k out · $0.06")
+      equal(vim.list_slice(lines, 6, #lines - 2), {
+        "┆ hm, well",
+        "",
+        "◇ A note.",
+        "",
+        "One,",
+        "",
+        "two.",
+        "",
+        "## You",
+        "",
+        "later",
+        "",
+        "Taken back.",
+      })
+      nvim:wait("require('kit.session').queued() == 0")
+      equal(nvim:shows("queued"), false)
+    end,
+  },
+  {
     "shows running tools in place and follows the end",
     function()
       local nvim, event = start({ height = 12 })

@@ -2,7 +2,8 @@
 -- call that started it.
 --
 -- A lane grows at its end; that of the session ends with the buffer, that of a subagent at its height below its owner.
--- Two exceptions: a tool's output is inserted below the tool's line, and a stream_reset removes items of the last step.
+-- Three exceptions: a tool's output is inserted below the tool's line, a text or reasoning that is being written goes on
+-- above the notices that came meanwhile, and a stream_reset removes items of the last step.
 -- Every item (prompt, text, reasoning, tool call, notice) owns the lines from its mark to the next item's mark. The mark
 -- sits inside the item's first line, or on the blank line before it where that line may be empty, so that lines inserted
 -- above an item move its mark and text appended to an item does not.
@@ -14,11 +15,13 @@ local marks = highlight.namespace("transcript.items")
 local output_limit = 200
 
 ---@class kit.Item
----@field kind "prompt"|"text"|"reasoning"|"tool"|"notice"
+---@field kind "prompt"|"text"|"reasoning"|"tool"|"notice" A notice is said beside the conversation and ends no text.
 ---@field mark integer
 ---@field is_marked_above boolean Whether the mark is on the blank line before the item.
 ---@field step integer
 ---@field lead integer Blank lines before the item that belong to it.
+---@field trimmed? integer Empty lines at the end of a text that were taken away, though it may go on.
+---@field is_over? boolean Whether a text or reasoning goes on no more.
 ---@field started? boolean
 ---@field status? string
 ---@field call? string
@@ -128,6 +131,36 @@ end
 ---@return integer
 function Lane:last_row(item) return self:row(item) + item.lines + (item.lane and item.lane.height or 0) end
 
+--- The row behind the last line of an item.
+---@param index integer
+---@return integer
+function Lane:stop_of(index)
+  local following = self.items[index + 1]
+  return following and self:row(following) - following.lead or self:stop()
+end
+
+--- The place of the text or reasoning that may go on, behind which only notices stand, or 0.
+---@return integer
+function Lane:written()
+  for index = #self.items, 1, -1 do
+    local item = self.items[index]
+    if item.kind ~= "notice" then
+      local is_written = item.kind == "text" or item.kind == "reasoning"
+      return is_written and not item.is_over and index or 0
+    end
+  end
+  return 0
+end
+
+--- Ends the text or reasoning that is written last.
+function Lane:finish()
+  local index = self:written()
+  local item = self.items[index]
+  if not item then return end
+  item.is_over = true
+  if item.kind == "reasoning" then self.canvas:fold(self:row(item), self:stop_of(index) - 1) end
+end
+
 --- Models like to end a text with empty lines.
 function Lane:trim()
   local last = self.items[#self.items]
@@ -136,6 +169,7 @@ function Lane:trim()
     local line = api.nvim_buf_get_lines(self.canvas.buffer, stop - 1, stop, false)[1]
     if line ~= self.prefix or stop - 1 <= self:row(last) then return end
     self:remove(stop - 1, stop)
+    last.trimmed = (last.trimmed or 0) + 1
   end
 end
 
@@ -146,7 +180,7 @@ end
 function Lane:open(kind, lines)
   local previous = self.items[#self.items]
   self:trim()
-  if previous and previous.kind == "reasoning" then self.canvas:fold(self:row(previous), self:stop() - 1) end
+  if kind ~= "notice" then self:finish() end
   local is_adjacent = kind == "tool" and previous and previous.kind == "tool"
   local item = { kind = kind, step = self.step, lines = 0, is_marked_above = not self.owner and kind ~= "tool" }
   item.lead = (self.owner or is_adjacent) and 0 or 1
@@ -204,16 +238,18 @@ end
 ---@param kind "text"|"reasoning"
 ---@param text string
 function Lane:append_text(kind, text)
-  local item = self.items[#self.items]
+  local written = self:written()
+  local item = self.items[written]
   local lead = kind == "reasoning" and M.indent or ""
   if not item or item.kind ~= kind or item.step ~= self.step then
     if vim.trim(text) == "" then return end
-    self:open(kind, { lead })
+    item, written = self:open(kind, { lead }), #self.items
     text = text:gsub("^%s+", "")
   end
+  text, item.trimmed = ("\n"):rep(item.trimmed or 0) .. text, nil
   local prefix = self.prefix .. lead
   if prefix ~= "" then text = text:gsub("\n", "\n" .. prefix) end
-  local row = self:stop() - 1
+  local row = self:stop_of(written) - 1
   local column = #api.nvim_buf_get_lines(self.canvas.buffer, row, row + 1, false)[1]
   local lines = vim.split(text, "\n", { plain = true })
   api.nvim_buf_set_text(self.canvas.buffer, row, column, row, column, lines)
@@ -297,8 +333,7 @@ end
 function Lane:drop(item)
   for index, each in ipairs(self.items) do
     if each == item then
-      local following = self.items[index + 1]
-      self:remove(self:row(item) - item.lead, following and self:row(following) - following.lead or self:stop())
+      self:remove(self:row(item) - item.lead, self:stop_of(index))
       api.nvim_buf_del_extmark(self.canvas.buffer, marks, item.mark)
       table.remove(self.items, index)
       return
@@ -342,9 +377,8 @@ end
 ---@param window integer
 function Lane:fold_all(window)
   for index, item in ipairs(self.items) do
-    local following = self.items[index + 1]
-    if item.kind == "reasoning" and following then
-      self.canvas:fold(self:row(item), self:row(following) - following.lead - 1, window)
+    if item.kind == "reasoning" and item.is_over then
+      self.canvas:fold(self:row(item), self:stop_of(index) - 1, window)
     elseif item.kind == "tool" then
       if item.lane then item.lane:fold_all(window) end
       if item.status ~= "running" then self.canvas:fold(self:row(item) + 1, self:last_row(item), window) end

@@ -150,6 +150,7 @@ end
 function M.disconnect()
   for _, session in pairs(sessions) do
     session.is_stale, session.is_opening, session.waiting = true, false, nil
+    session.transcript.queued = 0
     M.set_busy(session, 0)
   end
 end
@@ -393,6 +394,10 @@ function M.block(head, lines, group, text_group)
   local session = sessions[M.current or ""]
   if session and session.transcript.canvas:is_valid() then session.transcript:block(head, lines, group, text_group) end
 end
+
+--- How many prompts wait in the current session.
+---@return integer
+function M.queued() return M.current and sessions[M.current] and sessions[M.current].transcript.queued or 0 end
 
 --- Calls `use` with every transcript.
 ---@param use fun(transcript: kit.Transcript)

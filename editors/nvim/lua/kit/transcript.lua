@@ -20,6 +20,7 @@ local follow_width = 60
 ---@field main kit.Lane
 ---@field lanes table<string, kit.Lane> Of subagents, by their ids.
 ---@field turn? string The turn that runs.
+---@field queued integer Prompts that wait.
 ---@field files table<string, { additions: integer, deletions: integer }> What the turn did to files.
 local Transcript = {}
 Transcript.__index = Transcript
@@ -38,7 +39,7 @@ end
 ---@param title string
 function Transcript:clear(title)
   self.main, self.lanes, self.files = lane.new(self.canvas), {}, {}
-  self.turn = nil
+  self.turn, self.queued = nil, 0
   self.canvas:clear("# " .. title)
 end
 

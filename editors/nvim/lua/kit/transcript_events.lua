@@ -121,7 +121,20 @@ local show = {}
 ---@return boolean
 function M.is_aside(transcript, event) return transcript.turn ~= nil and event.turn ~= transcript.turn end
 
+---@param transcript kit.Transcript
+---@param into kit.Lane
+---@param kind "prompt"|"notice"
+---@param prompt string
+local function show_prompt(transcript, into, kind, prompt)
+  local lines = vim.list_extend({ "## You", "" }, vim.split(prompt, "\n", { plain = true }))
+  local item = into:open(kind, lines)
+  transcript.canvas:color(into:row(item), #into.prefix, #into.prefix + #lines[1], "KitUser")
+end
+
 function show.turn_start(transcript, into, event)
+  if not event.agent and M.is_aside(transcript, event) then
+    return show_prompt(transcript, into, "notice", event.prompt)
+  end
   into.has_text, into.is_over = false, false
   into.step = into.step + 1
   local owner = into.owner
@@ -136,17 +149,11 @@ function show.turn_start(transcript, into, event)
     end
     return
   end
-  if not M.is_aside(transcript, event) then
-    transcript.turn, transcript.files = event.turn, {}
-  end
-  show.steer_consumed(transcript, into, event)
+  transcript.turn, transcript.files = event.turn, {}
+  show_prompt(transcript, into, "prompt", event.prompt)
 end
 
-function show.steer_consumed(transcript, into, event)
-  local lines = vim.list_extend({ "## You", "" }, vim.split(event.prompt, "\n", { plain = true }))
-  local item = into:open("prompt", lines)
-  transcript.canvas:color(into:row(item), #into.prefix, #into.prefix + #lines[1], "KitUser")
-end
+function show.steer_consumed(transcript, into, event) show_prompt(transcript, into, "prompt", event.prompt) end
 
 function show.message_start(_, into)
   into.step, into.has_text = into.step + 1, false
@@ -298,13 +305,16 @@ end
 
 function show.error(_, into, event) into:add_notice("✗ " .. event.message, "KitFailed") end
 
-function show.queue(_, into, event)
-  if event.length > 0 then into:add_notice("◇ " .. format.count(event.length, "prompt") .. " queued") end
+function show.queue(transcript, into, event)
+  if into.owner then return end
+  transcript.queued = event.length
+  vim.cmd.redrawstatus({ bang = true })
 end
 
 function show.turn_end(transcript, into, event)
   local owner = into.owner
   if owner then
+    into:finish()
     into.is_over = true
     owner.status = event.stopReason == "end_turn" and "done" or "failed"
     owner.suffix = turn_summary(event, {})
@@ -313,6 +323,7 @@ function show.turn_end(transcript, into, event)
     return into.canvas:fold(into.parent:row(owner) + 1, into.parent:last_row(owner))
   end
   local is_aside = M.is_aside(transcript, event)
+  if not is_aside then into:finish() end
   local summary = turn_summary(event, is_aside and {} or transcript.files)
   into:add_notice(summary, is_bad_stop[event.stopReason] and "KitFailed" or "KitMeta")
   if not is_aside then

@@ -101,14 +101,16 @@ function M.status_text()
   return table.concat(texts, " · ")
 end
 
---- The session window's bar: the model and mode, the usage.
+--- The session window's bar: the model and mode, what waits, the usage.
 ---@return string
 function M.winbar()
   local status = require("kit.status")
   local current = status.get()
   local left = current and (" %s · %s"):format(current.model or "no model", current.mode) or ""
   left = left:gsub("%%", "%%%%")
-  return ("Kit%s  %%=%%<%s"):format(left, status.text("{label} {ctx} {cost}"))
+  local queued = require("kit.session").queued()
+  local waiting = queued > 0 and (" · %d queued"):format(queued) or ""
+  return ("Kit%s%s  %%=%%<%s"):format(left, waiting, status.text("{label} {ctx} {cost}"))
 end
 
 return M
