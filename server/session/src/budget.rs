@@ -152,6 +152,17 @@ pub(crate) enum Unit {
     Tokens,
 }
 
+/// An amount in whole cents.
+fn cents(micros: u64) -> u64 {
+    micros.saturating_add(5_000) / 10_000
+}
+
+/// An amount in hundredths of a cent, no smaller than it is.
+fn fine_money(micros: u64) -> String {
+    let hundredths = micros.div_ceil(100);
+    format!("${}.{:04}", hundredths / 10_000, hundredths % 10_000)
+}
+
 /// A limit and what is used of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Level {
@@ -171,11 +182,9 @@ impl Level {
     /// An amount in words.
     pub(crate) fn amount(&self, amount: u64) -> String {
         match self.unit {
-            Unit::Micros if amount < 10_000 => {
-                format!("${}.{:04}", amount / 1_000_000, amount % 1_000_000 / 100)
-            }
+            Unit::Micros if amount < 10_000 => fine_money(amount),
             Unit::Micros => {
-                let cents = amount.saturating_add(5_000) / 10_000;
+                let cents = cents(amount);
                 format!("${}.{:02}", cents / 100, cents % 100)
             }
             Unit::Tokens => format!("{amount} tokens"),
@@ -184,7 +193,13 @@ impl Level {
 
     /// What happened, as one sentence.
     pub(crate) fn sentence(&self) -> String {
-        let (limit, used, next) = (self.amount(self.limit), self.amount(self.used), self.amount(self.next));
+        // In whole cents the two parts may seem to fit.
+        let seems_to_fit = cents(self.used).saturating_add(cents(self.next)) <= cents(self.limit);
+        let part = |amount| match self.unit {
+            Unit::Micros if seems_to_fit => fine_money(amount),
+            Unit::Micros | Unit::Tokens => self.amount(amount),
+        };
+        let (limit, used, next) = (self.amount(self.limit), part(self.used), part(self.next));
         let scope = self.scope.word();
         format!(
             "the budget of this {scope}, {limit}, does not allow the next model call: {used} are used, and the call needs at least {next}"
@@ -497,6 +512,11 @@ mod tests {
         assert_eq!(
             level(Unit::Micros).sentence(),
             "the budget of this day, $5.00, does not allow the next model call: $4.98 are used, and the call needs at least $0.04"
+        );
+        let close = Level { limit: 20_000, used: 10_950, next: 10_210, ..level(Unit::Micros) };
+        assert_eq!(
+            close.sentence(),
+            "the budget of this day, $0.02, does not allow the next model call: $0.0110 are used, and the call needs at least $0.0103"
         );
         assert_eq!(
             [9_900, 10_000, 0].map(|amount| level(Unit::Micros).amount(amount)),
