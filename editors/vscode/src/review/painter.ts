@@ -1,5 +1,6 @@
 // Draws hunks inside editors: added lines with a background, a hint where lines were removed, and lenses to keep or
-// undo. VS Code moves decorations along while the user types, until the server tells of the new hunks.
+// undo. VS Code moves decorations along while the user types, until the server tells of the new hunks; hunks of an older
+// text are drawn only if none of the newer one come soon.
 
 import * as vscode from "vscode";
 import { plural } from "../format.ts";
@@ -10,6 +11,8 @@ import type { ReviewStore } from "./store.ts";
 
 /** Longer removed texts are cut in the hover; the diff shows them whole. */
 const hoverLines = 40;
+/** How long hunks of an older text wait for newer ones, in milliseconds. */
+const staleWait = 200;
 
 export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider {
   private readonly lensEmitter = new vscode.EventEmitter<void>();
@@ -27,6 +30,7 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
     overviewRulerLane: vscode.OverviewRulerLane.Left,
   });
   private readonly subscriptions: vscode.Disposable[];
+  private readonly waiting = new Map<vscode.TextEditor, NodeJS.Timeout>();
 
   constructor(private readonly store: ReviewStore) {
     this.subscriptions = [
@@ -65,9 +69,21 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
   }
 
   private paint(editor: vscode.TextEditor): void {
-    const { document } = editor;
     // Without a column it is a side of a diff or a peek: those draw changes themselves.
     if (editor.viewColumn === undefined) return;
+    clearTimeout(this.waiting.get(editor));
+    this.waiting.delete(editor);
+    const version = this.store.file(editor.document.uri)?.version;
+    if (version === undefined || version === editor.document.version) return this.draw(editor);
+    const late = () => {
+      this.waiting.delete(editor);
+      this.draw(editor);
+    };
+    this.waiting.set(editor, setTimeout(late, staleWait));
+  }
+
+  private draw(editor: vscode.TextEditor): void {
+    const { document } = editor;
     // The hunk of a file that is reviewed as a whole has no lines to show.
     const drawn = setting("review.inline", true) && !this.store.file(document.uri)?.wholeFile;
     const hunks = drawn ? this.store.hunks(document.uri) : [];
@@ -99,6 +115,7 @@ export class ReviewPainter implements vscode.Disposable, vscode.CodeLensProvider
   }
 
   dispose(): void {
+    for (const timer of this.waiting.values()) clearTimeout(timer);
     this.added.dispose();
     this.removed.dispose();
     this.lensEmitter.dispose();
