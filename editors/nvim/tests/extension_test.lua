@@ -40,7 +40,7 @@ local extensions = {
       tools = { "time" },
       commands = { "tick" },
       shortcuts = { { key = "ctrl+k", description = "Shows the time" } },
-      asks = { network = { "example.org" } },
+      asks = { http = { "example.org" } },
     },
     {
       name = "bad",
@@ -141,7 +141,7 @@ return {
       nvim:command("normal! l")
       nvim:command("Kit extensions grant clock")
       nvim:sees("Grant clock all that it asks for?")
-      nvim:sees("example.org")
+      nvim:sees("fetch from example.org")
       nvim:type("y")
       nvim:wait("#_G.fake.ran('kit.extension.grant') == 1")
       equal(nvim:get("_G.fake.ran('kit.extension.grant')"), { { name = "clock", grants = true } })

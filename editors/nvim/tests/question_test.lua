@@ -208,11 +208,11 @@ return {
       nvim:request("l", "kit/ask", {
         id = "q",
         kind = "overlay",
-        message = "enter the code **ABCD-EFGH** at https://example.org",
+        message = "enter the code **ABCD-EFGH** at <https://example.org/?a=K_3C-g&b=M_7>",
         options = { "Open the page", "Cancel the login" },
         copy = "ABCD-EFGH",
       })
-      nvim:sees("enter the code ABCD-EFGH at")
+      nvim:sees("enter the code ABCD-EFGH at <https://example.org/?a=K_3C-g&b=M_7>")
       nvim:command("Kit permit 1")
       equal(nvim:answer("l").result.index, 0)
       equal(nvim:get("vim.fn.getreg(vim.fn.has('clipboard') == 1 and '+' or '\"')"), "ABCD-EFGH")

@@ -47,6 +47,8 @@ return {
       progress({ kind = "begin", title = "Kit login", message = "logging in with ChatGPT" })
       progress({ kind = "report", message = "log in with ChatGPT in the browser" })
       nvim:wait("vim.list_contains(_G.messages, 'Kit: log in with ChatGPT in the browser')")
+      nvim:notify("window/showMessage", { type = 3, message = "Kit: groq: login" })
+      nvim:wait("vim.list_contains(_G.messages, 'Kit: groq: login')")
       nvim:lua("_G.choice = 2")
       nvim:command("Kit login openai")
       nvim:wait([[vim.iter(_G.fake.notifications):any(function(each)
@@ -59,9 +61,11 @@ return {
     function()
       local nvim = start()
       nvim:lua("_G.fake.replies['kit.auth.status'] = ...", { providers = { providers.providers[2] } })
-      nvim:lua("require('kit.client').server_command = function() return { 'echo', 'runs' } end")
+      local command = { "sh", "-c", 'printf %s "$*" > words', "kit-ls" }
+      nvim:lua("local command = ...; require('kit.client').server_command = function() return command end", command)
       nvim:command("Kit login groq")
       nvim:wait("_G.messages[1] == 'Kit: groq: stored key'")
+      equal(nvim:get("vim.fn.readfile('words')"), { "auth login groq --key" })
       equal(nvim:get("#_G.fake.ran('kit.auth.login')"), 0)
     end,
   },

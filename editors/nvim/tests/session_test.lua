@@ -104,7 +104,7 @@ return {
       event("message_start")
       event("message_update", { chunk = "It failed." })
       event("turn_end", turn_end({ toolCallCount = 2 }))
-      equal(transcript(nvim, "Done in 1m12s · 2 tools · 18.2k in (91% cached) / 2.1k out · $0.06"), {
+      equal(transcript(nvim, "18.2k in (91% cached) / 2.1k out · $0.06"), {
         "",
         "## You",
         "",
@@ -126,7 +126,8 @@ return {
         "",
         "It failed.",
         "",
-        "Done in 1m12s · 2 tools · 18.2k in (91% cached) / 2.1k out · $0.06",
+        "Done in 1m12s · 2 tools",
+        "18.2k in (91% cached) / 2.1k out · $0.06",
       })
       equal(nvim:get("vim.fn.expand('%:t')"), "a.txt")
       equal(nvim:shows("┆ hm  (2 lines)"), true)
@@ -144,7 +145,7 @@ return {
       event("message_start")
       event("message_update", { chunk = "Yes." })
       event("turn_end", turn_end())
-      local lines = transcript(nvim, "Done in 1m12s · 18.2k in (91% cached) / 2.1k out · $0.06")
+      local lines = transcript(nvim, "18.2k in (91% cached) / 2.1k out · $0.06")
       equal(vim.list_slice(lines, 6, 16), {
         "First.",
         "",
@@ -181,8 +182,8 @@ return {
       event("message_update", { chunk = "two." })
       event("message_end", { content = "One,\n\ntwo." })
       event("turn_end", turn_end())
-      local lines = transcript(nvim, "Done in 1m12s · 18.2k in (91% cached) / 2.1k out · $0.06")
-      equal(vim.list_slice(lines, 6, #lines - 2), {
+      local lines = transcript(nvim, "18.2k in (91% cached) / 2.1k out · $0.06")
+      equal(vim.list_slice(lines, 6, #lines - 3), {
         "┆ hm, well",
         "",
         "◇ A note.",
@@ -236,7 +237,7 @@ return {
       event("stream_reset")
       event("message_update", { chunk = "Doubled no more." })
       event("turn_end", turn_end({ stopReason = "cancelled" }))
-      local lines = transcript(nvim, "Stopped in 1m12s · 18.2k in (91% cached) / 2.1k out · $0.06")
+      local lines = transcript(nvim, "18.2k in (91% cached) / 2.1k out · $0.06")
       equal(vim.list_slice(lines, 5), {
         "",
         "First.",
@@ -247,7 +248,8 @@ return {
         "",
         "Doubled no more.",
         "",
-        "Stopped in 1m12s · 18.2k in (91% cached) / 2.1k out · $0.06",
+        "Stopped in 1m12s",
+        "18.2k in (91% cached) / 2.1k out · $0.06",
       })
     end,
   },
@@ -264,7 +266,7 @@ return {
       event("tool_result", call("c1", "edit a.txt", edit))
       event("tool_result", call("c2", "edit a.txt", edit))
       event("turn_end", turn_end({ toolCallCount = 2 }))
-      local last = "Done in 1m12s · 2 tools · 1 file (+4 −2) · 18.2k in (91% cached) / 2.1k out · $0.06"
+      local last = "18.2k in (91% cached) / 2.1k out · $0.06"
       equal(
         vim.list_slice(transcript(nvim, last), 5, 9),
         { "", "▾ edit a.txt  +2 −1", "┆ -two", "┆ +TWO", "┆ +more" }

@@ -207,7 +207,7 @@ impl LoginUi for EditorUi {
             }
             LoginStep::Enter { name, code, url, filled_url } => {
                 self.work.report(&format!("enter {code} at {url}"));
-                let text = format!("Kit: to log in with {name}, enter the code **{code}** at {url}");
+                let text = format!("Kit: to log in with {name}, enter the code **{code}** at <{url}>");
                 let mut question = question(AskKind::Overlay, text);
                 question.options = vec!["Open the page".to_owned(), "Cancel the login".to_owned()];
                 question.copy = Some(code);
@@ -232,7 +232,7 @@ impl LoginUi for EditorUi {
 
     fn paste(&self, page: &str) -> BoxFuture<'_, Option<SecretString>> {
         let text = format!(
-            "Kit: log in in the browser, at {page}\n\nIf it cannot come back to this machine, paste the address that it ends at."
+            "Kit: log in in the browser, at <{page}>\n\nIf it cannot come back to this machine, paste the address that it ends at."
         );
         async move {
             let mut first = question(AskKind::Overlay, text);

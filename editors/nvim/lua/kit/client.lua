@@ -5,6 +5,7 @@
 -- stripped of JSON nulls before anyone reads them, because Neovim 0.12 passes them as vim.NIL and 0.11 mostly as nil.
 local config = require("kit.config")
 local documents = require("kit.documents")
+local format = require("kit.format")
 
 local M = {}
 
@@ -178,6 +179,7 @@ function M.lsp_config()
       ["kit.session.prompt"] = function(command) require("kit.session").send(command.arguments[1]) end,
     },
     handlers = {
+      ["window/showMessage"] = function(_, message) M.tell(message) end,
       ["workspace/applyEdit"] = handler("kit.edit", "on_apply"),
       ["kit/save"] = handler("kit.edit", "on_save"),
       ["kit/diagnostics"] = handler("kit.diagnostics", "on_request"),
@@ -232,13 +234,18 @@ function M.ensure(use)
   )
 end
 
+local levels = { vim.log.levels.ERROR, vim.log.levels.WARN }
+
+--- Shows what the server says to the user.
+---@param message lsp.ShowMessageParams
+function M.tell(message) M.notify(message.message:gsub("^Kit: ", ""), levels[message.type]) end
+
 --- Shows a failed request as one sentence.
 ---@param problem lsp.ResponseError|string
 function M.report(problem)
   if type(problem) ~= "table" then return M.notify(tostring(problem), vim.log.levels.ERROR) end
   local data = type(problem.data) == "table" and problem.data or {}
-  local sentence = vim.trim((problem.message or "the server gave no reason"):gsub("%s+", " "))
-  sentence = sentence:sub(1, 1):upper() .. sentence:sub(2) .. (sentence:find("[%w`'\"]$") and "." or "")
+  local sentence = format.sentence((problem.message or "the server gave no reason"):gsub("%s+", " "))
   if data.kind == "untrusted" and not sentence:find(":Kit trust", 1, true) then
     sentence = sentence .. " (:Kit trust)"
   elseif data.kind == "busy" and data.retryAfterMs then

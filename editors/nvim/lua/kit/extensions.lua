@@ -24,12 +24,35 @@ local function describe(extension)
   return table.concat(parts, " · ")
 end
 
----@param value any
+--- What a kind of permission allows.
+---@type table<string, string>
+local phrases =
+  { http = "fetch from %s", exec = "run %s", ["fs.read"] = "read %s", ["fs.write"] = "write %s", env = "see the variables %s" }
+
+--- The permissions of an extension as lines; what a newer server adds is shown as it is.
+---@param permissions any
+---@param prefix? string
+---@return string[]
+local function lines(permissions, prefix)
+  if type(permissions) ~= "table" then return {} end
+  local found = {}
+  for _, key in ipairs(vim.fn.sort(vim.tbl_keys(permissions))) do
+    local name, value = (prefix or "") .. key, permissions[key]
+    if not vim.islist(value) then
+      vim.list_extend(found, lines(value, name .. "."))
+    elseif #value > 0 then
+      local values, phrase = table.concat(value, ", "), phrases[name]
+      found[#found + 1] = phrase and phrase:format(values) or ("%s: %s"):format(name, values)
+    end
+  end
+  return found
+end
+
+---@param permissions any
 ---@return string
-local function words(value)
-  if type(value) ~= "table" then return value == nil and "nothing" or tostring(value) end
-  if vim.tbl_isempty(value) then return "nothing" end
-  return (vim.inspect(value, { newline = "", indent = " " }):gsub("^{%s*", ""):gsub("%s*}$", ""))
+local function words(permissions)
+  local found = lines(permissions)
+  return #found == 0 and "nothing" or table.concat(found, "; ")
 end
 
 ---@param extension table

@@ -129,6 +129,14 @@ function M.head(text, width)
   return vim.fn.strchars(line) <= width and line or vim.fn.strcharpart(line, 0, width - 1) .. "…"
 end
 
+--- A message of the server as a sentence.
+---@param message string
+---@return string
+function M.sentence(message)
+  local text = vim.trim(message)
+  return text:sub(1, 1):upper() .. text:sub(2) .. (text:find("[%w`'\"]$") and "." or "")
+end
+
 --- At most `width` characters, with an ellipsis in the middle.
 ---@param text string
 ---@param width integer

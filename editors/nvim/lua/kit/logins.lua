@@ -55,7 +55,7 @@ local function open_terminal(provider)
   vim.cmd(("botright %dnew"):format(terminal_height))
   local window = vim.api.nvim_get_current_win()
   local environment = require("kit.config").get().env
-  local words = vim.list_extend(vim.list_slice(command), { "auth", "login", provider })
+  local words = vim.list_extend(vim.list_slice(command), { "auth", "login", provider, "--key" })
   vim.fn.jobstart(words, {
     term = true,
     env = next(environment) and environment or nil,

@@ -24,10 +24,10 @@ local is_bad_stop = { error = true, refusal = true }
 
 ---@param event table
 ---@param files table<string, { additions: integer, deletions: integer }>
----@return string
+---@return string[] parts How it ended, and what it cost.
 local function turn_summary(event, files)
   local is_unstarted = event.llmCallCount == 0 and event.durationMs == 0
-  if is_unstarted and event.stopReason == "cancelled" then return "Taken back." end
+  if is_unstarted and event.stopReason == "cancelled" then return { "Taken back." } end
   local parts = { ("%s in %s"):format(stops[event.stopReason] or "Ended", format.duration(event.durationMs)) }
   if event.toolCallCount > 0 then parts[#parts + 1] = format.count(event.toolCallCount, "tool") end
   local count, additions, deletions = 0, 0, 0
@@ -35,8 +35,8 @@ local function turn_summary(event, files)
     count, additions, deletions = count + 1, additions + file.additions, deletions + file.deletions
   end
   if count > 0 then parts[#parts + 1] = ("%s (+%d −%d)"):format(format.count(count, "file"), additions, deletions) end
-  parts[#parts + 1] = format.usage(event.usage)
-  return table.concat(parts, " · ")
+  local has_usage = format.cost(event.usage) ~= ""
+  return { table.concat(parts, " · "), has_usage and format.usage(event.usage) or nil }
 end
 
 ---@param name string
@@ -303,7 +303,7 @@ function show.plan(_, into, event)
   end
 end
 
-function show.error(_, into, event) into:add_notice("✗ " .. event.message, "KitFailed") end
+function show.error(_, into, event) into:add_notice("✗ " .. format.sentence(event.message), "KitFailed") end
 
 function show.queue(transcript, into, event)
   if into.owner then return end
@@ -317,15 +317,16 @@ function show.turn_end(transcript, into, event)
     into:finish()
     into.is_over = true
     owner.status = event.stopReason == "end_turn" and "done" or "failed"
-    owner.suffix = turn_summary(event, {})
+    owner.suffix = table.concat(turn_summary(event, {}), " · ")
     into:trim()
     into.parent:write_tool(owner)
     return into.canvas:fold(into.parent:row(owner) + 1, into.parent:last_row(owner))
   end
   local is_aside = M.is_aside(transcript, event)
   if not is_aside then into:finish() end
+  -- A line for each, because lines break behind any point, also that of an amount.
   local summary = turn_summary(event, is_aside and {} or transcript.files)
-  into:add_notice(summary, is_bad_stop[event.stopReason] and "KitFailed" or "KitMeta")
+  into:add_notice(table.concat(summary, "\n"), is_bad_stop[event.stopReason] and "KitFailed" or "KitMeta")
   if not is_aside then
     transcript.turn, transcript.files = nil, {}
   end

@@ -9,8 +9,11 @@ local panel = require("kit.panel")
 
 local M = {}
 
+local api = vim.api
+
 local entries = {} ---@type table<string, table> The last update of each thing that stays.
 local stays = { header = true, widget = true, footer = true, status = true }
+local shortest_label = 16
 local group_of_kind = { error = "KitFailed", info = "KitInfo" }
 
 ---@param is_meant fun(entry: table): boolean
@@ -101,16 +104,21 @@ function M.status_text()
   return table.concat(texts, " · ")
 end
 
---- The session window's bar: the model and mode, what waits, the usage.
+--- The session window's bar: the model and mode, what waits, and the usage; what runs gets the room that is left.
 ---@return string
 function M.winbar()
   local status = require("kit.status")
   local current = status.get()
-  local left = current and (" %s · %s"):format(current.model or "no model", current.mode) or ""
-  left = left:gsub("%%", "%%%%")
   local queued = require("kit.session").queued()
-  local waiting = queued > 0 and (" · %d queued"):format(queued) or ""
-  return ("Kit%s%s  %%=%%<%s"):format(left, waiting, status.text("{label} {ctx} {cost}"))
+  local left = current and ("Kit %s · %s"):format(current.model or "no model", current.mode) or "Kit"
+  if queued > 0 then left = ("%s · %d queued"):format(left, queued) end
+  local label = status.text({ format = "{label}", raw = true })
+  local usage = status.text({ format = "{ctx} {cost}", raw = true })
+  local room = api.nvim_win_get_width(0) - api.nvim_strwidth(left) - api.nvim_strwidth(usage) - #"  " - #" "
+  local fits = api.nvim_strwidth(label) <= room
+  label = (fits or room >= shortest_label) and format.shorten(label, room) or ""
+  local function literal(text) return (text:gsub("%%", "%%%%")) end
+  return ("%%<%s  %%=%s"):format(literal(left), literal(vim.trim(label .. " " .. usage)))
 end
 
 return M

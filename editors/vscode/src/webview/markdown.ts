@@ -151,7 +151,7 @@ function drawTable(lines: string[]): HTMLElement {
   return element("table", {}, element("thead", {}, row("th", head)), element("tbody", {}, ...body.map((line) => row("td", line))));
 }
 
-const marks = /(`+)([\s\S]*?[^`])\1(?!`)|\*\*(?=\S)([\s\S]*?\S)\*\*|~~(?=\S)([\s\S]*?\S)~~|(?<![\w*])\*(?=[^\s*])([^*]*?[^\s*])\*(?![\w*])|(?<!\w)_(?=\S)([^_]*?\S)_(?!\w)|\[([^\]]+)\]\(([^)\s]+)\)|(https?:\/\/[^\s<>)\]]*[^\s<>)\].,;:!?'"])/;
+const marks = /(`+)([\s\S]*?[^`])\1(?!`)|\*\*(?=\S)([\s\S]*?\S)\*\*|~~(?=\S)([\s\S]*?\S)~~|(?<![\w*])\*(?=[^\s*])([^*]*?[^\s*])\*(?![\w*])|(?<!\w)_(?=\S)([^_]*?\S)_(?!\w)|\[([^\]]+)\]\(([^)\s]+)\)|<(https?:\/\/[^\s<>]+)>|(https?:\/\/[^\s<>)\]]*[^\s<>)\].,;:!?'"])/;
 
 function inline(text: string): Node[] {
   const nodes: Node[] = [];
@@ -160,7 +160,8 @@ function inline(text: string): Node[] {
     const match = marks.exec(rest);
     if (!match) break;
     if (match.index > 0) nodes.push(document.createTextNode(rest.slice(0, match.index)));
-    const [whole, , code, strong, deleted, starred, underlined, label, target, address] = match;
+    const [whole, , code, strong, deleted, starred, underlined, label, target, enclosed, bare] = match;
+    const address = enclosed ?? bare;
     const emphasis = starred ?? underlined;
     if (code !== undefined) nodes.push(element("code", {}, code));
     else if (strong !== undefined) nodes.push(element("strong", {}, ...inline(strong)));
