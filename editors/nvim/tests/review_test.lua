@@ -70,6 +70,43 @@ return {
     end,
   },
   {
+    "draws only what has changed anew while the user types",
+    function()
+      local nvim = start()
+      review(nvim, 1, hunks)
+      nvim:sees("3/3")
+      nvim:lua([[
+        _G.set = 0
+        local set = vim.api.nvim_buf_set_extmark
+        vim.api.nvim_buf_set_extmark = function(...) _G.set = _G.set + 1 return set(...) end
+      ]])
+      nvim:lua("vim.api.nvim_buf_set_lines(1, 0, 0, true, { 'zero' })")
+      local function moved(old, fields)
+        local lines = { old.lines[1] + 1, old.lines[2] + 1 }
+        return vim.tbl_extend("force", old, { lines = lines }, fields or {})
+      end
+      review(nvim, 2, { moved(hunks[1]), moved(hunks[2]), moved(hunks[3]) })
+      nvim:wait("require('kit.review').get().revision == 2")
+      equal(nvim:get("_G.set"), 0)
+      nvim:lua("vim.api.nvim_buf_set_lines(1, 4, 5, true, { 'newer' })")
+      review(nvim, 3, { moved(hunks[1]), moved(hunks[2], { newText = "newer\n", mixed = true }), moved(hunks[3]) })
+      nvim:sees("2/3 · main · with your edits")
+      equal(rows(nvim, 2, 9), {
+        "  one",
+        "  two",
+        "▎ TWO  :Kit keep · :Kit undo · 1/3 · main",
+        "  three",
+        "▎ newer  :Kit keep · :Kit undo · 2/3 · main · with your edits",
+        "▁ four  :Kit keep · :Kit undo · 3/3 · main",
+        "  five",
+        "  six",
+      })
+      review(nvim, 4, { moved(hunks[1]), moved(hunks[3]) })
+      nvim:sees("2/2")
+      equal(nvim:shows("newer  :Kit"), false)
+    end,
+  },
+  {
     "leaves the lines as they are where that is wished, and still signs them",
     function()
       local nvim = start({ before = "_G.options = { review = { inline = false } }" })
