@@ -47,6 +47,11 @@ const FOREIGN_KEYS: &[&str] = &[
 /// Settings that decide whom Kit talks to and where secrets lie: a project cannot set them, trusted or not.
 const USERS_ALONE: [&str; 4] = ["tlsSkipVerify", "caCertificates", "proxy", "credentialStore"];
 
+/// The key of a provider, which anybody reads who gets the project's files.
+const PROVIDER_KEY: &str = "providerApiKey";
+/// What begins the name of an environment variable in a file.
+const VARIABLE: &str = "${env://";
+
 /// The names that a settings file can have.
 pub(crate) const FILES: [&str; 3] = [".kit.yml", ".kit.yaml", ".kit.json"];
 
@@ -68,6 +73,8 @@ pub(crate) struct Layer {
     root: Option<PathBuf>,
     /// Where its keys stand in the file.
     lines: Lines,
+    /// Whether the key of a provider is written in the file, and no variable that holds it.
+    has_plain_key: bool,
 }
 
 impl Layer {
@@ -81,7 +88,7 @@ impl Layer {
     /// An empty layer that is no file.
     fn of_no_file(origin: &str) -> Self {
         let (values, lines) = (Map::new(), Lines::default());
-        Self { origin: origin.to_owned(), values, file: None, root: None, lines }
+        Self { origin: origin.to_owned(), values, file: None, root: None, lines, has_plain_key: false }
     }
 
     /// Where a key of the layer stands.
@@ -215,6 +222,9 @@ pub(crate) fn file(path: &Path, environment: &impl Fn(&str) -> Option<String>) -
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problem::at(place(None), format!("the settings file cannot be read: {error}")))?;
     let lines = Lines::of(&text, camel);
+    let key_line = lines.line(PROVIDER_KEY).and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+    let key = key_line.and_then(|line| text.lines().nth(line));
+    let has_plain_key = key.is_some_and(|line| !line.contains(VARIABLE));
     let text = substitute(&text, environment).map_err(|name| {
         let line = (1..).zip(text.lines()).find(|(_, line)| line.contains(&name)).map(|(number, _)| number);
         Problem::at(
@@ -228,7 +238,7 @@ pub(crate) fn file(path: &Path, environment: &impl Fn(&str) -> Option<String>) -
     })?;
     let wrong = || Problem::at(place(None), "settings must be a map of names to values".to_owned());
     let values = values_of(value).ok_or_else(wrong)?;
-    Ok(Layer { values, file: Some(path.to_owned()), lines, ..Layer::of_no_file(&origin) })
+    Ok(Layer { values, file: Some(path.to_owned()), lines, has_plain_key, ..Layer::of_no_file(&origin) })
 }
 
 /// The settings in a parsed file; `null` is an empty one.
@@ -474,13 +484,12 @@ fn upper_snake(name: &str) -> String {
 
 /// Replaces `${env://NAME}` and `${env://NAME:-default}`; the error names a variable that is not set.
 fn substitute(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    const OPENING: &str = "${env://";
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once(OPENING) {
+    while let Some((before, after)) = rest.split_once(VARIABLE) {
         result.push_str(before);
         let Some((inside, tail)) = after.split_once('}') else {
-            result.push_str(OPENING);
+            result.push_str(VARIABLE);
             rest = after;
             continue;
         };
@@ -569,6 +578,10 @@ fn of_root(
                 let text = format!("`{name}` is left out: a project cannot set it; set it in ~/.kit.yml");
                 problems.push(Problem::at(layer.place(name), text));
             }
+        }
+        if layer.has_plain_key {
+            let text = "`provider-api-key` stands here for everybody who gets the project's files; store the key with `kit-ls auth login PROVIDER`, or name a variable that holds it, as `${env://NAME}`";
+            problems.push(Problem::at(layer.place(PROVIDER_KEY), text.to_owned()));
         }
         layers.push(layer);
     }
@@ -759,6 +772,27 @@ mod tests {
         let lines: Vec<u32> =
             configuration.problems.iter().filter_map(Problem::in_file).map(|at| at.line).collect();
         assert_eq!(lines, [1, 2]);
+    }
+
+    #[test]
+    fn a_key_in_a_file_of_the_project_is_marked_unless_it_is_a_variable() {
+        let folder = tempfile::tempdir().unwrap();
+        let [user, project] = ["user", "project"].map(|name| folder.path().join(name));
+        let marks = |at: &Path, text: &str| {
+            for folder in [&user, &project] {
+                let _new = std::fs::remove_dir_all(folder);
+                std::fs::create_dir_all(folder).unwrap();
+            }
+            std::fs::write(at.join(".kit.yml"), text).unwrap();
+            let environment = |_: &str| Some("key".to_owned());
+            let before = Configuration::default();
+            let found = load(&user, None, &[&project], &environment, Value::Null, Map::new(), &before);
+            assert!(found.settings.provider_api_key.is_some());
+            found.problems.iter().filter_map(Problem::in_file).map(|at| at.line).collect::<Vec<u32>>()
+        };
+        assert_eq!(marks(&project, "mode: ask\nprovider-api-key: sk-key\n"), [1]);
+        assert!(marks(&project, "provider-api-key: ${env://KEY}\n").is_empty());
+        assert!(marks(&user, "provider-api-key: sk-key\n").is_empty());
     }
 
     #[test]
