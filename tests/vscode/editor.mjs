@@ -191,8 +191,9 @@ export class Editor {
       if (!(await this.#quickBox.isVisible())) {
         await this.page.keyboard.press(key);
         if (!(await isShown(this.#quickBox))) continue;
-        await this.#quickBox.pressSequentially(text, { timeout: 3_000 }).catch(() => undefined);
       }
+      const typed = await this.#quickBox.inputValue({ timeout: 3_000 }).catch(() => "");
+      if (!typed.endsWith(text)) await this.#quickBox.fill(`${key === "F1" ? ">" : ""}${text}`, { timeout: 3_000 }).catch(() => undefined);
       if (!(await isShown(row))) continue;
       await this.page.keyboard.press("Enter");
       return;
