@@ -83,6 +83,15 @@ export class Client implements vscode.Disposable {
     this.requests.push((language) => language.onRequest<unknown, unknown>(method, (parameters: Parameters, token) => handler(parameters, token)));
   }
 
+  /** Where the server is started. While no folder is open it works there, and never where VS Code happens to have been started. */
+  private async place(): Promise<{ cwd?: string }> {
+    if (vscode.workspace.workspaceFolders?.length) return {};
+    const file = vscode.window.activeTextEditor?.document.uri;
+    if (file?.scheme === "file") return { cwd: path.dirname(file.fsPath) };
+    await vscode.workspace.fs.createDirectory(this.context.globalStorageUri);
+    return { cwd: this.context.globalStorageUri.fsPath };
+  }
+
   async start(): Promise<void> {
     const command = findServer(this.context.extensionPath, setting("server.path", ""));
     if (command === undefined) {
@@ -94,7 +103,8 @@ export class Client implements vscode.Disposable {
     }
     const settings = serverSettings();
     this.settings = JSON.stringify(settings);
-    const language = new KitLanguageClient("kit", "Kit", { command, args: ["--stdio", ...setting<string[]>("server.arguments", [])] }, {
+    const args = ["--stdio", ...setting<string[]>("server.arguments", [])];
+    const language = new KitLanguageClient("kit", "Kit", { command, args, options: await this.place() }, {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
       initializationOptions: settings,
       outputChannel: this.output,
