@@ -165,6 +165,12 @@ async fn a_server_that_does_not_start_says_why_and_can_be_tried_again() {
     let error = info["error"].as_str().unwrap_or_default();
     assert_eq!(error, "it ended before it answered: no configuration found");
     let note = project.path("note");
+    model.reply(Reply::new().text("without it"));
+    let report = client.run("go").await;
+    let told = "the MCP server bad cannot be used: it ended before it answered: no configuration found";
+    assert_eq!(report.only("notice")["message"], told);
+    model.reply(Reply::new().text("without it"));
+    assert_eq!(client.run("again").await.all("notice"), Vec::<&Value>::new(), "it is said once");
     assert_eq!(starts(&note), 1, "it is not started again by itself");
     client.command("kit.mcp.reconnect", json!({ "name": "bad" })).await.expect("it is tried");
     eventually("it is started again", || starts(&note) == 2).await;
@@ -406,16 +412,12 @@ async fn a_mentioned_resource_that_changes_is_read_again_once_in_a_turn() {
     let report = client.run("change it").await;
     let notice = report.only("notice")["message"].as_str().unwrap_or_default().to_owned();
     assert_eq!(notice, "@mcp:bad:nasty://one has changed since it was read, so the model got it anew");
-    let changed = |version: u32| {
-        let name = "name=\"mcp:bad:nasty://one\" changed=\"true\"";
-        format!("<resource {name}>\n[resource nasty://one]\nversion {version}\n")
-    };
     let texts = resource_texts(&model);
-    assert!(texts.len() == 2 && texts[1].contains(&changed(2)), "{texts:?}");
+    assert!(texts.len() == 2 && texts[1].contains(&changed_resource(2)), "{texts:?}");
     model.reply(Reply::new().text("still there"));
     client.run("and now?").await;
     let texts = resource_texts(&model);
-    assert!(texts.len() == 3 && texts[2].contains(&changed(3)), "{texts:?}");
+    assert!(texts.len() == 3 && texts[2].contains(&changed_resource(3)), "{texts:?}");
 
     // It says that it changed and did not, and then no more about it.
     model.reply(call("same"));
@@ -425,6 +427,94 @@ async fn a_mentioned_resource_that_changes_is_read_again_once_in_a_turn() {
     assert_eq!(noted("resources/subscribe"), 1, "it is subscribed to once");
     client.command("kit.session.branch", json!({})).await.expect("it goes on from the beginning");
     eventually("nobody watches it any more", || noted("resources/unsubscribe nasty://one") == 1).await;
+    client.close().await;
+}
+
+/// What the model gets of the resource when it is another than before.
+fn changed_resource(version: u32) -> String {
+    format!(
+        "<resource name=\"mcp:bad:nasty://one\" changed=\"true\">\n[resource nasty://one]\nversion {version}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_resumed_session_hears_of_changes_of_what_it_mentioned() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "updates", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    model.reply(Reply::new().text("read"));
+    let turn = client.prompt("Sum up @mcp:bad:nasty://one").await;
+    client.finish(&turn).await;
+    client.close().await;
+
+    let reads = || {
+        std::fs::read_to_string(project.path("note")).unwrap_or_default().matches("read nasty://one").count()
+    };
+    let client = start(&project, &model, "updates", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    client.command("kit.session.open", json!({ "session": turn.session })).await.expect("it opens");
+    model.reply(Reply::new().text("the same"));
+    assert_eq!(client.run("and now?").await.all("notice"), Vec::<&Value>::new());
+    assert_eq!((reads(), resource_texts(&model).len()), (2, 1), "it is read again and is as it was");
+    model.reply(Reply::new().call("mcp__bad__echo", json!({ "text": "changed" })));
+    model.reply(Reply::new().text("noticed"));
+    client.run("change it").await;
+    model.reply(Reply::new().text("noticed"));
+    client.run("and now?").await;
+    let texts = resource_texts(&model);
+    assert!(texts.len() == 2 && texts[1].contains(&changed_resource(2)), "{texts:?}");
+    client.close().await;
+
+    // It changed while nobody was there to hear of it; what the model has by now is what it is compared with.
+    let newer = json!({ "env": { "NASTY_VERSION": "3" } });
+    let client = start(&project, &model, "updates", newer).await;
+    in_state(&client, "bad", "ready").await;
+    client.command("kit.session.open", json!({ "session": turn.session })).await.expect("it opens");
+    model.reply(Reply::new().text("noticed"));
+    assert_eq!(client.run("and now?").await.all("notice").len(), 1);
+    let texts = resource_texts(&model);
+    assert!(texts.len() == 3 && texts[2].contains(&changed_resource(3)), "{texts:?}");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_server_of_the_newest_revision_is_listened_to() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = start(&project, &model, "streams", json!({})).await;
+    in_state(&client, "bad", "ready").await;
+    let note = project.path("note");
+    let noted = |what: &str| std::fs::read_to_string(&note).unwrap_or_default().matches(what).count();
+    let lists = "\"resourcesListChanged\": true, \"toolsListChanged\": true}";
+    eventually("its lists are listened to", || noted(&format!("listened to for {{{lists}")) == 1).await;
+    model.reply(Reply::new().text("read"));
+    client.run("Sum up @mcp:bad:nasty://one").await;
+    let with_resource = "listened to for {\"resourceSubscriptions\": [\"nasty://one\"], ";
+    eventually("the resource is listened to", || noted(with_resource) == 1).await;
+    eventually("the stream before has ended", || noted("cancelled ") == 1).await;
+
+    model.reply(Reply::new().call("mcp__bad__echo", json!({ "text": "changed" })));
+    model.reply(Reply::new().text("changed"));
+    client.run("change it").await;
+    model.reply(Reply::new().text("noticed"));
+    client.run("and now?").await;
+    let texts = resource_texts(&model);
+    assert!(texts.len() == 2 && texts[1].contains(&changed_resource(2)), "{texts:?}");
+
+    run_call(&client, &model, Reply::new().call("mcp__bad__echo", json!({ "text": "new" }))).await;
+    let typed = json!({ "text": "see @mcp:bad:nasty://t" });
+    let looking = async {
+        loop {
+            let completed = client.command("kit.prompt.complete", typed.clone()).await.expect("completions");
+            if completed["items"][0]["label"] == "@mcp:bad:nasty://two" {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(kit_testkit::deadline(), looking).await.expect("the second resource");
+    client.command("kit.session.branch", json!({})).await.expect("it goes on from the beginning");
+    eventually("nobody listens to it any more", || noted(&format!("listened to for {{{lists}")) == 2).await;
     client.close().await;
 }
 

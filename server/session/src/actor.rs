@@ -57,7 +57,7 @@ use crate::clock::Millis;
 use crate::dependencies::Shared;
 use crate::history::EntryIndex;
 use crate::hooks::Observation;
-use crate::journal::entry::{Body, Header, SettingsNote, SubagentNote};
+use crate::journal::entry::{Body, Header, ResourcesNote, SettingsNote, SubagentNote};
 use crate::journal::read::Loaded;
 use crate::journal::write::Durability;
 use crate::journal::{Journal, files, temporary};
@@ -117,6 +117,8 @@ struct Actor {
     purse: Arc<Purse>,
     /// Whether the user knows that a model has no price.
     told_unpriced: bool,
+    /// What the user was told of tools that are not there.
+    told_missing: Vec<String>,
     /// Changes of mode and thinking level, and where turns begin, on whatever branch.
     settings: Vec<(EntryIndex, SettingsNote)>,
     turns: Vec<(EntryIndex, TurnId)>,
@@ -151,6 +153,8 @@ struct Actor {
     /// Whether it lets go of its file as soon as nothing waits.
     rests: bool,
     /// Resources in the conversation that may change.
+    /// What the model has of resources, on whatever branch.
+    resources: Vec<(EntryIndex, ResourcesNote)>,
     watched: Vec<WatchedResource>,
     /// Its own subagents.
     nursery: Arc<Nursery>,
@@ -230,6 +234,7 @@ impl Actor {
             counts: Vec::new(),
             purse: Arc::default(),
             told_unpriced: false,
+            told_missing: Vec::new(),
             settings: Vec::new(),
             turns: Vec::new(),
             ended: Vec::new(),
@@ -249,6 +254,7 @@ impl Actor {
             role: None,
             work: None,
             rests: false,
+            resources: Vec::new(),
             watched: Vec::new(),
             nursery: Nursery::new(setup.settings.max_subagents.unwrap_or(subagent::DEFAULT_PARALLEL)),
             shared,
@@ -276,7 +282,8 @@ impl Actor {
     async fn restore(&mut self, loaded: Loaded) -> Result<(), KitError> {
         let remembered = restore::remember(loaded.notes);
         self.repairs = remembered.repairs();
-        let Remembered { usage, settings, turns, ended, counts, role, plans, .. } = remembered;
+        let Remembered { usage, settings, turns, ended, counts, role, plans, resources, .. } = remembered;
+        self.resources = resources;
         self.role = role;
         self.purse = Purse::new(&usage.session);
         self.usage = usage;

@@ -64,7 +64,8 @@ pub(crate) fn settled(history: &History, lines: &Lines, entry: EntryIndex) -> En
                 | Note::TurnEnd(_)
                 | Note::Display(_)
                 | Note::Plan(_)
-                | Note::Agent(_),
+                | Note::Agent(_)
+                | Note::Resources(_),
             ) => index,
             Some(
                 Note::Prompt(_)

@@ -1,5 +1,6 @@
 //! What a prompt refers to that somebody else has, and that is fetched within the turn because they may take long.
 
+use kit_tools::mcp::McpContent;
 use serde::{Deserialize, Serialize};
 
 /// One of them.
@@ -23,4 +24,22 @@ pub(crate) struct CommandReference {
     /// The same as it was typed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) line: String,
+}
+
+/// What tells the content of a resource from another, also after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fingerprint(u64);
+
+impl Fingerprint {
+    pub(crate) fn of(content: &McpContent) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in std::iter::once(content.text.as_bytes())
+            .chain(content.media.iter().map(|part| part.data.as_bytes()))
+        {
+            hasher.update(&part.len().to_le_bytes()).update(part);
+        }
+        let mut first = [0; 8];
+        hasher.finalize_xof().fill(&mut first);
+        Self(u64::from_le_bytes(first))
+    }
 }

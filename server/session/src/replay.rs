@@ -156,7 +156,8 @@ impl Teller<'_> {
                     | Note::Settings(_)
                     | Note::TakenBack(_)
                     | Note::MediaLeftOut(_)
-                    | Note::Subagent(_),
+                    | Note::Subagent(_)
+                    | Note::Resources(_),
                 ),
             ) => {}
             (_, Some(Note::Display(DisplayNote { turn, display }))) => {

@@ -4,7 +4,7 @@ use kit_protocol::{Mode, ModelId, Part, PlanEntry, Role, StopReason, ThinkingLev
 
 use crate::history::{EntryIndex, History, RecordKind};
 use crate::journal::entry::{
-    Body, JoinNote, Note, PromptNote, SettingsNote, SubagentNote, TurnEndNote, UsageNote,
+    Body, JoinNote, Note, PromptNote, ResourcesNote, SettingsNote, SubagentNote, TurnEndNote, UsageNote,
 };
 use crate::journal::read::Lines;
 use crate::replay::INTERRUPTED;
@@ -29,6 +29,8 @@ pub(crate) struct Remembered {
     pub(crate) counts: Vec<(EntryIndex, u64)>,
     /// The plans, on whatever branch.
     pub(crate) plans: Vec<(EntryIndex, Vec<PlanEntry>)>,
+    /// The resources that the model has, on whatever branch.
+    pub(crate) resources: Vec<(EntryIndex, ResourcesNote)>,
     /// What a subagent is.
     pub(crate) role: Option<SubagentNote>,
 }
@@ -64,6 +66,7 @@ pub(crate) fn remember(notes: Vec<(EntryIndex, Note)>) -> Remembered {
             Note::TakenBack(taken) => found.unjoined.retain(|prompt| prompt.id != taken.id),
             Note::Subagent(note) => found.role = Some(note),
             Note::Plan(note) => found.plans.push((index, note.entries)),
+            Note::Resources(note) => found.resources.push((index, note)),
             Note::Tool(_) | Note::MediaLeftOut(_) | Note::Display(_) | Note::Agent(_) => {}
         }
     }

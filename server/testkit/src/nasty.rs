@@ -36,7 +36,19 @@ if fault == "child":
 ECHO = {"name": "echo", "description": "Echoes.", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}
 TOOLS = [ECHO]
 NAMES = ["one"]
-version = 1
+version = int(os.environ.get("NASTY_VERSION", 1))
+CAPABILITIES = {"tools": {"listChanged": True}, "resources": {"subscribe": fault in ("updates", "streams"), "listChanged": True}, "prompts": {}}
+STREAM = "io.modelcontextprotocol/subscriptionId"
+streams = {}
+
+def tell(method, **params):
+    """Tells what changed: unasked, or in the streams that want to hear of it."""
+    if fault != "streams":
+        send({"method": method, "params": params})
+    for stream, wanted in streams.items():
+        if params.get("uri") in wanted.get("resourceSubscriptions", []) or ("uri" not in params and wanted.get("resourcesListChanged")):
+            send({"method": method, "params": dict(params, _meta={STREAM: stream})})
+
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
 if fault == "lies":
     TOOLS = [ECHO, {"name": "text", "inputSchema": "nothing"}, {"inputSchema": {}}, {"name": "array", "inputSchema": {"type": "array"}}, 7]
@@ -49,8 +61,17 @@ for line in sys.stdin:
     except ValueError:
         continue
     method, id = message.get("method"), message.get("id")
-    if method == "initialize":
-        send({"id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": True}, "resources": {"subscribe": fault == "updates", "listChanged": True}, "prompts": {}}, "serverInfo": {"name": "nasty", "version": "1"}}})
+    if method == "initialize" and fault == "streams":
+        send({"id": id, "error": {"code": -32601, "message": "that was long ago"}})
+    elif method == "initialize":
+        send({"id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": CAPABILITIES, "serverInfo": {"name": "nasty", "version": "1"}}})
+    elif method == "server/discover":
+        send({"id": id, "result": {"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": CAPABILITIES, "ttlMs": 0, "cacheScope": "private"}})
+    elif method == "subscriptions/listen":
+        wanted = message["params"]["notifications"]
+        noted("listened to for %s" % json.dumps(wanted, sort_keys=True))
+        streams[id] = wanted
+        send({"method": "notifications/subscriptions/acknowledged", "params": {"_meta": {STREAM: id}, "notifications": wanted}})
     elif method == "tools/list":
         if fault == "endless":
             send({"id": id, "result": {"tools": [ECHO], "nextCursor": "more"}})
@@ -64,7 +85,7 @@ for line in sys.stdin:
         noted("read %s" % message["params"]["uri"])
         if fault == "stalls":
             continue
-        if fault == "updates":
+        if fault in ("updates", "streams"):
             send({"id": id, "result": {"contents": [{"uri": message["params"]["uri"], "text": "version %d" % version}]}})
             continue
         send({"id": id, "error": {"code": -32002, "message": "no such resource"}})
@@ -97,6 +118,7 @@ for line in sys.stdin:
             send({"id": id, "result": {}})
     elif method == "notifications/cancelled":
         noted("cancelled %s" % message["params"].get("requestId"))
+        streams.pop(message["params"].get("requestId"), None)
     elif method == "tools/call":
         noted("called %s" % json.dumps(message["params"].get("arguments")))
         if fault in ("hangs", "slow"):
@@ -117,14 +139,14 @@ for line in sys.stdin:
         if fault == "refuses":
             send({"id": id, "error": {"code": -32602, "message": "no such thing"}})
             continue
-        if fault == "updates":
+        if fault in ("updates", "streams"):
             said = message["params"]["arguments"]["text"]
             if said == "new":
                 NAMES.append("two")
-                send({"method": "notifications/resources/list_changed"})
+                tell("notifications/resources/list_changed")
             else:
                 version += said == "changed"
-                send({"method": "notifications/resources/updated", "params": {"uri": "nasty://one"}})
+                tell("notifications/resources/updated", uri="nasty://one")
         if fault == "grows":
             TOOLS.append(dict(ECHO, name="second"))
             send({"method": "notifications/tools/list_changed"})
@@ -133,8 +155,9 @@ for line in sys.stdin:
 
 /// The settings of a server with a fault: `mute`, `dies`, `yes`, `child`, `lies`, `floods-tools`, `endless`, `hangs`,
 /// `slow`, `stalls` (while a resource or prompt is read), `crashes`, `floods`, `large`, `garbles`, `refuses`, `grows`,
-/// `updates` (a resource, or their list, when its tool is called with `changed`, `new` or another word), or none with any
-/// other word. Where `note` names a file, the server writes there that it was started, with the variables whose names
+/// `updates` (a resource, or their list, when its tool is called with `changed`, `new` or another word), `streams` (the
+/// same, told as servers of revision 2026-07-28 do), or none with any other word. `NASTY_VERSION` is the first version of
+/// the resource. Where `note` names a file, the server writes there that it was started, with the variables whose names
 /// begin with `NASTY_`, what it is asked for, and what it is told of cancels and roots.
 pub fn nasty_mcp(fault: &str, note: Option<&std::path::Path>) -> Value {
     let note = note.map(|note| note.to_string_lossy().into_owned());

@@ -19,6 +19,11 @@ mod content;
 mod elicit;
 mod guard;
 mod hub;
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the notifications of the library are many and may become more"
+)]
+mod listen;
 #[allow(clippy::wildcard_enum_match_arm, reason = "the errors of the library are many and may become more")]
 mod login;
 mod offers;

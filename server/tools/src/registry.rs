@@ -76,6 +76,9 @@ struct Entry {
 pub trait Arrivals: Send + Sync {
     /// Returns when the tools that are on their way are there, or late; `None` when there is nothing to wait for.
     fn arriving(&self) -> Option<BoxFuture<'static, ()>>;
+
+    /// Why tools that were to come are not there, a sentence for the user each. Must return at once.
+    fn missing(&self) -> Vec<String>;
 }
 
 /// Tools by name.
@@ -172,6 +175,12 @@ impl Registry {
     /// What a turn waits for before it tells a model its tools.
     pub fn arriving(&self) -> Option<BoxFuture<'static, ()>> {
         self.arrivals.get()?.upgrade()?.arriving()
+    }
+
+    /// Why tools that were to come are not there, a sentence for the user each.
+    pub fn missing(&self) -> Vec<String> {
+        let arrivals = self.arrivals.get().and_then(Weak::upgrade);
+        arrivals.map(|arrivals| arrivals.missing()).unwrap_or_default()
     }
 
     /// The names in order.

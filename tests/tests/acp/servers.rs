@@ -48,6 +48,22 @@ async fn a_server_of_the_client_is_used_and_its_images_are_shown() {
 }
 
 #[tokio::test]
+async fn a_server_that_cannot_be_started_is_told_and_the_prompt_is_answered() {
+    let Some(bench) = Bench::new().await else { return };
+    let client = bench.plain().await;
+    let server = json!({ "name": "gone", "command": "no-such-program", "args": [], "env": [] });
+    let session = session(&client, &bench.project.root(), server).await;
+    bench.model.reply(Reply::new().text("without it"));
+    assert_eq!(client.prompt(&session, "go").await, "end_turn");
+    let told = json!(client.updates(&session)).to_string();
+    assert!(
+        told.contains("the MCP server gone cannot be used: there is no program `no-such-program`"),
+        "{told}"
+    );
+    client.assert_understood();
+}
+
+#[tokio::test]
 async fn values_that_the_client_passes_are_taken_literally() {
     let Some(bench) = Bench::new().await else { return };
     let client = bench.plain().await;

@@ -46,7 +46,6 @@ impl Actor {
     pub(super) async fn move_to(&mut self, to: Option<EntryIndex>) -> Result<(), KitError> {
         self.journal.move_leaf(to);
         self.conversation = None;
-        self.watched.clear();
         self.stream.forget();
         self.read_branch_settings().await
     }

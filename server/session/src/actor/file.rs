@@ -35,6 +35,7 @@ impl Actor {
                     self.plan.clone_from(&plan.entries);
                     self.plans.push((index, plan.entries));
                 }
+                Some(Note::Resources(note)) => self.resources.push((index, note)),
                 Some(Note::Usage(UsageNote { turn: Some(_), agent: None, usage })) => {
                     self.counts.extend(tokens::counted(&usage).map(|tokens| (index, tokens)));
                 }

@@ -159,7 +159,10 @@ impl Actor {
             return false;
         };
         running.awaited_tools = true;
-        let Some(arriving) = self.shared.with.tools.arriving() else { return false };
+        let Some(arriving) = self.shared.with.tools.arriving() else {
+            self.tell_missing();
+            return false;
+        };
         let arriving = arriving.map(|()| Arrival::Tools);
         running.arriving = Some(AbortOnDropHandle::new(tokio::spawn(arriving)));
         STARTING.clone_into(&mut self.label);
@@ -167,23 +170,39 @@ impl Actor {
         true
     }
 
+    /// Tells the user once which tools are not there and why.
+    fn tell_missing(&mut self) {
+        if self.work.is_some() || self.role.is_some() {
+            return;
+        }
+        let turn = self.running.as_ref().map(|running| running.machine.turn().clone());
+        for message in self.shared.with.tools.missing() {
+            if !self.told_missing.contains(&message) {
+                self.told_missing.push(message.clone());
+                self.stream.emit(turn.as_ref(), EventBody::Notice { message });
+            }
+        }
+    }
+
     /// What the call waited for is there. What prompts refer to follows them.
     pub(super) async fn arrived(&mut self, arrival: Arrival) {
         self.with_running(|running| running.arriving = None);
         match arrival {
-            Arrival::Tools => {}
+            Arrival::Tools => self.tell_missing(),
             Arrival::References(Err(KitError { kind, message, .. })) => {
                 let failure = Failure { kind, message, retry: None, spent: None };
                 return self.input(Input::Failed(failure)).await;
             }
-            Arrival::References(Ok(Fetched { parts, .. })) if parts.is_empty() => {}
             Arrival::References(Ok(Fetched { parts, seen, renewed })) => {
-                let message = Body::message(Role::User, parts);
-                if let Err(error) = self.append(vec![message], Durability::Written).await {
-                    return self.input(Input::Unsaved(error.message)).await;
+                let note = self.read(seen);
+                if !parts.is_empty() {
+                    let message = Body::message(Role::User, parts);
+                    let entries = std::iter::once(message).chain(note).collect();
+                    if let Err(error) = self.append(entries, Durability::Written).await {
+                        return self.input(Input::Unsaved(error.message)).await;
+                    }
+                    self.tell_renewed(renewed).await;
                 }
-                self.read(seen);
-                self.tell_renewed(renewed).await;
             }
         }
         self.resume_call().await;

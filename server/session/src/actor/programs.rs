@@ -212,7 +212,8 @@ fn copied(bodies: impl Iterator<Item = Body>) -> Vec<Body> {
                 | Note::Subagent(_)
                 | Note::Display(_)
                 | Note::Plan(_)
-                | Note::Agent(_),
+                | Note::Agent(_)
+                | Note::Resources(_),
             ),
         ) => true,
         (_, Some(Note::Prompt(_) | Note::Join(_) | Note::Usage(_) | Note::TakenBack(_)))

@@ -161,6 +161,7 @@ impl Actor {
             .await?;
         let plan = self.plans.iter().rev().find(|(index, _)| branch.binary_search(index).is_ok());
         self.plan = plan.map(|(_, entries)| entries.clone()).unwrap_or_default();
+        self.watch_again(&branch);
         self.mode = found.mode.unwrap_or(self.mode);
         self.thinking = found.thinking.unwrap_or(self.thinking);
         self.noted_model.clone_from(&found.model);

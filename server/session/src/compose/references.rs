@@ -6,7 +6,6 @@
 //! A resource that cannot be had is named with the reason, and so is a command that joins a running turn. Without the
 //! command that a turn begins with there is nothing to do, so that one is the error of the turn.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +18,12 @@ use kit_tools::media;
 
 use super::pieces::{self, Block, unreadable};
 use crate::contributions::{CommandCall, CommandOutcome, Contributions};
-use crate::reference::{CommandReference, Reference};
+use crate::reference::{CommandReference, Fingerprint, Reference};
 
 /// How long a resource may take, whoever has it.
 const RESOURCE_LIMIT: Duration = Duration::from_secs(20);
+/// How long a resource may take that the model has already.
+const RENEWAL_LIMIT: Duration = Duration::from_secs(5);
 /// How long a command may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(90);
 
@@ -48,27 +49,14 @@ pub(crate) struct Renewal {
     pub(crate) known: Fingerprint,
 }
 
-/// What tells the content of a resource from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fingerprint(u64);
-
-impl Fingerprint {
-    fn of(content: &McpContent) -> Self {
-        let mut hasher = DefaultHasher::new();
-        content.text.hash(&mut hasher);
-        content.media.iter().for_each(|part| part.data.hash(&mut hasher));
-        Self(hasher.finish())
-    }
-}
-
 /// What was fetched.
 #[derive(Default)]
 pub(crate) struct Fetched {
     /// The message that follows the prompt; without parts there is none.
     pub(crate) parts: Vec<Part>,
-    /// The resources that the model has of it.
+    /// What the resources are that were read.
     pub(crate) seen: Vec<(String, Fingerprint)>,
-    /// Those of them that it had otherwise before.
+    /// Those of them that the model had otherwise before.
     pub(crate) renewed: Vec<String>,
 }
 
@@ -82,7 +70,7 @@ pub(crate) async fn fetch(asker: Asker, wanted: Wanted) -> Result<Fetched, KitEr
         }
     };
     let found = join_all(others.iter().map(|other| asker.fetch(other)));
-    let again = join_all(renewals.iter().map(|renewal| asker.resource(&renewal.name)));
+    let again = join_all(renewals.iter().map(|renewal| asker.resource(&renewal.name, RENEWAL_LIMIT)));
     let (command, found, again) = join3(command, found, again).await;
     let (mut block, mut texts, mut shown) = (Block::default(), Vec::new(), Vec::new());
     let mut fetched = Fetched::default();
@@ -109,13 +97,15 @@ pub(crate) async fn fetch(asker: Asker, wanted: Wanted) -> Result<Fetched, KitEr
     }
     for (Renewal { name, known }, found) in renewals.into_iter().zip(again) {
         match found {
-            Ok(content) if Fingerprint::of(&content) != known => {
-                block.add(pieces::changed_resource(&name, &content.text));
-                fetched.seen.push((name.clone(), Fingerprint::of(&content)));
-                fetched.renewed.push(name);
-                shown.extend(content.media);
+            Ok(content) => {
+                let found = Fingerprint::of(&content);
+                fetched.seen.push((name.clone(), found));
+                if found != known {
+                    block.add(pieces::changed_resource(&name, &content.text));
+                    fetched.renewed.push(name);
+                    shown.extend(content.media);
+                }
             }
-            Ok(_) => {}
             Err(error) => tracing::debug!(name, %error, "a resource that changed cannot be read"),
         }
     }
@@ -133,21 +123,21 @@ pub(crate) async fn fetch(asker: Asker, wanted: Wanted) -> Result<Fetched, KitEr
 impl Asker {
     async fn fetch(&self, reference: &Reference) -> Result<McpContent, KitError> {
         match reference {
-            Reference::Resource(name) => self.resource(name).await,
+            Reference::Resource(name) => self.resource(name, RESOURCE_LIMIT).await,
             Reference::Command(command) => self.command(command).await,
         }
     }
 
-    async fn resource(&self, name: &str) -> Result<McpContent, KitError> {
+    async fn resource(&self, name: &str, limit: Duration) -> Result<McpContent, KitError> {
         let source = name
             .split_once(':')
             .and_then(|(scheme, name)| Some((self.contributions.mentions(scheme)?, name)));
         let Some((source, name)) = source else {
             return Err(KitError::new(ErrorKind::NotFound, "nobody has it any more"));
         };
-        match tokio::time::timeout(RESOURCE_LIMIT, source.read(name.to_owned())).await {
+        match tokio::time::timeout(limit, source.read(name.to_owned())).await {
             Ok(read) => read,
-            Err(_) => Err(late("it", RESOURCE_LIMIT)),
+            Err(_) => Err(late("it", limit)),
         }
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::Millis;
-use crate::reference::Reference;
+use crate::reference::{Fingerprint, Reference};
 
 /// The format version that is written.
 const VERSION: u32 = 3;
@@ -232,6 +232,8 @@ pub(crate) enum Note {
     Plan(PlanNote),
     /// A subagent of the session began or ended a task.
     Agent(AgentNote),
+    /// The model has these resources as they are now.
+    Resources(ResourcesNote),
 }
 
 impl Note {
@@ -250,7 +252,8 @@ impl Note {
             | Self::Subagent(_)
             | Self::Display(_)
             | Self::Plan(_)
-            | Self::Agent(_) => None,
+            | Self::Agent(_)
+            | Self::Resources(_) => None,
         }
     }
 
@@ -269,7 +272,8 @@ impl Note {
             | Self::Subagent(_)
             | Self::Display(_)
             | Self::Plan(_)
-            | Self::Agent(_) => None,
+            | Self::Agent(_)
+            | Self::Resources(_) => None,
         }
     }
 
@@ -289,6 +293,7 @@ impl Note {
             "display" => serde_json::from_str(data).map(Self::Display).ok(),
             "plan" => serde_json::from_str(data).map(Self::Plan).ok(),
             "agent" => serde_json::from_str(data).map(Self::Agent).ok(),
+            "resources" => serde_json::from_str(data).map(Self::Resources).ok(),
             _ => None,
         }
     }
@@ -436,6 +441,23 @@ pub(crate) struct AgentNote {
     pub(crate) event: EventBody,
 }
 
+/// `kit-ls/resources`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResourcesNote {
+    /// The resources that the message before holds.
+    pub(crate) read: Vec<ReadResource>,
+}
+
+/// A resource that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadResource {
+    /// Its scheme and name.
+    pub(crate) name: String,
+    /// What it held.
+    pub(crate) fingerprint: Fingerprint,
+}
+
 /// `kit-ls/turn-end`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -481,6 +503,8 @@ pub(crate) struct SettingsNote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kit_tools::mcp::McpContent;
+
     use crate::reference::CommandReference;
     use serde_json::json;
 
@@ -533,6 +557,12 @@ mod tests {
             }),
             Note::TakenBack(TakenBackNote { id: "p".into() }),
             Note::MediaLeftOut(MediaLeftOutNote {}),
+            Note::Resources(ResourcesNote {
+                read: vec![ReadResource {
+                    name: "mcp:a:b".into(),
+                    fingerprint: Fingerprint::of(&McpContent::default()),
+                }],
+            }),
             Note::Settings(SettingsNote { mode: Some(Mode::Plan), thinking: None }),
             Note::Tool(ToolNote {
                 turn: "t".into(),

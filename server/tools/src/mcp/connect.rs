@@ -10,7 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::model::{CancelledNotification, CancelledNotificationParam, ErrorCode, ProtocolVersion, RequestId};
+use rmcp::model::{
+    CancelledNotification, CancelledNotificationParam, ErrorCode, ProtocolVersion, RequestId,
+    SubscriptionFilter,
+};
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, Peer, RoleClient, RunningService, ServiceError,
     serve_client_with_lifecycle_and_ct,
@@ -28,6 +31,7 @@ use super::client::Client;
 use super::config::{self, Endpoint};
 use super::guard::{Counted, Metered, Verdict};
 use super::hub::Redirections;
+use super::listen::Topics;
 use super::login;
 use super::offers::Lists;
 use super::remote;
@@ -60,13 +64,26 @@ pub(super) struct Connection {
     pub(super) broken: CancellationToken,
     /// Cancelled when it is over.
     pub(super) ended: CancellationToken,
-    /// Whether the server tells of resources that change.
-    pub(super) takes_subscriptions: bool,
+    /// How the server tells of what changes.
+    pub(super) telling: Telling,
     verdict: Arc<Verdict>,
     words: Arc<LastWords>,
 }
 
+/// How a server tells of what changes.
+pub(super) enum Telling {
+    /// That its lists changed, unasked; of resources where it takes subscriptions to them.
+    Unasked { takes_subscriptions: bool },
+    /// In streams that are listened to.
+    InStreams(Topics),
+}
+
 impl Connection {
+    /// Whether single resources are subscribed to.
+    pub(super) fn takes_subscriptions(&self) -> bool {
+        matches!(self.telling, Telling::Unasked { takes_subscriptions: true })
+    }
+
     /// Why it ended.
     pub(super) async fn why(&self, error: &ServiceError) -> String {
         match error {
@@ -289,6 +306,7 @@ where
     let client = Arc::new(client);
     let transport = Counted::new(transport, Arc::clone(&verdict), ended.clone());
     let stop = server.stop.child_token();
+    let in_streams = lifecycle != ClientLifecycleMode::Initialize;
     let served = serve_client_with_lifecycle_and_ct(Arc::clone(&client), transport, lifecycle, stop).await;
     let running = match served {
         Ok(running) => running,
@@ -308,14 +326,21 @@ where
         resources: offered.is_some_and(|offered| offered.resources.is_some()),
     };
     let resources = offered.and_then(|offered| offered.resources.as_ref());
-    let takes_subscriptions = resources.and_then(|resources| resources.subscribe).unwrap_or(false);
+    let tells_resources = resources.and_then(|resources| resources.subscribe).unwrap_or(false);
+    let telling = if in_streams {
+        let lists = SubscriptionFilter::builder().tools_list_changed().prompts_list_changed();
+        let lists = lists.resources_list_changed().build();
+        let lists = offered.map(|offered| lists.supported_by(offered)).unwrap_or_default();
+        Telling::InStreams(Topics { lists, resources: tells_resources })
+    } else {
+        Telling::Unasked { takes_subscriptions: tells_resources }
+    };
     let identity = info
         .as_ref()
         .and_then(|info| info.server_info.as_ref())
         .map(|own| caps::line(&format!("{} {}", own.name, own.version), LONGEST_REASON).trim().to_owned());
     let peer = running.peer().clone();
-    let connection =
-        Arc::new(Connection { peer, client, broken, ended, takes_subscriptions, verdict, words });
+    let connection = Arc::new(Connection { peer, client, broken, ended, telling, verdict, words });
     Ok(Link { connection, running, process, _listening: listening, lists, identity })
 }
 

@@ -281,4 +281,8 @@ impl Arrivals for McpServers {
         let waits: Vec<_> = waits.collect();
         (!waits.is_empty()).then(|| join_all(waits).map(drop).boxed())
     }
+
+    fn missing(&self) -> Vec<String> {
+        self.servers().iter().filter_map(|server| server.absence()).collect()
+    }
 }

@@ -126,12 +126,26 @@ impl Server {
         match (found.connection, found.state) {
             (Some(connection), _) => Ok(connection),
             (None, McpState::NeedsLogin) => Err(self.login_sentence()),
-            (None, _) => Err(format!(
-                "the MCP server {} cannot be used: {}",
-                self.name,
-                found.error.unwrap_or_else(|| "it is switched off".to_owned())
-            )),
+            (None, _) => Err(self.failure_sentence(found.error.as_deref().unwrap_or("it is switched off"))),
         }
+    }
+
+    /// Why it cannot be used, unless it can or is on its way or switched off.
+    pub(super) fn absence(&self) -> Option<String> {
+        let status = self.status.borrow();
+        match status.state {
+            McpState::NeedsLogin => Some(self.login_sentence()),
+            McpState::Failed => Some(self.failure_sentence(status.error.as_deref()?)),
+            McpState::Disabled
+            | McpState::Idle
+            | McpState::Starting
+            | McpState::Ready
+            | McpState::Reconnecting => None,
+        }
+    }
+
+    fn failure_sentence(&self, why: &str) -> String {
+        format!("the MCP server {} cannot be used: {why}", self.name)
     }
 
     /// One sentence that says how the user logs in.

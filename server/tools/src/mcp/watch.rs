@@ -1,8 +1,8 @@
 //! Resources that somebody wants to hear of when they change.
 //!
 //! A server is subscribed to each of them once, however many watch it, anew with every connection, and no longer when the
-//! last one stops. What it says is believed as far as that the resource is worth reading again. Servers that take no
-//! subscriptions are watched in vain.
+//! last one stops; one of revision 2026-07-28 is listened to instead. What it says is believed as far as that the resource
+//! is worth reading again. Servers that tell nothing of resources are watched in vain.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use rmcp::model::{ClientRequest, SubscribeRequestParams, UnsubscribeRequestParams};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
-use super::connect::Connection;
+use super::connect::{Connection, Telling};
 use super::hub::McpServers;
+use super::listen::listen;
 use super::server::Server;
 
 /// How long a server may take to answer that it was subscribed to.
@@ -34,7 +36,11 @@ struct Watched {
 
 /// The resources of a server that are watched, by address.
 #[derive(Default)]
-pub(super) struct WatchedResources(Mutex<HashMap<String, Weak<Watched>>>);
+pub(super) struct WatchedResources {
+    all: Mutex<HashMap<String, Weak<Watched>>>,
+    /// Other resources are watched than before.
+    pub(super) others: Notify,
+}
 
 impl WatchedResources {
     /// Something changed that is one of them or a part of one.
@@ -46,8 +52,25 @@ impl WatchedResources {
         }
     }
 
+    /// Nobody knows which of them changed.
+    pub(super) fn all_changed(&self) {
+        for watched in self.lock().values().filter_map(Weak::upgrade) {
+            watched.changes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Their addresses, in order.
+    pub(super) fn uris(&self) -> Vec<String> {
+        let all = self.lock();
+        let watched = all.values().filter_map(Weak::upgrade).map(|watched| watched.uri.clone());
+        let mut uris: Vec<String> = watched.collect();
+        drop(all);
+        uris.sort_unstable();
+        uris
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Watched>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,6 +91,7 @@ impl McpServers {
         };
         let connection = server.status.borrow().connection.clone();
         if let Some(connection) = connection.filter(|_| is_new) {
+            server.watched.others.notify_one();
             server.subscribe(connection, vec![uri.to_owned()]);
         }
         let seen = AtomicU64::new(watched.changes.load(Ordering::Relaxed));
@@ -76,20 +100,20 @@ impl McpServers {
 }
 
 impl Server {
-    /// Subscribes to all that is watched. It may have changed while there was no connection.
+    /// Lets the server tell what changes, of all that is watched as well. That may have changed while there was no
+    /// connection.
     pub(super) fn subscribe_anew(self: &Arc<Self>, connection: &Arc<Connection>) {
-        let watched: Vec<Arc<Watched>> = self.watched.lock().values().filter_map(Weak::upgrade).collect();
-        for watched in &watched {
-            watched.changes.fetch_add(1, Ordering::Relaxed);
-        }
-        let uris: Vec<String> = watched.into_iter().map(|watched| watched.uri.clone()).collect();
-        if !uris.is_empty() {
-            self.subscribe(Arc::clone(connection), uris);
+        self.watched.all_changed();
+        match &connection.telling {
+            Telling::Unasked { .. } => self.subscribe(Arc::clone(connection), self.watched.uris()),
+            Telling::InStreams(topics) => {
+                self.in_background(listen(Arc::clone(self), Arc::clone(connection), topics.clone()));
+            }
         }
     }
 
     fn subscribe(self: &Arc<Self>, connection: Arc<Connection>, uris: Vec<String>) {
-        if !connection.takes_subscriptions {
+        if uris.is_empty() || !connection.takes_subscriptions() {
             return;
         }
         let server = Arc::clone(self);
@@ -121,9 +145,10 @@ impl Drop for ResourceWatch {
             }
             all.remove(&self.watched.uri);
         }
+        server.watched.others.notify_one();
         let connection = server.status.borrow().connection.clone();
         // At the end of the process there is nobody left to tell it.
-        let connection = connection.filter(|connection| connection.takes_subscriptions);
+        let connection = connection.filter(|connection| connection.takes_subscriptions());
         if let Some(connection) = connection.filter(|_| Handle::try_current().is_ok()) {
             let (uri, asked) = (self.watched.uri.clone(), Arc::clone(&server));
             server.in_background(async move {
