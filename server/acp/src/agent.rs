@@ -96,10 +96,10 @@ impl Agent {
         }
         match method {
             "authenticate" => now(&self.authenticate(parse(method, params)?).await?),
-            "session/new" => self.new_session(parse(method, params)?).await,
-            "session/load" => self.load(parse(method, params)?).await,
-            "session/resume" => self.resume(parse(method, params)?).await,
-            "session/fork" => self.fork(parse(method, params)?).await,
+            "session/new" => self.new_session(parse(method, with_servers(params))?).await,
+            "session/load" => self.load(parse(method, with_servers(params))?).await,
+            "session/resume" => self.resume(parse(method, with_servers(params))?).await,
+            "session/fork" => self.fork(parse(method, with_servers(params))?).await,
             "session/list" => now(&self.list(parse(method, params)?).await?),
             "session/close" => now(&self.close(parse(method, params)?).await?),
             "session/delete" => now(&self.delete(parse(method, params)?).await?),
@@ -285,6 +285,14 @@ impl Agent {
 
 fn now<T: Serialize>(answer: &T) -> Result<Answer, KitError> {
     Ok(Answer::Now(to_value(answer), Vec::new()))
+}
+
+/// Parameters whose list of MCP servers is empty where a client leaves it out, as many do.
+fn with_servers(mut params: Value) -> Value {
+    if let Value::Object(fields) = &mut params {
+        fields.entry("mcpServers").or_insert_with(|| Value::Array(Vec::new()));
+    }
+    params
 }
 
 fn parse<T: DeserializeOwned>(method: &str, params: Value) -> Result<T, KitError> {

@@ -20,7 +20,7 @@ pub(crate) use self::invocation::{
     Invocation, MCP, SKILL, named_skill, read as invocation_in, spelled, unknown,
 };
 use self::pieces::Block;
-pub(crate) use self::references::{Asker, Fetched, Fingerprint, Renewal, Wanted, fetch};
+pub(crate) use self::references::{Asker, Fetched, Renewal, Wanted, fetch};
 use crate::dependencies::Shared;
 use crate::mentions;
 use crate::reference::Reference;
@@ -131,11 +131,11 @@ fn enclose(enclosures: Vec<Enclosure>, gathering: &mut Gathering) -> Result<(), 
         match enclosure {
             Enclosure::Text { name, text } => gathering.block.add(pieces::resource(&name, &text)),
             Enclosure::Media(part) => {
-                media::check(&part, gathering.media.len()).map_err(|error| {
+                let found = media::of_prompt(&part.data, gathering.media.len()).map_err(|error| {
                     let sentence = format!("the {} cannot be attached: {error}", part.media_type);
                     KitError::new(ErrorKind::InvalidRequest, sentence)
                 })?;
-                gathering.media.push(part);
+                gathering.media.push(found);
             }
         }
     }
@@ -296,8 +296,12 @@ mod tests {
             refused(image("?", "image/png")),
             "the image/png cannot be attached: it cannot be read: it is not base64"
         );
-        let large = "A".repeat(8 << 20);
-        assert!(refused(image(&large, "image/png")).contains("6,291,456 bytes are more than the 5,242,880"));
+        let large = format!("iVBORw0K{}", "A".repeat(8 << 20));
+        assert!(refused(image(&large, "image/png")).contains("6,291,462 bytes are more than the 5,242,880"));
+        assert!(
+            refused(image("aGVsbG8=", "image/png"))
+                .ends_with("it is neither an image (PNG, JPEG, GIF or WebP) nor a PDF")
+        );
     }
 
     #[tokio::test]

@@ -52,23 +52,14 @@ pub enum MediaError {
     Foreign,
 }
 
-/// Whether an image or document of a prompt can go along. `already` says how many the prompt has.
-pub fn check(part: &ImagePart, already: usize) -> Result<(), MediaError> {
-    const TAKEN: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", PDF];
-    if !TAKEN.contains(&part.media_type.as_str()) {
-        return Err(MediaError::Foreign);
+/// The image or document that somebody sent with a prompt as base64. `already` says how many the prompt has.
+pub fn of_prompt(base64: &str, already: usize) -> Result<ImagePart, MediaError> {
+    let part = of_base64(base64)?;
+    match part.kind() {
+        MediaKind::Sound | MediaKind::Other => Err(MediaError::Foreign),
+        MediaKind::Image | MediaKind::Document if already >= MOST => Err(MediaError::TooMany),
+        MediaKind::Image | MediaKind::Document => Ok(part),
     }
-    let bytes = STANDARD.decode(&part.data);
-    let bytes = bytes.map_err(|_| MediaError::Unreadable("it is not base64".to_owned()))?;
-    let size = count(&bytes);
-    let limit = limit_of(part.kind());
-    if size > limit {
-        return Err(MediaError::TooLarge { size, limit });
-    }
-    if already >= MOST {
-        return Err(MediaError::TooMany);
-    }
-    Ok(())
 }
 
 /// Reads an image or document from disk; `None` if the file is neither, or is open in the editor, or cannot be opened,

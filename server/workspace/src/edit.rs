@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::{Lost, blocking};
 use crate::disk::{self, WriteError};
 use crate::echo::{Echo, Progress};
-use crate::shown::Put;
+use crate::shown::{Put, is_on_disk};
 use crate::snapshot::{self, check_real};
 use crate::{
     ApplyAnswer, Author, Base, Change, DocumentEdit, FileHash, Location, Snapshot, Workspace, WorkspaceError,
@@ -283,7 +283,13 @@ impl Workspace {
         drop(echo);
         match sent {
             Sent::Echoed { version } => {
-                let saved = !dirty && self.save(snapshot, &after, cancel).await;
+                let saved = if dirty {
+                    // Editors that write through to the disk have saved it, and what was unsaved before.
+                    let (location, after) = (snapshot.location.clone(), after.clone());
+                    blocking(move || is_on_disk(&location, &after)).await.unwrap_or(false)
+                } else {
+                    self.save(snapshot, &after, cancel).await
+                };
                 Ok(applied(version, saved))
             }
             Sent::Missed(miss) => Err(miss),

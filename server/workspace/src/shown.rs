@@ -83,7 +83,7 @@ impl Workspace {
 }
 
 /// Whether the disk has the same lines; a file that is not there has those of an empty text.
-fn is_on_disk(location: &Location, shown: &Text) -> bool {
+pub(crate) fn is_on_disk(location: &Location, shown: &Text) -> bool {
     match disk::read(&location.real, MAX_FILE_BYTES) {
         Ok(None) => shown.is_empty(),
         Ok(Some(file)) => match snapshot::decode_file(location, &file) {

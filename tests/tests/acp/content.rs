@@ -54,6 +54,10 @@ async fn content_that_cannot_be_taken_is_refused_with_a_reason() {
             "base64",
         ),
         (
+            json!([text_block("x"), { "type": "image", "data": "aGVsbG8=", "mimeType": "image/png" }]),
+            "the image/png cannot be attached: it is neither an image",
+        ),
+        (
             json!([{ "type": "resource", "resource": { "uri": "x:y", "blob": "AA==", "mimeType": "a/b" } }]),
             "x:y",
         ),

@@ -82,6 +82,8 @@ async fn an_unsaved_buffer_is_read_and_edited_through_the_client() {
     let request = bench.model.request(1).await;
     assert!(request.last_result().contains("unsaved"), "{}", request.last_result());
     assert_eq!(buffers.lock().unwrap()[&path], "one\nedited\ntwo\n");
+    let result = bench.model.request(2).await.last_result().to_owned();
+    assert!(!result.contains("not saved"), "what the client writes is on disk: {result}");
     let written = client.asked("fs/write_text_file");
     assert_eq!(written.len(), 1, "{written:#?}");
     assert_eq!((&written[0]["sessionId"], &written[0]["path"]), (&json!(session), &json!(path)));

@@ -23,6 +23,8 @@ async fn the_handshake_tells_what_there_is() {
     for name in sessions {
         assert!(capabilities["sessionCapabilities"][name].is_object(), "{name}: {capabilities}");
     }
+    let made = client.request("session/new", json!({ "cwd": bench.project.root() })).await;
+    assert!(made.is_ok(), "a client that has no MCP servers need not say so: {made:?}");
     let terminal = &told["authMethods"][1];
     assert_eq!((&terminal["type"], &terminal["args"]), (&json!("terminal"), &json!(["auth", "login"])));
     client.assert_understood();

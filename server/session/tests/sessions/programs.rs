@@ -23,12 +23,15 @@ async fn a_program_sends_prompts_with_images() {
     let kit = Kit::new(&echo());
     let first = kit.say("one").await;
     kit.end_of(&first.turn).await;
-    let image = ImagePart { data: "AA==".into(), media_type: "image/png".into() };
+    let image = ImagePart { data: "iVBORw0K".into(), media_type: "image/png".into() };
     let sent = Script { media: vec![image], ..script("look") };
     let answer = kit.sessions.send(&first.session, sent).await.unwrap();
     assert_eq!(kit.end_of(&answer.turn).await.response(), "look");
     let text = std::fs::read_to_string(kit.file(&first.session).await).unwrap();
-    assert!(text.contains(r#"{"type":"image","data":{"data":"AA==","media_type":"image/png"}}"#), "{text}");
+    assert!(
+        text.contains(r#"{"type":"image","data":{"data":"iVBORw0K","media_type":"image/png"}}"#),
+        "{text}"
+    );
 }
 
 #[tokio::test]
