@@ -49,7 +49,7 @@ async fn keys_are_stored_for_the_user_alone_and_never_shown() {
     let line = |id: &str| told.lines().find(|line| line.contains(&format!(" {id} "))).unwrap_or_default();
     assert!(line("groq").contains("stored key of "), "{told}");
     assert!(
-        line("anthropic").contains("set ANTHROPIC_API_KEY or run `kit-ls auth login anthropic`"),
+        line("anthropic").contains("set ANTHROPIC_API_KEY, or run `kit-ls auth login anthropic`"),
         "{told}"
     );
     assert!(told.contains(&format!("Logins are stored in {}.", logins(&project).display())), "{told}");
@@ -98,7 +98,7 @@ async fn a_mistake_says_what_is_near_and_changes_nothing() {
         "kit-ls: this is no key of anthropic: those begin with sk-ant- and are longer; copy it again from where the provider shows it\n"
     );
     let told = failed(&["login", "groq"], "\n").await;
-    assert_eq!(told, "kit-ls: no key came on stdin; for example: kit-ls auth login PROVIDER < key.txt\n");
+    assert_eq!(told, "kit-ls: no key came on stdin; for example: kit-ls auth login groq < key.txt\n");
     let told = failed(&["login", "groq", "--account"], "").await;
     assert_eq!(told, "kit-ls: Groq takes keys and no logins; leave --account out\n");
     assert!(!logins(&project).exists());

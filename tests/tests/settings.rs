@@ -231,7 +231,7 @@ async fn rules_that_cannot_be_read_and_keys_that_are_none_are_marked_and_the_res
         told,
         [
             (4, "the rule `Bash(rm` cannot be read, so its tool asks until it is mended"),
-            (6, "`denny` is no setting under `permissions`; do you mean `deny`?"),
+            (6, "`denny` is no setting under `permissions`; did you mean `deny`?"),
             (8, "`keep` is no setting under `compaction`"),
         ]
     );

@@ -77,7 +77,7 @@ pub(crate) fn run(auth: &Auth, options: Options, paths: Paths) -> anyhow::Result
             }
             let made = match way(&status, *key, *account)? {
                 Way::Key => {
-                    let key = read_key(&status.name)?;
+                    let key = read_key(&status)?;
                     models.store_key(&provider, &key)?
                 }
                 Way::Account => with_account(&models, &provider)?,
@@ -209,15 +209,15 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
     Ok(answer.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes")))
 }
 
-fn read_key(name: &str) -> anyhow::Result<SecretString> {
+fn read_key(provider: &LoginStatus) -> anyhow::Result<SecretString> {
     if is_interactive() {
-        let key = rpassword::prompt_password(format!("Key for {name} (not shown): "));
+        let key = rpassword::prompt_password(format!("Key for {} (not shown): ", provider.name));
         return Ok(key.context("the terminal cannot be read")?.into());
     }
     let mut key = String::new();
     std::io::stdin().read_to_string(&mut key).context("stdin cannot be read")?;
     if key.trim().is_empty() {
-        bail!("no key came on stdin; for example: kit-ls auth login PROVIDER < key.txt");
+        bail!("no key came on stdin; for example: kit-ls auth login {} < key.txt", provider.provider);
     }
     Ok(key.into())
 }

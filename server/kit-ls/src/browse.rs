@@ -127,7 +127,10 @@ async fn work(stored: &Stored, running: &Running) -> anyhow::Result<()> {
                 ..SessionArguments::default()
             };
             sessions.rename(arguments).await?;
-            say(&format!("The session is called {name} now."))
+            say(&match name.trim() {
+                "" => "The session has no name now.".to_owned(),
+                name => format!("The session is called {name} now."),
+            })
         }
         Stored::Delete { session } => {
             let session = named(running, session).await?;

@@ -422,7 +422,7 @@ pub(crate) fn setting_path(written: &str) -> Result<String, String> {
 /// What is said about a key that is no setting.
 fn unknown(name: &str, known: &[String]) -> String {
     match nearest(name, known) {
-        Some(known) => format!("`{name}` is no setting of Kit; do you mean `{known}`?"),
+        Some(known) => format!("`{name}` is no setting of Kit; did you mean `{known}`?"),
         None => format!("`{name}` is no setting of Kit; `kit-ls config` lists what is set"),
     }
 }
@@ -648,7 +648,7 @@ mod tests {
             said[0].starts_with("1: `mode` is left out, because it is wrong: unknown variant"),
             "{said:?}"
         );
-        assert_eq!(said[1], "2: `modle` is no setting of Kit; do you mean `model`?");
+        assert_eq!(said[1], "2: `modle` is no setting of Kit; did you mean `model`?");
         let lines: Vec<u32> =
             configuration.problems.iter().filter_map(|problem| problem.in_file()).map(|at| at.line).collect();
         assert_eq!(lines, [0, 1]);
@@ -685,13 +685,13 @@ mod tests {
             .map(|at| (at.line, at.message))
             .collect();
         let expected = [
-            (4, "`denny` is no setting under `permissions`; do you mean `deny`?"),
+            (4, "`denny` is no setting under `permissions`; did you mean `deny`?"),
             (
                 2,
                 "the rule `Bash(rm` cannot be read, so its tool asks until it is mended: write it as Tool or Tool(pattern)",
             ),
             (5, "the rule `(x)` cannot be read, so it allows nothing: it names no tool"),
-            (7, "`keep-tokns` is no setting under `compaction`; do you mean `keepTokens`?"),
+            (7, "`keep-tokns` is no setting under `compaction`; did you mean `keepTokens`?"),
         ];
         assert_eq!(told, expected.map(|(line, message)| (line, message.to_owned())));
         assert_eq!(configuration.rules.len(), 1, "the rest of the file holds");

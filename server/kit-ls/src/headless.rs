@@ -83,10 +83,10 @@ pub(crate) struct Run {
     #[arg(long)]
     no_session: bool,
     /// The most model calls; 0 for no limit
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_steps: Option<u32>,
     /// The most money in USD; the run ends before the model call that would cost more
-    #[arg(long, value_name = "USD", value_parser = money)]
+    #[arg(long, value_name = "USD", value_parser = money, allow_negative_numbers = true)]
     budget: Option<f64>,
     /// Trust this folder as long as the run lasts, and load what it brings
     #[arg(long)]
@@ -192,10 +192,8 @@ async fn turn(
     }
     let withheld = running.sessions.projects().withheld(&folder);
     if !withheld.is_empty() {
-        output.notice(&format!(
-            "{} is left out, because the folder is not trusted; --trust loads it",
-            withheld.join(", ")
-        ));
+        let names = withheld.join(", ");
+        output.notice(&format!("left out, because the folder is not trusted: {names}; --trust loads it"));
     }
     // What cannot be listed is told where the prompt needs it.
     let listed = running.sessions.command_list(CommandListArguments::default()).await;

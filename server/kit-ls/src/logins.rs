@@ -335,7 +335,13 @@ fn detail(status: &LoginStatus, now: Timestamp) -> String {
         }
         (None, _) if !required => "no key, and none needed".to_owned(),
         (None, _) if variables.is_empty() => format!("not logged in; {log_in}"),
-        (None, _) => format!("no key; set {} or {log_in}", variables.join(" or ")),
+        (None, _) => {
+            let variables = match variables.as_slice() {
+                [one] => one.clone(),
+                several => format!("one of {}", several.join(", ")),
+            };
+            format!("no key; set {variables}, or {log_in}")
+        }
     }
 }
 
@@ -399,7 +405,7 @@ mod tests {
                 account(Some(0)),
                 "login with a ChatGPT subscription of 2026-11-21, account acc, token expired, renewed with the next request",
             ),
-            (status(None, None), "no key; set OPENAI_API_KEY or run `kit-ls auth login openai`"),
+            (status(None, None), "no key; set OPENAI_API_KEY, or run `kit-ls auth login openai`"),
             (keyless, "not logged in; run `kit-ls auth login openai`"),
             (free, "no key, and none needed"),
         ];

@@ -255,10 +255,7 @@ fn answered(
         }
         return Err(Refusal::Denied {
             denial: Denial::DeniedNoApprovalRuleAndCouldNotRequestFromUser,
-            content: format!(
-                "permission denied: {why}, and nobody could be asked \
-                 (denied-no-approval-rule-and-could-not-request-from-user)."
-            ),
+            content: format!("permission denied: {why}, and nobody could be asked."),
         });
     };
     let choice = choices.iter().find(|choice| choice.option.id == answer.option);

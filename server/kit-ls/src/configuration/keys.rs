@@ -38,7 +38,7 @@ fn search(schema: &Value, part: &Value, path: &str, value: &Value, found: &mut V
             (None, None, Some(_)) => {
                 let known = property_names(part);
                 let hint = match nearest(&name, &known) {
-                    Some(near) => format!("; do you mean `{near}`?"),
+                    Some(near) => format!("; did you mean `{near}`?"),
                     None => format!("; there are {}", known.join(", ")),
                 };
                 found.push((inside, format!("`{key}` is no setting under `{path}`{hint}")));
@@ -92,14 +92,14 @@ mod tests {
         check(
             "permissions",
             json!({"denny": ["Bash"], "allow": []}),
-            &["permissions.denny: `denny` is no setting under `permissions`; do you mean `deny`?"],
+            &["permissions.denny: `denny` is no setting under `permissions`; did you mean `deny`?"],
         );
         check("compaction", json!({"reserve-tokens": 1, "keepTokens": 2}), &[]);
         check(
             "budget",
             json!({"turn": {"usdd": 1}, "year": {}}),
             &[
-                "budget.turn.usdd: `usdd` is no setting under `budget.turn`; do you mean `usd`?",
+                "budget.turn.usdd: `usdd` is no setting under `budget.turn`; did you mean `usd`?",
                 "budget.year: `year` is no setting under `budget`",
             ],
         );
@@ -108,7 +108,7 @@ mod tests {
             "providers",
             json!({"mine": {"baseUrll": "http://x"}}),
             &[
-                "providers.mine.baseUrll: `baseUrll` is no setting under `providers.mine`; do you mean `baseUrl`?",
+                "providers.mine.baseUrll: `baseUrll` is no setting under `providers.mine`; did you mean `baseUrl`?",
             ],
         );
         check(

@@ -90,7 +90,7 @@ pub(super) fn problems(servers: &Value, layer: &Layer) -> Vec<Problem> {
     for (server, members) in servers.as_object().into_iter().flatten() {
         for key in members.as_object().into_iter().flat_map(Map::keys).filter(|key| !known.contains(key)) {
             let hint = match nearest(key, &known) {
-                Some(near) => format!("; do you mean `{near}`?"),
+                Some(near) => format!("; did you mean `{near}`?"),
                 None => format!("; there are {}", known.join(", ")),
             };
             let message = format!("`{key}` is no setting of the MCP server `{server}`{hint}");
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(said.len(), 2, "{said:?}");
         assert_eq!(
             said[0],
-            "3: `comand` is no setting of the MCP server `my-server`; do you mean `command`?"
+            "3: `comand` is no setting of the MCP server `my-server`; did you mean `command`?"
         );
         assert!(said[1].starts_with("6: `mcpServers.bad.command` is left out"), "{said:?}");
         assert_eq!(server(&configuration, "good").command, Some(McpCommand::Program("y".into())));

@@ -172,14 +172,15 @@ impl Output {
                 self.end_line();
                 let model = model.unwrap_or_default();
                 let session = session.map(|session| format!(" · session {session}")).unwrap_or_default();
-                let calls = match llm_call_count {
-                    1 => "1 call".to_owned(),
-                    calls => format!("{calls} calls"),
+                let spent = match llm_call_count {
+                    0 => "no call".to_owned(),
+                    1 => format!("1 call · {}", spent(usage)),
+                    calls => format!("{calls} calls · {}", spent(usage)),
                 };
                 if let Some(why) = cut_short(*stop_reason) {
                     aside(why);
                 }
-                aside(&format!("{model} · {calls} · {}{session}", spent(usage)));
+                aside(&format!("{model} · {spent}{session}"));
             }
             Style::Json => {
                 let mut object = json!({

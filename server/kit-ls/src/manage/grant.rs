@@ -16,7 +16,10 @@ pub(super) async fn run(place: &Place, extension: &str, yes: bool, refuse: bool)
     let path = found.iter().find(|path| name_of(path) == extension || **path == file).cloned();
     let Some(path) = path.or_else(|| discover(&[], &[file]).into_iter().find(|path| path.is_file())) else {
         let names: Vec<String> = found.iter().map(|path| name_of(path)).collect();
-        bail!("there is no extension {extension}; there are {}", names.join(", "));
+        match names.is_empty() {
+            true => bail!("there is no extension {extension}; there are none here"),
+            false => bail!("there is no extension {extension}; there are {}", names.join(", ")),
+        }
     };
     let inspected = match inspect(&engine(place), &path).await {
         Ok(inspected) => inspected,
