@@ -99,6 +99,28 @@ export default function (kit) {
 }
 "#;
 
+/// Statement 35: a compaction takes no entry from extensions.
+#[tokio::test]
+async fn entries_from_before_a_compaction_are_still_there() {
+    let project = project(&[("tree.js", TREE)]);
+    let (model, client) = live(&project).await;
+    model.reply(Reply::new().text("good day"));
+    client.run("good morning").await;
+    run(&client, "log", "before").await;
+    model.reply(Reply::new().text("fine"));
+    client.run("how are you?").await;
+    model.reply(Reply::new().text("They greeted."));
+    client.command("kit.session.compact", json!({})).await.expect("a compaction begins");
+    client.event(|event| event["type"] == "compaction").await;
+    run(&client, "log", "behind").await;
+    assert_eq!(run(&client, "lines", "").await, json!(["before", "behind"]));
+    let fork = client.command("kit.session.fork", json!({})).await.expect("a fork");
+    let lines = json!({ "name": "lines", "session": fork["session"] });
+    let lines = client.command("kit.command.run", lines).await.expect("the command runs");
+    assert_eq!(lines["output"], json!(["before", "behind"]));
+    client.close().await;
+}
+
 #[tokio::test]
 async fn entries_summaries_and_collapsed_branches_are_the_sessions() {
     let project = project(&[("tree.js", TREE)]);

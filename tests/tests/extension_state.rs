@@ -73,6 +73,11 @@ async fn a_value_that_was_set_survives_a_kill_and_a_reload() {
     client.command("kit.extension.reload", json!({})).await.expect("a reload");
     assert_eq!(get(&client, &session).await, "19");
     set(&client, &session, "last").await;
+    let before = model.requests().len();
+    model.reply(Reply::new().text("well"));
+    client.run("how are you?").await;
+    let sent = model.request(before).await.body.to_string();
+    assert!(!sent.contains("keep:count") && !sent.contains("\"last\""), "no model reads state: {sent}");
     client.kill().await;
     let client = start(&project, &model).await;
     listed(&client, |list| list.len() == 1).await;

@@ -1,7 +1,7 @@
 //! `kit-ls run` and `kit-ls sessions`: the same core without an editor.
 
 use e2e::launch;
-use kit_testkit::{Finished, Gate, Launch, ModelServer, Project, Reply, TokenCount};
+use kit_testkit::{Finished, Gate, Launch, ModelServer, Project, Reply, TokenCount, nasty_mcp};
 use serde_json::{Value, json};
 
 fn object(run: &Finished) -> Value {
@@ -208,7 +208,7 @@ async fn settings_are_explained_with_file_and_line_and_mistakes_are_named() {
     );
     assert_eq!(
         object["problems"],
-        json!([format!("{path}:3: `modle` is no setting of Kit; do you mean `model`?")])
+        json!([format!("{path}:3: `modle` is no setting of Kit; did you mean `model`?")])
     );
 }
 
@@ -290,18 +290,38 @@ async fn what_an_untrusted_folder_brings_is_left_out_unless_the_run_trusts_it() 
     let project = Project::new()
         .file("AGENTS.md", "planted instruction")
         .file(".kit.yml", "system-prompt: planted setting\n")
-        .file(".kit/agents/mine.md", "---\ndescription: mine\n---\nx\n");
+        .file(".kit/agents/mine.md", "---\ndescription: mine\n---\nx\n")
+        .file(".kit/prompts/plan.md", "planted template")
+        .file(".agents/skills/deploy/SKILL.md", "---\nname: deploy\ndescription: planted skill\n---\nx\n")
+        .file(".kit/extensions/early.js", "export default (kit) => kit.on(\"before_agent_start\", () => ({ injectText: \"planted extension\" }));")
+        .file(".mcp.json", json!({ "mcpServers": { "bad": nasty_mcp("well", None) } }).to_string());
     let model = ModelServer::start().await;
     let launch = launch(&project, &model);
     model.reply(Reply::new().text("one"));
-    let run = launch.run(&["run", "go"]).await;
-    assert!(run.stderr.contains("AGENTS.md") && run.stderr.contains("--trust"), "{run:?}");
-    assert!(!model.request(0).await.body.to_string().contains("planted"));
+    let run = launch.run(&["run", "/plan"]).await;
+    let things = [
+        "AGENTS.md",
+        ".kit.yml",
+        ".kit/agents",
+        ".kit/prompts",
+        ".agents/skills",
+        ".kit/extensions",
+        ".mcp.json",
+        "--trust",
+    ];
+    for thing in things {
+        assert!(run.stderr.contains(thing), "{thing}: {run:?}");
+    }
+    let body = model.request(0).await.body.to_string();
+    assert!(!body.contains("planted") && !body.contains("mcp__bad"), "{body}");
     model.reply(Reply::new().text("two"));
-    let run = launch.run(&["run", "go", "--trust"]).await;
+    let run = launch.run(&["run", "/plan", "--trust"]).await;
     assert!(run.code == Some(0) && !run.stderr.contains("AGENTS.md"), "{run:?}");
     let body = model.request(1).await.body.to_string();
-    assert!(body.contains("planted instruction") && body.contains("planted setting"), "{body}");
+    for thing in ["instruction", "setting", "template", "skill", "extension"] {
+        assert!(body.contains(&format!("planted {thing}")), "{thing}: {body}");
+    }
+    assert!(body.contains("mcp__bad__echo"), "{body}");
     // It was for that run alone.
     let agents = launch.run(&["agents"]).await;
     assert!(!agents.stdout.contains("mine") && agents.stderr.contains("not trusted"), "{agents:?}");

@@ -2,7 +2,7 @@
 //! what is left after a crash.
 
 use e2e::{launch, permit, start};
-use kit_testkit::{Answer, Gate, LanguageClient, ModelServer, Project, Reply, TokenCount, Turn};
+use kit_testkit::{Answer, Gate, LanguageClient, ModelServer, Project, Reply, TokenCount, Turn, nasty_mcp};
 #[cfg(target_os = "linux")]
 use kit_testkit::{eventually, processes_below};
 use serde_json::{Value, json};
@@ -120,6 +120,38 @@ async fn without_a_named_agent_a_subagent_has_exactly_its_parents_tools_but_one(
     let parent: Vec<String> = model.request(0).await.tools().into_iter().map(str::to_owned).collect();
     let expected: Vec<&String> = parent.iter().filter(|tool| *tool != "subagent").collect();
     assert_eq!(model.request(1).await.tools().iter().collect::<Vec<_>>(), expected);
+    client.close().await;
+}
+
+/// Statement 36: tools of MCP servers are inherited, but not beyond a named agent's list, and no subagent has subagents.
+#[tokio::test]
+async fn a_subagent_has_tools_of_servers_only_where_its_list_has_them_and_spawns_nobody() {
+    let project = Project::new();
+    let model = ModelServer::start().await;
+    let client = launch(&project, &model)
+        .setting("mcpServers", json!({ "bad": nasty_mcp("well", None) }))
+        .start()
+        .await;
+    crate::mcp::in_state(&client, "bad", "ready").await;
+    permit(&client, "allowOnce");
+    let echo = || Reply::new().call("mcp__bad__echo", json!({ "text": "hello" }));
+    model.reply(subagent(json!({ "task": "Work freely" })));
+    model.reply_to("Work freely", subagent(json!({ "task": "Do it for me" })));
+    model.reply_to("Work freely", echo());
+    model.reply_to("Work freely", Reply::new().text("so be it"));
+    model.reply(subagent(json!({ "task": "Only look", "agent": "explore" })));
+    model.reply_to("Only look", echo());
+    model.reply_to("Only look", Reply::new().text("I may not"));
+    model.reply(Reply::new().text("done"));
+    assert_eq!(client.run("go").await.response(), "done");
+    let free = model.request(1).await;
+    assert!(free.tools().contains(&"mcp__bad__echo"), "{:?}", free.tools());
+    let refused = model.request(2).await.last_result().to_owned();
+    assert!(refused.starts_with("there is no tool `subagent`"), "{refused}");
+    assert_eq!(model.request(3).await.last_result(), "hello");
+    let refused = model.request(6).await.last_result().to_owned();
+    assert!(refused.starts_with("there is no tool `mcp__bad__echo`"), "{refused}");
+    assert_eq!(model.requests().len(), 8);
     client.close().await;
 }
 

@@ -217,6 +217,22 @@ async fn a_subagent_that_takes_too_long_is_stopped_and_its_words_are_kept() {
     assert_eq!(kit.messages(&session).await, ["user: Look", "assistant: Half"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_subagent_has_five_minutes_unless_a_call_says_otherwise_and_never_more_than_thirty() {
+    for (arguments, seconds) in [
+        (json!({}), 300),
+        (json!({"timeout_seconds": 299.0}), 299),
+        (json!({"timeout_seconds": 1800}), 1800),
+        (json!({"timeout_seconds": 999_999}), 1800),
+    ] {
+        let kit = family(arguments.clone(), &[json!([{"text": "Half"}, {"delayMs": 10_000_000}])]);
+        let turn = kit.turn("Go").await;
+        let (content, is_error) = &turn.own_results()[0];
+        let told = format!("it was stopped after its {seconds}s");
+        assert!(*is_error && content.contains(&told), "{arguments}: {content}");
+    }
+}
+
 #[tokio::test]
 async fn cancelling_the_parent_ends_its_subagents_first() {
     let kit = family(json!({}), &[json!([{"text": "Half"}, {"gate": "never"}])]);
