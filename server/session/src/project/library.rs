@@ -19,11 +19,12 @@ use super::skill::{self, Skill};
 use super::template::{self, Template};
 
 /// What a project can bring that takes effect, as paths in its root.
-const PROJECT_THINGS: [&str; 11] = [
+const PROJECT_THINGS: [&str; 12] = [
     instructions::FILE,
     ".kit.yml",
     ".kit.yaml",
     ".kit.json",
+    ".mcp.json",
     ".agents/skills",
     ".kit/skills",
     ".kit/prompts",
