@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use kit_text::diff::{self, LineHunk};
-use kit_text::{LineRange, Text, merge};
+use kit_text::{LineIndex, LineRange, Text, merge};
 
 use crate::file::{Drift, FileState, ReviewFile};
 use crate::splice::{adopt, follow, shift, splice, touch};
@@ -110,28 +110,49 @@ impl ReviewFile {
             Drift::Lines(drift) => drift,
             Drift::Everywhere => Vec::new(),
         };
+        let is_mixed = |target: &LineHunk| drift.iter().any(|drift| touch(drift.current, target.current));
+        // Where lines repeat, what the agent changed can be told in other hunks than what differs now; all of it together
+        // is the same either way.
+        if !drift.is_empty()
+            && self.covers_all(&targets)
+            && let Ok(current) = merge::three_way(&agent_text, &live, &base)
+        {
+            let state = self.with(&live, Texts { agent: base, current });
+            targets.reverse();
+            return Undone { state, applied: targets, conflicts: Vec::new() };
+        }
         let agent_hunks = if drift.is_empty() { Vec::new() } else { diff::hunks(&base, &agent_text) };
 
+        // What was taken back further down begins here in the agent text.
+        let mut taken_from = LineIndex(u32::MAX);
         let mut texts = Texts { agent: agent_text, current: live.clone() };
         let (mut applied, mut conflicts) = (Vec::new(), Vec::new());
         for target in targets {
-            let mixed = drift.iter().any(|drift| touch(drift.current, target.current));
-            if !mixed {
+            let in_agent = shift(target.current, &drift);
+            if !is_mixed(&target) && in_agent.end <= taken_from {
                 let old = base.lines_text(target.base);
-                texts.agent = splice(&texts.agent, [(shift(target.current, &drift), old.clone())]);
+                texts.agent = splice(&texts.agent, [(in_agent, old.clone())]);
                 texts.current = splice(&texts.current, [(target.current, old)]);
+                taken_from = in_agent.start;
                 applied.push(target);
             } else if !self.line_hunks().contains(&target) {
                 conflicts.push((target, TYPED_IN_SELECTION.to_owned()));
             } else {
-                let of_target: Vec<LineHunk> = agent_hunks
-                    .iter()
-                    .filter(|hunk| touch(hunk.base, target.base))
-                    .map(|hunk| LineHunk { base: hunk.current, current: hunk.base })
-                    .collect();
-                match texts.without(&base, &of_target) {
+                let of_target = |hunks: &[LineHunk]| -> Vec<LineHunk> {
+                    let own = hunks.iter().filter(|hunk| touch(hunk.base, target.base));
+                    own.copied().map(reversed).collect()
+                };
+                let mut own = of_target(&agent_hunks);
+                // One change of the agent's can be two where the user typed in the middle of it: then it is gone in part
+                // or whole, and what is left has other lines.
+                if own.iter().any(|hunk| hunk.base.end >= taken_from) {
+                    own = of_target(&diff::hunks(&base, &texts.agent));
+                }
+                match texts.without(&base, &own) {
                     Ok(without) => {
                         texts = without;
+                        let first = own.iter().map(|hunk| hunk.base.start).min();
+                        taken_from = taken_from.min(first.unwrap_or(taken_from));
                         applied.push(target);
                     }
                     Err(_) => conflicts.push((target, TYPED_SAME_WORDS.to_owned())),
@@ -140,6 +161,24 @@ impl ReviewFile {
         }
         applied.reverse();
         conflicts.reverse();
+        // What one change of the agent's was told as, another may still hold.
+        if self.covers_all(&applied) && texts.agent != base {
+            let rest: Vec<LineHunk> = diff::hunks(&base, &texts.agent).into_iter().map(reversed).collect();
+            match texts.without(&base, &rest) {
+                Ok(without) => texts = without,
+                Err(_) if applied.iter().any(is_mixed) => {
+                    let (mixed, unmixed): (Vec<LineHunk>, Vec<LineHunk>) =
+                        applied.into_iter().partition(is_mixed);
+                    let mut undone = self.undo_lines(base, live, &unmixed);
+                    undone
+                        .conflicts
+                        .extend(mixed.into_iter().map(|hunk| (hunk, TYPED_SAME_WORDS.to_owned())));
+                    undone.conflicts.sort_by_key(|(hunk, _)| hunk.current.start);
+                    return undone;
+                }
+                Err(_) => {}
+            }
+        }
         let entangled = entangled(&base, &live, &mut applied, &conflicts);
         if !entangled.is_empty() {
             let mut undone = self.undo_lines(base, live, &applied);
@@ -149,14 +188,19 @@ impl ReviewFile {
             return undone;
         }
 
+        Undone { state: self.with(&live, texts), applied, conflicts }
+    }
+
+    /// The state with other texts, its marks moved along.
+    fn with(&self, live: &Text, texts: Texts) -> FileState {
         let mut state = self.state.clone();
-        let changes = diff::hunks(&live, &texts.current);
+        let changes = diff::hunks(live, &texts.current);
         for mark in &mut state.marks {
             mark.lines = follow(mark.lines, &changes);
         }
         state.agent = Some(texts.agent);
         state.current = Some(texts.current);
-        Undone { state, applied, conflicts }
+        state
     }
 
     /// The hunks and parts of hunks that lie in these live lines.
@@ -211,6 +255,11 @@ impl Texts {
         let current = merge::three_way(&self.agent, &self.current, &agent)?;
         Ok(Self { agent, current })
     }
+}
+
+/// A hunk of a difference read from the other side.
+fn reversed(hunk: LineHunk) -> LineHunk {
+    LineHunk { base: hunk.current, current: hunk.base }
 }
 
 /// Takes those hunks out of `applied` in whose live lines there is a line that the baseline has in a hunk that stays.
