@@ -108,6 +108,12 @@ return {
       nvim:sees("● web · ready")
       equal(nvim:get("vim.api.nvim_win_get_config(0).relative"), "")
       equal(nvim:get("_G.fake.ran('kit.mcp.login')"), { { name = "web" } })
+      -- One that is on its way is shown as it goes on.
+      nvim:lua("_G.fake.replies['kit.mcp.list'].servers[2].state = 'reconnecting'")
+      nvim:command("Kit mcp")
+      nvim:sees("… web · reconnecting")
+      nvim:lua("_G.fake.replies['kit.mcp.list'].servers[2].state, _G.fake.replies['kit.mcp.list'].servers[2].error = 'failed', 'it is not there'")
+      nvim:sees("✗ web · failed · it is not there")
       nvim:command("Kit mcp reconect")
       nvim:wait([[_G.messages[1] == 'Kit: :Kit mcp has no "reconect". Did you mean "reconnect"?']])
     end,

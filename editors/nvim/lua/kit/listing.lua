@@ -24,11 +24,18 @@ local function center(window)
   })
 end
 
+---@param lines string[]
+---@return string[] # Without line ends in them.
+local function flat(lines)
+  return vim.tbl_map(function(line) return (line:gsub("%s*\n%s*", " ")) end, lines)
+end
+
 --- Shows lines in a float that the next movement closes; `:Kit` with the same words moves into it.
 ---@param title string
 ---@param lines string[]
+---@return integer window
 function M.show(title, lines)
-  local shown = vim.tbl_map(function(line) return (line:gsub("%s*\n%s*", " ")) end, lines)
+  local shown = flat(lines)
   local focus_id = "kit." .. title
   -- One that shows something older is replaced and not moved into.
   local is_same = vim.iter(vim.api.nvim_tabpage_list_wins(0)):any(function(window)
@@ -43,6 +50,25 @@ function M.show(title, lines)
     wrap = true,
     max_width = M.width,
   })
+  center(window)
+  return window
+end
+
+--- Shows other lines in a float that is open, which takes the room that they need.
+---@param window integer
+---@param lines string[]
+function M.update(window, lines)
+  local api = vim.api
+  local shown = flat(lines)
+  local buffer = api.nvim_win_get_buf(window)
+  if vim.deep_equal(api.nvim_buf_get_lines(buffer, 0, -1, false), shown) then return end
+  vim.bo[buffer].modifiable = true
+  api.nvim_buf_set_lines(buffer, 0, -1, false, shown)
+  vim.bo[buffer].modifiable = false
+  local widest = math.max(unpack(vim.tbl_map(vim.fn.strdisplaywidth, shown)))
+  api.nvim_win_set_width(window, math.max(api.nvim_win_get_width(window), math.min(widest, M.width)))
+  local room = vim.o.lines - api.nvim_win_get_position(window)[1] - vim.o.cmdheight - 3
+  api.nvim_win_set_height(window, math.max(1, math.min(api.nvim_win_text_height(window, {}).all, room)))
   center(window)
 end
 

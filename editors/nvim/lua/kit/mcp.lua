@@ -6,6 +6,9 @@ local listing = require("kit.listing")
 local M = {}
 
 local shortest_description = 30
+--- How long between two looks at servers that are on their way.
+local look_ms = 500
+local moving = { starting = true, reconnecting = true }
 
 local icons = {
   ready = "●",
@@ -34,8 +37,8 @@ local function describe(server)
 end
 
 ---@param answer table
-local function show(answer)
-  if #answer.servers == 0 then return client.notify("There are no MCP servers; the setting mcpServers names them.") end
+---@return string[]
+local function lines_of(answer)
   local lines = {}
   for _, server in ipairs(answer.servers) do
     lines[#lines + 1] = describe(server)
@@ -54,7 +57,30 @@ local function show(answer)
     add("prompts", vim.tbl_map(function(name) return "/" .. name end, server.prompts or {}))
     add("resources", vim.tbl_map(function(name) return "@" .. name:gsub("^@", "") end, server.resources or {}))
   end
-  listing.show("MCP servers", lines)
+  return lines
+end
+
+--- Looks again while servers are on their way and the list is open.
+---@param window integer
+---@param answer table What it shows.
+local function follow(window, answer)
+  local moves = vim.iter(answer.servers):any(function(server) return moving[server.state] or server.login == "pending" end)
+  if not moves then return end
+  local function is_open() return vim.api.nvim_win_is_valid(window) end
+  vim.defer_fn(function()
+    if not is_open() then return end
+    client.execute("kit.mcp.list", {}, function(now)
+      if not is_open() then return end
+      if #now.servers > 0 then listing.update(window, lines_of(now)) end
+      follow(window, now)
+    end)
+  end, look_ms)
+end
+
+---@param answer table
+local function show(answer)
+  if #answer.servers == 0 then return client.notify("There are no MCP servers; the setting mcpServers names them.") end
+  follow(listing.show("MCP servers", lines_of(answer)), answer)
 end
 
 ---@param command string
