@@ -4,7 +4,8 @@
 //! made the same change, it is taken once. Changes that touch without sharing a line do not conflict. Lines that one
 //! side added inside lines that the other side only deleted survive alone, so that taking back an insertion leaves what
 //! was typed into it. Every other region that both sides changed is merged once more by words, under the same rules but
-//! that last one. It is a conflict if that fails, or if it would tear a line that one side added as a whole.
+//! that last one. It is a conflict if that fails, or if it would tear a line that one side added as a whole or glue
+//! what one side wrote to the next line.
 
 use std::ops::Range;
 
@@ -111,6 +112,7 @@ fn merge_words(sides: &Sides<'_>, cluster: &Cluster) -> Option<String> {
     let (base, ours, theirs) = (words(&base), words(&ours), words(&theirs));
     let sides = Sides { base: &base, ours: &ours, theirs: &theirs };
     let mut merged = String::new();
+    let mut follows_change = false;
     for cluster in sides.clusters() {
         let begins_line = merged.is_empty() || merged.ends_with(['\n', '\r']);
         // Words that began a line must not end up inside another, nor the other way round.
@@ -124,7 +126,18 @@ fn merge_words(sides: &Sides<'_>, cluster: &Cluster) -> Option<String> {
                 return None;
             }
         }
-        merged.extend(sides.settle(&cluster, Unit::Words)?);
+        let settled = sides.settle(&cluster, Unit::Words)?;
+        // Nor may what one side wrote lose the line end that the other side took away behind it.
+        let ends_line = |item: Option<&&str>| item.is_some_and(|item| item.starts_with(['\n', '\r']));
+        if follows_change
+            && !begins_line
+            && ends_line(slice(sides.base, &cluster.base).first())
+            && !ends_line(settled.first())
+        {
+            return None;
+        }
+        follows_change = !cluster.changes.is_empty();
+        merged.extend(settled);
     }
     Some(merged)
 }
