@@ -24,6 +24,15 @@ pub(crate) struct Undone {
     pub(crate) conflicts: Vec<(LineHunk, String)>,
 }
 
+impl Undone {
+    /// The same with further targets that could not be undone.
+    fn but(mut self, conflicts: impl Iterator<Item = (LineHunk, String)>) -> Self {
+        self.conflicts.extend(conflicts);
+        self.conflicts.sort_by_key(|(hunk, _)| hunk.current.start);
+        self
+    }
+}
+
 const TYPED_SAME_WORDS: &str =
     "what you typed cannot be told apart from what the agent wrote here; edit it by hand or keep it";
 const TYPED_IN_SELECTION: &str = "you typed in these lines; undo the whole hunk instead";
@@ -169,23 +178,16 @@ impl ReviewFile {
                 Err(_) if applied.iter().any(is_mixed) => {
                     let (mixed, unmixed): (Vec<LineHunk>, Vec<LineHunk>) =
                         applied.into_iter().partition(is_mixed);
-                    let mut undone = self.undo_lines(base, live, &unmixed);
-                    undone
-                        .conflicts
-                        .extend(mixed.into_iter().map(|hunk| (hunk, TYPED_SAME_WORDS.to_owned())));
-                    undone.conflicts.sort_by_key(|(hunk, _)| hunk.current.start);
-                    return undone;
+                    let refused = mixed.into_iter().map(|hunk| (hunk, TYPED_SAME_WORDS.to_owned()));
+                    return self.undo_lines(base, live, &unmixed).but(refused);
                 }
                 Err(_) => {}
             }
         }
         let entangled = entangled(&base, &live, &mut applied, &conflicts);
         if !entangled.is_empty() {
-            let mut undone = self.undo_lines(base, live, &applied);
-            undone.conflicts.extend(conflicts);
-            undone.conflicts.extend(entangled.into_iter().map(|hunk| (hunk, STANDS_IN_ANOTHER.to_owned())));
-            undone.conflicts.sort_by_key(|(hunk, _)| hunk.current.start);
-            return undone;
+            let refused = entangled.into_iter().map(|hunk| (hunk, STANDS_IN_ANOTHER.to_owned()));
+            return self.undo_lines(base, live, &applied).but(conflicts.into_iter().chain(refused));
         }
 
         Undone { state: self.with(&live, texts), applied, conflicts }

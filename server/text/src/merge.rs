@@ -112,6 +112,7 @@ fn merge_words(sides: &Sides<'_>, cluster: &Cluster) -> Option<String> {
     let (base, ours, theirs) = (words(&base), words(&ours), words(&theirs));
     let sides = Sides { base: &base, ours: &ours, theirs: &theirs };
     let mut merged = String::new();
+    let ends_line = |item: Option<&&str>| item.is_some_and(|item| item.starts_with(['\n', '\r']));
     let mut follows_change = false;
     for cluster in sides.clusters() {
         let begins_line = merged.is_empty() || merged.ends_with(['\n', '\r']);
@@ -128,7 +129,6 @@ fn merge_words(sides: &Sides<'_>, cluster: &Cluster) -> Option<String> {
         }
         let settled = sides.settle(&cluster, Unit::Words)?;
         // Nor may what one side wrote lose the line end that the other side took away behind it.
-        let ends_line = |item: Option<&&str>| item.is_some_and(|item| item.starts_with(['\n', '\r']));
         if follows_change
             && !begins_line
             && ends_line(slice(sides.base, &cluster.base).first())

@@ -215,15 +215,15 @@ function M.draw(buffer, hunks)
   for _, mark in ipairs(api.nvim_buf_get_extmarks(buffer, anchors, 0, -1, {})) do
     row_of_anchor[mark[1]] = mark[2]
   end
-  local count, now, kept = api.nvim_buf_line_count(buffer), {}, {}
+  local count, now = api.nvim_buf_line_count(buffer), {}
   for position, hunk in ipairs(hunks) do
     local drawn = known.hunks[hunk.id]
     if drawn and is_as_drawn(drawn, hunk, position, count, row_of_anchor[drawn.anchor]) then
-      now[hunk.id], kept[hunk.id] = drawn, true
+      now[hunk.id] = drawn
     end
   end
   for id, drawn in pairs(known.hunks) do
-    if not kept[id] then erase(buffer, drawn) end
+    if not now[id] then erase(buffer, drawn) end
   end
   local of_anchor = {}
   for position, hunk in ipairs(hunks) do

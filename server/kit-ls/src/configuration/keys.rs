@@ -36,15 +36,19 @@ fn search(schema: &Value, part: &Value, path: &str, value: &Value, found: &mut V
             (None, Some(part), _) => search(schema, part, &format!("{path}.{key}"), value, found),
             (None, None, Some(_)) if is_foreign(path, key) => {}
             (None, None, Some(_)) => {
-                let known = property_names(part);
-                let hint = match nearest(&name, &known) {
-                    Some(near) => format!("; did you mean `{near}`?"),
-                    None => format!("; there are {}", known.join(", ")),
-                };
+                let hint = hint(&name, &property_names(part));
                 found.push((inside, format!("`{key}` is no setting under `{path}`{hint}")));
             }
             (None, None, None) => {}
         }
+    }
+}
+
+/// The end of a sentence about a wrong name: the known one that it may mean, or all of them.
+pub(super) fn hint(name: &str, known: &[String]) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => format!("; there are {}", known.join(", ")),
     }
 }
 

@@ -9,8 +9,9 @@ use std::path::Path;
 use kit_protocol::{McpServer, field_names};
 use serde_json::{Map, Value};
 
+use super::keys::hint;
 use super::lines::Lines;
-use super::{Layer, Place, Problem, camel, camel_keys, nearest};
+use super::{Layer, Place, Problem, camel, camel_keys};
 
 /// The setting.
 pub(super) const KEY: &str = "mcpServers";
@@ -89,10 +90,7 @@ pub(super) fn problems(servers: &Value, layer: &Layer) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (server, members) in servers.as_object().into_iter().flatten() {
         for key in members.as_object().into_iter().flat_map(Map::keys).filter(|key| !known.contains(key)) {
-            let hint = match nearest(key, &known) {
-                Some(near) => format!("; did you mean `{near}`?"),
-                None => format!("; there are {}", known.join(", ")),
-            };
+            let hint = hint(key, &known);
             let message = format!("`{key}` is no setting of the MCP server `{server}`{hint}");
             problems.push(Problem::at(layer.place(&format!("{KEY}.{}.{key}", camel(server))), message));
         }
